@@ -1,0 +1,1 @@
+"""cellcls: telling blood cells apart under a microscope, reproducibly."""

@@ -1,0 +1,22 @@
+"""The one hook of cellcls and the marker plugins put on their implementation of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from cellcls.api.component import Component
+
+PROJECT = "cellcls"
+"""The name of the entry point group and of the pluggy project."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def cellcls_components() -> list[type[Component]]:
+    """Return the component classes this plugin offers. Called once, before any recipe is read."""
+    raise AssertionError("a specification; plugins implement it")

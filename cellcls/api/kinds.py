@@ -1,0 +1,346 @@
+"""The kinds of component: a class's fields are what a recipe may say, ``build``'s arguments what the engine supplies.
+
+Nothing here imports torch or numpy at run time: a listing of all plugins must stay quick.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, dataclass_transform
+
+import attrs
+
+from cellcls.api.component import Component, param
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from cellcls.api import events
+    from cellcls.ops.copies import Groups
+
+K = TypeVar("K", bound=type[Component])
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def _kind(name: str) -> Callable[[K], K]:
+    def shape(cls: K) -> K:
+        shaped = attrs.frozen(kw_only=True, slots=False)(cls)
+        shaped.kind = name
+        return shaped
+
+    return shape
+
+
+# --- data -------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class BadImage:
+    """An image that could not be read: where it was and why."""
+
+    name: str
+    reason: str
+
+
+class Source(ABC):
+    """Labelled images read by batch, so that a set larger than memory is no special case."""
+
+    class_names: tuple[str, ...]
+    """Names of the classes, in the order of the labels; the eight blood cells under their canonical names."""
+    labels: NDArray[np.int64]
+    """(N,) class of each image, in 0..K-1."""
+    parts: NDArray[np.str_] | None = None
+    """(N,) ``train``, ``val`` or ``test`` where the set brings its own parts, else None."""
+    names: Sequence[str] | None = None
+    """(N,) file name of each image where it has one."""
+    bad_images: tuple[BadImage, ...] = ()
+    """Images that were left out because they could not be read."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @abstractmethod
+    def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Return the images (B, H, W, 3), RGB, 0..255, in the order of ``indices``. Raises ``DataError``."""
+
+
+@_kind("dataset")
+class Dataset(Component):
+    """A set of labelled images. A field ``file: Path`` names what the engine looks up and passes as ``path``."""
+
+    how_to_get: ClassVar[tuple[str, ...]] = ()
+    """What to do when the file is missing, one line each."""
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Tell, cheaply, whether ``path`` is a set of this kind (for ``--data PATH``, ``predict PATH``)."""
+        return False
+
+    def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
+        """Open the set. ``path``: where ``file`` was found; ``size``: side of the network's input in pixels, for
+        sets whose images differ in size; ``cache``: a folder for decoded copies. Raises ``DataError``."""
+        raise NotImplementedError
+
+
+@attrs.frozen
+class Decision:
+    """A cleaner's decision to drop one image."""
+
+    index: int
+    hash: str
+    rule: str
+    reason: str
+
+
+@_kind("cleaner")
+class Cleaner(Component):
+    """A rule that drops images. It sees the original groups of copies, so that the order of rules changes no group."""
+
+    def build(self, *, groups: Groups, labels: NDArray[np.int64], kept: NDArray[np.bool_]) -> list[Decision]:
+        """Decide. ``groups``: copies among **all** images; ``labels`` (N,); ``kept`` (N,) what earlier rules left."""
+        raise NotImplementedError
+
+
+# --- augmentation -----------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Geometric:
+    """A change of place. ``matrix`` maps draws (B, ``draws``) in [0, 1) to matrices (B, 3, 3) that take a point of the
+    output to the point of the input it shows, in coordinates -1..1 across the image (x to the right, y down)."""
+
+    draws: int
+    matrix: Callable[[Tensor], Tensor]
+
+
+@attrs.frozen
+class Colour:
+    """A linear change of colour. ``matrix`` maps draws (B, ``draws``) in [0, 1) to (B, 3, 4): a 3x3 matrix on RGB in
+    0..1 and, in the last column, what is added."""
+
+    draws: int
+    matrix: Callable[[Tensor], Tensor]
+
+
+@attrs.frozen
+class Batch:
+    """Any other change. ``apply(images, targets, draws)`` maps images (B, 3, H, W) in 0..1, soft targets (B, K) and
+    draws (B, ``draws``) in [0, 1) to new images and targets of the same shapes."""
+
+    draws: int
+    apply: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+@_kind("augmentation")
+class Augmentation(Component):
+    """A random change of training images, drawn anew for each image. The engine draws whether it acts (``p``)."""
+
+    p: float = param(default=1.0, ge=0, le=1, help="Share of the images it acts on.")
+
+    def build(self, *, size: int) -> Geometric | Colour | Batch:
+        """Return the operation for images of ``size`` x ``size`` pixels. Raises ``RecipeError`` where it cannot act."""
+        raise NotImplementedError
+
+
+# --- network ----------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class WeightPlaces:
+    """Where pretrained weights may come from."""
+
+    directory: Path | None = None
+    """``--weights DIR``: files in timm's layout (``MODEL.safetensors``)."""
+    offline: bool = False
+    """``--offline``: never ask the network."""
+
+
+@attrs.frozen
+class WantedWeights:
+    """Pretrained weights a recipe asks for: their name, size in megabytes (None: unknown), whether they are at hand."""
+
+    name: str
+    megabytes: float | None
+    at_hand: bool
+    how_to_get: str = ""
+
+
+@attrs.frozen
+class Features:
+    """A built backbone."""
+
+    module: nn.Module
+    """(B, 3, H, W), normalised by ``mean`` and ``std``, to a map (B, ``channels``, h, w)."""
+    channels: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    weighted: tuple[str, ...]
+    """Names of the submodules with weights of their own, in the order they are called: what ``freeze`` counts."""
+    layers: tuple[str, ...]
+    """Names of the submodules whose output makes a heat map, from shallow to deep."""
+    grid: Callable[[Tensor], Tensor] | None = None
+    """Reshapes such an output to (B, C, h, w) where it is not a map already (tokens of a ViT)."""
+
+
+@_kind("backbone")
+class Backbone(Component):
+    """The part of the network that turns an image into a map of features."""
+
+    def wants(self, places: WeightPlaces) -> WantedWeights | None:
+        """Say which pretrained weights the settings ask for (None: none), without importing torch."""
+        return None
+
+    def build(self, *, size: int, weights: WeightPlaces | None) -> Features:
+        """Build for inputs of ``size`` x ``size`` pixels. ``weights`` None: leave the random start (a rehearsal, or
+        the weights come from a run). Raises ``MissingInputError`` where wanted weights are not to be had."""
+        raise NotImplementedError
+
+
+@_kind("head")
+class Head(Component):
+    """The part that turns the map into one logit a class; it pools the map itself."""
+
+    def build(self, *, channels: int, size: tuple[int, int], num_classes: int) -> nn.Module:
+        """Return a module from a map (B, ``channels``, h, w) with ``size`` = (h, w) to logits (B, ``num_classes``)."""
+        raise NotImplementedError
+
+
+# --- training ---------------------------------------------------------------------------------------------------
+
+PerSampleLoss = Callable[["Tensor", "Tensor"], "Tensor"]
+"""Maps logits (B, K) and targets, hard (B,) int64 or soft (B, K), to one loss a sample (B,)."""
+
+
+@_kind("loss")
+class Loss(Component):
+    """What training makes small. The engine takes the mean over all N samples, weighted or not (report, equation 1)."""
+
+    class_weights: Literal["none", "balanced"] | tuple[float, ...] = param(
+        default="none", ge=0, help="Weight of each class; balanced: N / (K * n_c) over the training part."
+    )
+
+    def build(self, *, class_weights: Tensor | None) -> PerSampleLoss:
+        """Return the loss of each sample. ``class_weights`` (K,): the resolved weights, None for none."""
+        raise NotImplementedError
+
+
+@_kind("optimizer")
+class Optimizer(Component):
+    """How a step changes the weights."""
+
+    lr: float = param(gt=0, help="Learning rate, before the schedule.")
+
+    def build(self, *, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Return the optimizer over the trained parameters."""
+        raise NotImplementedError
+
+
+class StageHistory(ABC):
+    """What a schedule and a callback may know of the stage so far."""
+
+    @abstractmethod
+    def values(self, metric: str) -> list[float]:
+        """Return ``metric`` (``val.accuracy``, ``train.loss``) of each epoch of this stage that has ended."""
+
+    def epochs_since_best(self, metric: str, *, lowest: bool | None = None) -> int:
+        """Count the epochs since the best value (0: the last was the best, or none ended). Losses are best low."""
+        values = self.values(metric)
+        if not values:
+            return 0
+        low = metric.endswith("loss") if lowest is None else lowest
+        best = min(values) if low else max(values)
+        return len(values) - 1 - values.index(best)
+
+
+@_kind("schedule")
+class Schedule(Component):
+    """How the learning rate changes: a pure function of step and history, so that resuming needs no state."""
+
+    watches: ClassVar[tuple[str, ...]] = ()
+    """Names of the fields that hold a metric to be measured at every epoch (``("watch",)``)."""
+
+    def build(self, *, epochs: int, steps_per_epoch: int) -> Callable[[int, StageHistory], float]:
+        """Return the function (step from the start of the stage, history of the stage) -> factor on ``lr``."""
+        raise NotImplementedError
+
+
+class RunView(ABC):
+    """What a callback sees of a run."""
+
+    history: StageHistory
+    folder: Path
+
+    @abstractmethod
+    def end_stage(self, reason: str) -> None:
+        """Ask that the stage end after this epoch; the reason goes into the history."""
+
+
+@_kind("callback")
+class Callback(Component):
+    """Watches a run: one method an event, named after it in snake_case, taking (event, run). What changes the
+    mathematics is no callback but a section of its own, so that a recipe tells the whole truth."""
+
+    watches: ClassVar[tuple[str, ...]] = ()
+    """Names of the fields that hold a metric to be measured at every epoch."""
+
+    def run_started(self, event: events.RunStarted, run: RunView) -> None:
+        """Before anything is trained."""
+
+    def stage_started(self, event: events.StageStarted, run: RunView) -> None:
+        """The stage's trained parameters and optimizer are set."""
+
+    def epoch_started(self, event: events.EpochStarted, run: RunView) -> None:
+        """Before the first step of an epoch."""
+
+    def step_ended(self, event: events.StepEnded, run: RunView) -> None:
+        """After one step of the optimizer."""
+
+    def validation_ended(self, event: events.ValidationEnded, run: RunView) -> None:
+        """An evaluation of the epoch is done."""
+
+    def epoch_ended(self, event: events.EpochEnded, run: RunView) -> None:
+        """After the epoch's line of history."""
+
+    def stage_ended(self, event: events.StageEnded, run: RunView) -> None:
+        """The stage's weights are on disk."""
+
+    def run_ended(self, event: events.RunEnded, run: RunView) -> None:
+        """All figures are on disk."""
+
+    def run_failed(self, event: events.RunFailed, run: RunView) -> None:
+        """The run breaks off."""
+
+
+# --- explaining -------------------------------------------------------------------------------------------------
+
+
+@_kind("explainer")
+class Explainer(Component):
+    """Shows what a decision rests on, as a heat map."""
+
+    name: str | None = param(default=None, help="Name its figures get in metrics.json; default: the component's.")
+    images: int = param(default=16, ge=1, le=512, help="Number of test images to explain, spread over the classes.")
+
+    def build(
+        self, *, network: nn.Module, layer: nn.Module, grid: Callable[[Tensor], Tensor] | None
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return the function (images (B, 3, H, W) in 0..1, classes (B,)) -> maps (B, h, w), >= 0, of ``layer``.
+        ``network`` maps such images to logits; ``grid`` as in ``Features``."""
+        raise NotImplementedError
+
+
+KINDS: Mapping[str, type[Component]] = {
+    cls.kind: cls
+    for cls in (Dataset, Cleaner, Augmentation, Backbone, Head, Loss, Optimizer, Schedule, Callback, Explainer)
+}
+"""Every kind by its name, in the order a recipe uses them."""
+
+
+def settings(value: Component) -> dict[str, Any]:
+    """Return a component's settings by name."""
+    return {field.name: getattr(value, field.name) for field in attrs.fields(type(value))}

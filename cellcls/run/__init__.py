@@ -1,0 +1,31 @@
+"""The run folder: everything needed to read, judge, resume and repeat a run, all of it plain files.
+
+::
+
+    recipe.toml          the recipe with every default filled in; running it repeats the run
+    environment.json     versions, plugins, commit, device, threads, processes, precision: what equality of runs needs
+    data.json            {"hash", "dataset", "classes": [..], "n": int, "names": [..] | null,
+                          "decisions": [{"index", "hash", "rule", "reason"}], "bad_images": [{"name", "reason"}],
+                          "counts": {"before": {class: n}, "after": {class: n}, "train": .., "val": .., "test": ..},
+                          "parts": {"train": [index, ..], "val": [..], "test": [..]}}
+    history.jsonl        a line an epoch: {"stage", "stage_name", "epoch", "lr", "seconds", "best",
+                          "train.loss", "train.accuracy", "val.loss", "val.accuracy", "val.balanced_accuracy", ..}
+    metrics.json         {"name", "seed", "rehearsal": bool, "complete": bool, "parameters": int, "memory_mb": float,
+                          "train_running": {"loss", "accuracy"},
+                          "evaluations": {NAME: {"part", "n", "classes": [..], "accuracy", "accuracy_ci": [lo, hi],
+                              "balanced_accuracy", "balanced_accuracy_ci", "macro_f1", "macro_f1_ci", "loss",
+                              "seconds_per_image", "per_class": {class: {"precision", "recall", "f1", "support",
+                              "recall_ci"}}, "confusion": [[true x predicted]]}},
+                          "explanations": {NAME: {figure: value}},
+                          "claims": [{"place", "evaluation", "metric", "claim": "0.9739 +- 0.01", "measured", "held"}]}
+    predictions/NAME.npz index (n,) int64, label (n,) int64, probabilities (n, K) float32
+    explain/NAME.npz     images (n, H, W, 3) uint8, label (n,), predicted (n,), probability (n,) float32,
+                         maps (n, H, W) float32 in 0..1, layer: name of the layer
+    train_batch.npz      images (n, H, W, 3) uint8 as the network saw them, label (n,) int64
+    best.safetensors     best weights by ``train.select``; metadata hold all that ``evaluate`` needs
+    last.safetensors     weights at the end
+    stages/I-NAME.safetensors   weights at the end of each stage
+    state/               what resuming needs; removed when the run is complete
+    figures/*.png        curves, confusion matrices, most confused, heat maps, class counts, train_batch
+    report.html          all of it on one self-contained page
+"""
