@@ -103,6 +103,14 @@ class StoppedError(CellclsError):
     exit_code = ExitCode.RESUMABLE
 
 
+class InterruptedRunError(CellclsError):
+    """A person or the system asked the run to end, and its state was saved first."""
+
+    def __init__(self, message: str, *hints: str, code: ExitCode) -> None:
+        super().__init__(message, *hints)
+        self.exit_code = code  # type: ignore[misc]  # Ctrl-C and SIGTERM differ in this alone
+
+
 class RecipeError(CellclsError):
     """A recipe says something that cannot be done."""
 

@@ -1,22 +1,19 @@
 """What a plugin may use: components, their kinds, the events of a run and the hook. torch is not imported here."""
 
 from cellcls.api import events
-from cellcls.api.component import Component, Param, component, param
+from cellcls.api.component import Component, Param, changed, component, param
 from cellcls.api.hooks import hookimpl
 from cellcls.api.kinds import (
     KINDS,
     Augmentation,
     Backbone,
     BadImage,
-    Batch,
     Callback,
     Cleaner,
-    Colour,
     Dataset,
     Decision,
     Explainer,
     Features,
-    Geometric,
     Head,
     Loss,
     Optimizer,
@@ -29,6 +26,7 @@ from cellcls.api.kinds import (
     WeightPlaces,
     settings,
 )
+from cellcls.ops.operations import Batch, Colour, Geometric
 
 __all__ = [
     "KINDS",
@@ -56,6 +54,7 @@ __all__ = [
     "StageHistory",
     "WantedWeights",
     "WeightPlaces",
+    "changed",
     "component",
     "events",
     "hookimpl",

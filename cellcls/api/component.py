@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 
 import attrs
 
@@ -21,6 +21,8 @@ class Param:
 
     help: str
     bounds: tuple[tuple[str, float], ...] = ()
+    rest: bool = False
+    """Whether it takes all keys that no other field does."""
 
     def problem(self, value: Any) -> str | None:
         """Say what is wrong with ``value`` (None: nothing). A range holds for each number of a tuple."""
@@ -41,6 +43,8 @@ def param(
     *,
     help: str,
     default: Any = attrs.NOTHING,
+    factory: Callable[[], Any] | None = None,
+    rest: bool = False,
     ge: float | None = None,
     gt: float | None = None,
     le: float | None = None,
@@ -48,10 +52,14 @@ def param(
 ) -> Any:
     """Declare a setting: its default (none: the recipe must say it), its range and one line of help.
 
-    The range holds for a number, and for each number of a tuple. Outside it, building the class raises ``ValueError``.
+    ``factory`` makes a default that is no constant; ``rest``: the setting takes all keys no other field does. The range
+    holds for a number, and for each number of a tuple; outside it, building the class raises ``ValueError``.
     """
     bounds = {"ge": ge, "gt": gt, "le": le, "lt": lt}
-    made = Param(help=help, bounds=tuple((name, bound) for name, bound in bounds.items() if bound is not None))
+    given = tuple((name, bound) for name, bound in bounds.items() if bound is not None)
+    made = Param(help=help, bounds=given, rest=rest)
+    if factory is not None:
+        return attrs.field(factory=factory, metadata={"param": made})
     return attrs.field(default=default, validator=_validate if made.bounds else None, metadata={"param": made})
 
 
@@ -70,6 +78,12 @@ class Component:
 
 
 C = TypeVar("C", bound=type[Component])
+V = TypeVar("V")
+
+
+def changed(value: V, **settings: Any) -> V:
+    """Return a copy of a component or section with some settings changed; their ranges are checked again."""
+    return cast("V", attrs.evolve(cast("Any", value), **settings))
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, dataclass_tra
 import attrs
 
 from cellcls.api.component import Component, param
+from cellcls.ops.operations import Batch, Colour, Geometric
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,33 +110,6 @@ class Cleaner(Component):
 # --- augmentation -----------------------------------------------------------------------------------------------
 
 
-@attrs.frozen
-class Geometric:
-    """A change of place. ``matrix`` maps draws (B, ``draws``) in [0, 1) to matrices (B, 3, 3) that take a point of the
-    output to the point of the input it shows, in coordinates -1..1 across the image (x to the right, y down)."""
-
-    draws: int
-    matrix: Callable[[Tensor], Tensor]
-
-
-@attrs.frozen
-class Colour:
-    """A linear change of colour. ``matrix`` maps draws (B, ``draws``) in [0, 1) to (B, 3, 4): a 3x3 matrix on RGB in
-    0..1 and, in the last column, what is added."""
-
-    draws: int
-    matrix: Callable[[Tensor], Tensor]
-
-
-@attrs.frozen
-class Batch:
-    """Any other change. ``apply(images, targets, draws)`` maps images (B, 3, H, W) in 0..1, soft targets (B, K) and
-    draws (B, ``draws``) in [0, 1) to new images and targets of the same shapes."""
-
-    draws: int
-    apply: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
-
-
 @_kind("augmentation")
 class Augmentation(Component):
     """A random change of training images, drawn anew for each image. The engine draws whether it acts (``p``)."""
@@ -185,6 +159,8 @@ class Features:
     """Names of the submodules whose output makes a heat map, from shallow to deep."""
     grid: Callable[[Tensor], Tensor] | None = None
     """Reshapes such an output to (B, C, h, w) where it is not a map already (tokens of a ViT)."""
+    keras_nodes: str | None = None
+    """A digit a node of the same network in Keras: how many of ``weighted`` it stands for (``keras_layers``)."""
 
 
 @_kind("backbone")

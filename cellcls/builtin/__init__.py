@@ -1,1 +1,48 @@
-"""Placeholder."""
+"""The components cellcls ships, offered by the same hook as any plugin's."""
+
+from __future__ import annotations
+
+from cellcls.api import Component, hookimpl
+from cellcls.builtin.augmentations import (
+    Blur,
+    Brightness,
+    Clahe,
+    Contrast,
+    Crop,
+    Downscale,
+    Flip,
+    Hue,
+    QuarterTurn,
+    Rotate,
+    Saturation,
+    Translate,
+)
+from cellcls.builtin.backbones import Cnn5, Timm
+from cellcls.builtin.callbacks import EarlyStopping
+from cellcls.builtin.cleaners import DropDuplicates, DropIndices, DropOutliers
+from cellcls.builtin.datasets import Folder, MedMNIST, Npz
+from cellcls.builtin.datasets.synthetic import Synthetic
+from cellcls.builtin.explainers import GradCam
+from cellcls.builtin.heads import Inception, Linear, Mlp
+from cellcls.builtin.losses import CrossEntropy, Focal
+from cellcls.builtin.optimizers import Adam, AdamW, Lion, Sgd
+from cellcls.builtin.schedules import Constant, Cosine, OneCycle, ReduceOnPlateau
+
+
+@hookimpl
+def cellcls_components() -> list[type[Component]]:
+    """Return every built-in component, kind by kind."""
+    return [
+        *(Npz, Folder, MedMNIST, Synthetic),
+        *(DropDuplicates, DropOutliers, DropIndices),
+        *(Hue, Saturation, Brightness, Contrast, Clahe),
+        *(Flip, QuarterTurn, Rotate, Translate, Crop),
+        *(Downscale, Blur),
+        *(Timm, Cnn5),
+        *(Linear, Mlp, Inception),
+        *(CrossEntropy, Focal),
+        *(Lion, Adam, AdamW, Sgd),
+        *(Constant, Cosine, ReduceOnPlateau, OneCycle),
+        EarlyStopping,
+        GradCam,
+    ]

@@ -11,6 +11,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+TIMES_THE_REST = 10.0
+"""From how many times the rest on a group counts as repeated far above it, where nobody says else."""
+
 
 @attrs.frozen(eq=False)
 class Groups:
@@ -28,11 +31,32 @@ class Groups:
         """Return how many images each group has (G,)."""
         return np.bincount(self.group)
 
+    def firsts(self) -> NDArray[np.int64]:
+        """Return the index of each group's first image (G,)."""
+        return np.unique(self.group, return_index=True)[1].astype(np.int64)
+
     def copied(self) -> list[NDArray[np.int64]]:
         """Return the groups of two and more images, each as ascending indices."""
         order = np.argsort(self.group, kind="stable")
         cuts = np.flatnonzero(np.diff(self.group[order])) + 1
         return [members for members in np.split(order, cuts) if len(members) > 1]
+
+    def conflicting(self, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell of each group (G,) whether its images carry several labels. ``labels`` (N,)."""
+        return np.bincount(self.group, weights=labels[self.firsts()][self.group] != labels) > 0
+
+    def far_above_the_rest(self, times: float = TIMES_THE_REST) -> NDArray[np.bool_]:
+        """Tell of each group (G,) whether it is repeated far above the rest: a picture that is no sample.
+
+        It is when it has two images at least and ``times`` as many as the group at the 90th percentile (the lower of
+        two, each group counting once). Pairs and triples never count at the default; nor do the classes of a set that
+        was oversampled by copying, as long as they are more than a tenth of it.
+        """
+        sizes = self.sizes()
+        if not len(sizes):
+            return np.zeros(0, dtype=np.bool_)
+        rest = np.percentile(sizes, 90, method="lower")
+        return (sizes >= 2) & (sizes >= times * rest)
 
 
 def group_by_hash(hashes: Sequence[str]) -> Groups:

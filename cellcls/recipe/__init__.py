@@ -1,1 +1,42 @@
-"""Placeholder."""
+"""Recipes: one TOML file holds all that changes a result."""
+
+from cellcls.recipe.dump import dump, to_data
+from cellcls.recipe.load import Loaded, load, variants
+from cellcls.recipe.model import (
+    METRICS,
+    PARTS,
+    Band,
+    Claim,
+    Evaluation,
+    Freeze,
+    Input,
+    Recipe,
+    Split,
+    Stage,
+    Train,
+)
+from cellcls.recipe.problems import RecipeProblems
+from cellcls.recipe.structure import Field, fields_of, type_text
+
+__all__ = [
+    "METRICS",
+    "PARTS",
+    "Band",
+    "Claim",
+    "Evaluation",
+    "Field",
+    "Freeze",
+    "Input",
+    "Loaded",
+    "Recipe",
+    "RecipeProblems",
+    "Split",
+    "Stage",
+    "Train",
+    "dump",
+    "fields_of",
+    "load",
+    "to_data",
+    "type_text",
+    "variants",
+]

@@ -1,1 +1,6 @@
-"""Placeholder."""
+"""Finds plugins, one entry point at a time, and gathers what they offer into one read-only registry."""
+
+from cellcls.registry.discover import load_registry
+from cellcls.registry.registry import PluginRecord, Registry
+
+__all__ = ["PluginRecord", "Registry", "load_registry"]

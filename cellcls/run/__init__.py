@@ -3,10 +3,12 @@
 ::
 
     recipe.toml          the recipe with every default filled in; running it repeats the run
+    options.json         the command line's options, for resuming
     environment.json     versions, plugins, commit, device, threads, processes, precision: what equality of runs needs
     data.json            {"hash", "dataset", "classes": [..], "n": int, "names": [..] | null,
                           "decisions": [{"index", "hash", "rule", "reason"}], "bad_images": [{"name", "reason"}],
                           "counts": {"before": {class: n}, "after": {class: n}, "train": .., "val": .., "test": ..},
+                          "trained_on": [content hash of each training image, ..],
                           "parts": {"train": [index, ..], "val": [..], "test": [..]}}
     history.jsonl        a line an epoch: {"stage", "stage_name", "epoch", "lr", "seconds", "best",
                           "train.loss", "train.accuracy", "val.loss", "val.accuracy", "val.balanced_accuracy", ..}
@@ -19,12 +21,13 @@
                           "explanations": {NAME: {figure: value}},
                           "claims": [{"place", "evaluation", "metric", "claim": "0.9739 +- 0.01", "measured", "held"}]}
     predictions/NAME.npz index (n,) int64, label (n,) int64, probabilities (n, K) float32
+    examples/NAME.npz    the surest wrong predictions: images, index, label, predicted, probability
     explain/NAME.npz     images (n, H, W, 3) uint8, label (n,), predicted (n,), probability (n,) float32,
                          maps (n, H, W) float32 in 0..1, layer: name of the layer
     train_batch.npz      images (n, H, W, 3) uint8 as the network saw them, label (n,) int64
     best.safetensors     best weights by ``train.select``; metadata hold all that ``evaluate`` needs
     last.safetensors     weights at the end
-    stages/I-NAME.safetensors   weights at the end of each stage
+    stages/I-NAME.safetensors   weights at the end of each stage; .json beside it: what was frozen
     state/               what resuming needs; removed when the run is complete
     figures/*.png        curves, confusion matrices, most confused, heat maps, class counts, train_batch
     report.html          all of it on one self-contained page

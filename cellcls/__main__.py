@@ -1,0 +1,5 @@
+"""``python -m cellcls``."""
+
+from cellcls.cli import main
+
+main()

@@ -1,0 +1,46 @@
+"""Backbones: any network of timm, and a small one to train from scratch."""
+
+from __future__ import annotations
+
+from cellcls.api import Backbone, Features, WantedWeights, WeightPlaces, component, param
+
+
+@component("timm")
+class Timm(Backbone):
+    """Any network of timm, cut down to its last map of features (Wightman, PyTorch Image Models, 2019)."""
+
+    model: str = param(help="Name in timm, with or without its tag: tf_efficientnetv2_m.in1k.")
+    pretrained: bool = param(default=False, help="Start from timm's weights: a wish for the network or --weights DIR.")
+    drop_path: float = param(
+        default=0.0, ge=0, lt=1, help="Share of residual branches dropped while training, growing with depth."
+    )
+
+    def wants(self, places: WeightPlaces) -> WantedWeights | None:
+        """Say which weights ``pretrained`` asks for and whether they are at hand, by a look at the folders only."""
+        from cellcls.builtin.backbones.pretrained import wanted
+
+        return wanted(self.model, places) if self.pretrained else None
+
+    def build(self, *, size: int, weights: WeightPlaces | None) -> Features:
+        """Raises ``RecipeError`` for an unknown name or a size the network does not take, ``MissingInputError`` where
+        pretrained weights are not to be had and ``DataError`` where a file holds other weights."""
+        from cellcls.builtin.backbones.timm_network import build_features
+
+        places = weights if self.pretrained else None
+        return build_features(self.model, size=size, drop_path=self.drop_path, places=places)
+
+
+@component("cnn5")
+class Cnn5(Backbone):
+    """Blocks of one 3x3 convolution, ReLU and 2x2 maximum pooling, trained from scratch (report, section 3).
+
+    Weights start as He et al. (2015) propose for ReLU.
+    """
+
+    filters: tuple[int, ...] = param(default=(32, 64, 128, 256, 256), ge=1, help="Channels of each block.")
+
+    def build(self, *, size: int, weights: WeightPlaces | None) -> Features:
+        """Raises ``RecipeError`` where ``size`` cannot be halved once a block."""
+        from cellcls.builtin.backbones.cnn5_network import build_features
+
+        return build_features(self.filters, size=size)

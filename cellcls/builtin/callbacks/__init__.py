@@ -1,0 +1,21 @@
+"""Callbacks: they watch, log and may ask to stop; what changes the mathematics has a section of its own."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from cellcls.api import Callback, RunView, component, events, param
+
+
+@component("early_stopping")
+class EarlyStopping(Callback):
+    """Ends a stage when a metric has not improved for ``patience`` epochs (Prechelt 1998, criterion UP)."""
+
+    watches: ClassVar[tuple[str, ...]] = ("watch",)
+    watch: str = param(default="val.accuracy", help="Which figure: EVALUATION.METRIC. Losses are best low.")
+    patience: int = param(default=5, ge=1, help="Epochs without a new best value after which the stage ends.")
+
+    def epoch_ended(self, event: events.EpochEnded, run: RunView) -> None:
+        """Ask to end the stage when the best value is ``patience`` epochs old."""
+        if run.history.epochs_since_best(self.watch) >= self.patience:
+            run.end_stage(f"{self.watch} did not improve for {self.patience} epochs")

@@ -1,0 +1,119 @@
+"""Data sets read from files: ``Npz``, ``Folder``, ``MedMNIST``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from cellcls.api import Dataset, component, param
+from cellcls.errors import MissingInputError
+
+if TYPE_CHECKING:
+    from cellcls.api import Source
+
+_CHALLENGE = (
+    "the challenge's training_set.npz comes from its organisers: put it beside the recipe, into ./data or $CELLCLS_DATA"
+)
+_BLOODMNIST = (
+    "BloodMNIST, the same eight classes, is free: bloodmnist.npz, or bloodmnist_64.npz, _128, _224 (64 to 224 pixels), "
+    "from https://zenodo.org/records/10519652"
+)
+_DATA_OPTION = "--data PATH takes the folder it lies in, or any data set in its place (npz, MedMNIST, folder of images)"
+
+
+@component("npz")
+class Npz(Dataset):
+    """Images and labels in one npz file, the challenge's layout: images uint8 (N, H, W, 3), labels integer (N,) or
+    (N, 1). Gray images (N, H, W) or (N, H, W, 1) are repeated to RGB. Never held in memory as a whole."""
+
+    how_to_get: ClassVar[tuple[str, ...]] = (_CHALLENGE, _BLOODMNIST, _DATA_OPTION)
+
+    file: Path = param(help="The npz file.")
+    images: str = param(default="images", help="Name of the array with the images.")
+    labels: str = param(default="labels", help="Name of the array with the labels, 0 to K-1.")
+    classes: tuple[str, ...] | None = param(
+        default=None,
+        help="Names of the classes in the order of the labels. Default: the file's `class_names`; else, with labels up "
+        "to 7, the eight blood cells; else class_0, class_1, ...",
+    )
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Tell whether ``path`` is an npz with `images` and `labels`."""
+        from cellcls.builtin.datasets.arrays import has_keys
+
+        return has_keys(path, ("images", "labels"))
+
+    def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
+        """Open the file. A compressed one is unpacked once into ``cache``. Raises ``DataError``."""
+        from cellcls.builtin.datasets.npz import open_npz
+
+        return open_npz(_given(path, self), self.images, self.labels, self.classes, cache)
+
+
+@component("folder")
+class Folder(Dataset):
+    """Picture files in one folder a class (JPEG, PNG, WebP, BMP, TIFF, any size); with folders train, val, test around
+    them those are its parts. Files are decoded once into a cache. Hidden files and other files are left aside."""
+
+    how_to_get: ClassVar[tuple[str, ...]] = (
+        "make a folder a class and put its pictures there: FOLDER/basophil/1.jpg, or FOLDER/train/basophil/1.jpg",
+        _DATA_OPTION,
+    )
+
+    file: Path = param(help="The folder that holds the class folders.")
+    fit: Literal["crop", "stretch", "pad"] = param(
+        default="crop", help="How a picture that is not square becomes so: middle square, new proportions, reflection."
+    )
+    on_bad_image: Literal["error", "skip"] = param(
+        default="error", help="A picture that cannot be read: stop, or leave it out and list it."
+    )
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Tell whether ``path`` is a folder with two class folders or more that hold pictures."""
+        from cellcls.builtin.datasets.folder import looks_like_classes
+
+        return looks_like_classes(path)
+
+    def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
+        """Decode, or open what was decoded before. Raises ``DataError``."""
+        from cellcls.builtin.datasets.folder import open_folder
+
+        skip = self.on_bad_image == "skip"
+        return open_folder(_given(path, self), size, interpolation, self.fit, cache, skip_bad=skip)
+
+
+@component("medmnist")
+class MedMNIST(Dataset):
+    """A set of MedMNIST v2 (Yang et al. 2023, doi:10.1038/s41597-022-01721-8) in 2D with one label an image, at any of
+    its sizes (28, 64, 128, 224). Its own parts train, val and test are kept."""
+
+    how_to_get: ClassVar[tuple[str, ...]] = (_BLOODMNIST, _DATA_OPTION)
+
+    file: Path = param(default=Path("bloodmnist.npz"), help="The npz file.")
+    classes: tuple[str, ...] | None = param(
+        default=None,
+        help="Names of the classes in the order of the labels. Default: the eight blood cells for colour images "
+        "labelled 0 to 7, as BloodMNIST; else class_0, class_1, ...",
+    )
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Tell whether ``path`` is an npz with images and labels of train, val and test."""
+        from cellcls.builtin.datasets.arrays import has_keys
+        from cellcls.builtin.datasets.medmnist import KEYS
+
+        return has_keys(path, KEYS)
+
+    def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
+        """Open the file. MedMNIST's are compressed, so it is unpacked once into ``cache``. Raises ``DataError``."""
+        from cellcls.builtin.datasets.medmnist import open_medmnist
+
+        return open_medmnist(_given(path, self), self.classes, cache)
+
+
+def _given(path: Path | None, dataset: Npz | Folder | MedMNIST) -> Path:
+    if path is None or not path.exists():
+        raise MissingInputError(f"{path or dataset.file}: no such file or folder", *dataset.how_to_get)
+    return path

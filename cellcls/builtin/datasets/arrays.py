@@ -1,0 +1,105 @@
+"""What data sets kept as arrays share: the checks of images, labels and names, and a source that reads by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cellcls.api import Source
+from cellcls.errors import CellclsError, DataError
+from cellcls.ops import npz
+from cellcls.ops.classes import CLASSES, canonical
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_MOST_CLASSES = 10_000
+
+
+class ArraySource(Source):
+    """Images in one array or several one behind the other, each (n, H, W[, 1 or 3]) uint8, memory-mapped mostly."""
+
+    def __init__(
+        self,
+        arrays: Sequence[NDArray[np.uint8]],
+        labels: NDArray[np.int64],
+        class_names: tuple[str, ...],
+        parts: NDArray[np.str_] | None = None,
+    ) -> None:
+        self.labels = labels
+        self.class_names = class_names
+        self.parts = parts
+        self._arrays = tuple(arrays)
+        self._starts = np.cumsum([0, *map(len, arrays)])
+
+    def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Return the images (B, H, W, 3), RGB, 0..255, in the order of ``indices``."""
+        if len(self._arrays) == 1:
+            return _as_rgb(self._arrays[0][indices])
+        images = np.empty((len(indices), *self._arrays[0].shape[1:]), dtype=np.uint8)
+        holder = np.searchsorted(self._starts, indices, side="right") - 1
+        for number in np.unique(holder):
+            here = holder == number
+            images[here] = self._arrays[number][indices[here] - self._starts[number]]
+        return _as_rgb(images)
+
+
+def _as_rgb(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if images.ndim == 3:
+        images = images[..., None]
+    return images if images.shape[-1] == 3 else np.repeat(images, 3, axis=-1)
+
+
+def has_keys(path: Path, wanted: Sequence[str]) -> bool:
+    """Tell whether ``path`` is an npz that holds the arrays ``wanted``; only its list of contents is read."""
+    try:
+        return path.is_file() and set(wanted) <= set(npz.keys(path))
+    except CellclsError:
+        return False
+
+
+def read_labels(path: Path, key: str, count: int) -> NDArray[np.int64]:
+    """Return the labels (``count``,) of as many images, from an array (N,) or (N, 1). Raises ``DataError``."""
+    found = npz.member(path, key)
+    where = f"{path}: `{key}` is {found.dtype} {found.shape}"
+    if found.shape not in ((count,), (count, 1)):
+        raise DataError(f"{where}; {count} images need labels ({count},)", "give each image exactly one label")
+    if found.dtype.kind not in "iu":
+        raise DataError(f"{where}; labels must be integers, 0 to K-1", "write it as labels.astype(numpy.int64)")
+    labels = npz.load(found).reshape(-1)
+    wrong = np.flatnonzero((labels < 0) | (labels >= _MOST_CLASSES))
+    if len(wrong):
+        raise DataError(
+            f"{path}: `{key}`: image {wrong[0]} has label {labels[wrong[0]]}; labels must be 0 to K-1",
+            "number the classes from 0 without gaps",
+        )
+    return labels.astype(np.int64)
+
+
+def check_several_classes(path: Path, labels: NDArray[np.int64]) -> None:
+    """Refuse a set whose images all have one label. Raises ``DataError``."""
+    if len(np.unique(labels)) < 2:
+        raise DataError(
+            f"{path}: all {len(labels)} images have label {labels[0]}; telling classes apart needs two at least",
+            "check how the labels were written",
+        )
+
+
+def name_classes(
+    path: Path, labels: NDArray[np.int64], names: Sequence[str] | None, *, blood_cells: bool
+) -> tuple[str, ...]:
+    """Return the names of the classes: canonical ``names``, else the eight of ``ops.classes`` where ``blood_cells``,
+    else class_0, class_1, ... Raises ``DataError`` when ``names`` are too few or twice the same."""
+    count = int(labels.max()) + 1
+    if names is None:
+        return CLASSES if blood_cells else tuple(f"class_{number}" for number in range(count))
+    canonical_names = tuple(map(canonical, names))
+    if len(names) < count or len(set(canonical_names)) < len(names):
+        raise DataError(
+            f"{path}: its labels go up to {count - 1}, but the classes are named {', '.join(names) or 'not at all'}",
+            f"name {count} different classes, in the order of the labels",
+        )
+    return canonical_names

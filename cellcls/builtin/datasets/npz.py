@@ -1,0 +1,34 @@
+"""The challenge's layout: images and labels in one npz."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from cellcls.builtin.datasets.arrays import ArraySource, check_several_classes, name_classes, read_labels
+from cellcls.ops import npz
+from cellcls.ops.classes import CLASSES
+
+_log = logging.getLogger(__name__)
+_NAMES = "class_names"
+_NAMES_LIMIT = 1 << 20
+
+
+def open_npz(path: Path, images: str, labels: str, classes: Sequence[str] | None, cache: Path) -> ArraySource:
+    """Open an npz by the names of its arrays. ``classes``: as the recipe names them. Raises ``DataError``."""
+    found = npz.image_member(path, images)
+    numbers = read_labels(path, labels, found.shape[0])
+    check_several_classes(path, numbers)
+    names = name_classes(path, numbers, classes or _names_within(path), blood_cells=numbers.max() < len(CLASSES))
+    return ArraySource([npz.memory_mapped(found, cache=cache)], numbers, names)
+
+
+def _names_within(path: Path) -> tuple[str, ...] | None:
+    if _NAMES not in npz.keys(path):
+        return None
+    found = npz.member(path, _NAMES, objects=True)
+    if found.dtype.kind not in "US" or len(found.shape) != 1:
+        _log.warning("%s: `%s` is %s %s and not used: no list of texts", path, _NAMES, found.dtype, found.shape)
+        return None
+    return tuple(npz.load(found, limit=_NAMES_LIMIT).astype(str).tolist())

@@ -1,0 +1,76 @@
+"""The source of rendered cells: which are planted in what order, and their pictures in a cache file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cellcls.api import Source
+from cellcls.ops.cache import cache_key, cached_array
+from cellcls.ops.classes import CLASSES
+from cellcls.ops.looks import LOOK_ALIKES
+from cellcls.ops.render import VERSION, render, render_target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from cellcls.builtin.datasets.synthetic import Synthetic
+
+_SEEDS_APART = 1 << 32
+"""Cell n of a set has the seed ``set's seed * this + n``, so that no two sets share a cell."""
+
+
+class RenderedCells(Source):
+    """Rendered cells in shuffled order, then the conflicting copies, then the outliers.
+
+    The cache file holds each picture once, the outlier's last, so planting needs no new file.
+    """
+
+    class_names = CLASSES
+
+    def __init__(self, settings: Synthetic, *, size: int, cache: Path) -> None:
+        self._size = size
+        rng = np.random.default_rng(settings.seed)
+        counts = class_counts(settings.images_per_class, settings.imbalance)
+        kinds = np.repeat(np.arange(len(CLASSES)), counts)
+        numbers = np.concatenate([np.arange(count) for count in counts]) + settings.seed * _SEEDS_APART
+        order = rng.permutation(len(kinds))
+        self._cells = [(int(kinds[i]), int(numbers[i])) for i in order]
+        own = np.array([kind for kind, _ in self._cells], dtype=np.int64)
+        planted = rng.permutation(len(own))[: round(settings.conflicting * len(own))].repeat(settings.copies)
+        wrong = np.array([CLASSES.index(LOOK_ALIKES[name]) for name in CLASSES], dtype=np.int64)[own[planted]]
+        others = rng.integers(0, len(CLASSES), settings.outliers)
+        self.labels = np.concatenate([own, wrong, others])
+        self._picture = np.concatenate([np.arange(len(own)), planted, np.full(settings.outliers, len(own))])
+        key = cache_key("synthetic", VERSION, settings.images_per_class, settings.imbalance, settings.seed, size)
+        shape = (len(own) + 1, size, size, 3)
+        self._pictures = cached_array(cache / f"synthetic-{key}.npy", shape, np.dtype(np.uint8), self._rendered)
+
+    def _rendered(self) -> Iterator[NDArray[np.uint8]]:
+        for kind, seed in self._cells:
+            yield render(kind, seed, size=self._size).image
+        yield render_target(self._size)
+
+    def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Return the images (B, H, W, 3), RGB, 0..255, in the order of ``indices``."""
+        return np.asarray(self._pictures[self._picture[indices]])
+
+    def masks(self, indices: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return where the white cell or platelet lies (B, H, W), rendered anew; nowhere on an outlier."""
+        masks = np.zeros((len(indices), self._size, self._size), dtype=np.bool_)
+        for mask, picture in zip(masks, self._picture[indices], strict=True):
+            if picture < len(self._cells):
+                kind, seed = self._cells[picture]
+                mask[:] = render(kind, seed, size=self._size).mask
+        return masks
+
+
+def class_counts(images_per_class: int, imbalance: float) -> list[int]:
+    """Return how many cells each class has: a geometric decline from the first to ``1 - imbalance`` of it in the
+    last, at least one each."""
+    last = len(CLASSES) - 1
+    return [max(1, round(images_per_class * (1 - imbalance) ** (k / last))) for k in range(len(CLASSES))]

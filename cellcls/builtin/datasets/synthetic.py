@@ -1,0 +1,44 @@
+"""The embedded data set: rendered blood cells, so that everything works without a download."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cellcls.api import Dataset, component, param
+from cellcls.errors import RecipeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cellcls.builtin.datasets.rendered import RenderedCells
+
+
+@component("synthetic")
+class Synthetic(Dataset):
+    """Rendered cells of the eight classes over red cells, with switches that plant what goes wrong in real sets.
+
+    It shows that a recipe works and what cleaning is worth; it says nothing about real cells.
+    """
+
+    images_per_class: int = param(default=200, ge=1, help="Number of cells of each class, before imbalance.")
+    seed: int = param(default=0, ge=0, help="Which cells: each seed is another set.")
+    imbalance: float = param(
+        default=0.0, ge=0, lt=1, help="Share by which the last class is rarer than the first; between, geometrically."
+    )
+    conflicting: float = param(
+        default=0.0, ge=0, le=1, help="Share of the cells planted again, byte-equal, under their look-alike's label."
+    )
+    copies: int = param(default=3, ge=1, help="How many times each conflicting cell is planted again.")
+    outliers: int = param(default=0, ge=0, help="Copies of one picture that is no cell, under random labels.")
+
+    def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> RenderedCells:
+        """Render the set at ``size`` (at least 8) once into ``cache`` and open it. Raises ``RecipeError``
+        for a smaller size, ``WriteError``."""
+        from cellcls.builtin.datasets.rendered import RenderedCells
+        from cellcls.ops.render import SMALLEST
+
+        if size < SMALLEST:
+            raise RecipeError(
+                f"[input] size = {size}: rendered cells need {SMALLEST} pixels a side", f"set it to {SMALLEST} or more"
+            )
+        return RenderedCells(self, size=size, cache=cache)

@@ -1,0 +1,220 @@
+"""Commands that look before anything is trained: ``check``, ``show``, ``list-plugins``, ``describe``."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from cellcls.api import KINDS, Component
+from cellcls.cli.output import json_option, machine_options, print_json, table
+from cellcls.errors import MissingPluginError, UsageError
+from cellcls.recipe import Loaded, Recipe, dump, fields_of, load, to_data, type_text
+from cellcls.recipe.problems import suggestion
+from cellcls.recipe.scan import Path as KeyPath
+from cellcls.recipe.structure import is_kind
+from cellcls.registry import Registry, load_registry
+from cellcls.run.inputs import find_inputs
+from cellcls.run.options import Options
+
+recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
+overrides_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+variant_option = click.option("--variant", help="One variant of the recipe only.")
+
+
+@click.command()
+@recipe_argument
+@machine_options
+@overrides_option
+@variant_option
+@click.option("--rehearse", is_flag=True, help="Check what `run --rehearse` would do.")
+@json_option
+def check(recipe: Path, overrides: tuple[str, ...], variant: str | None, as_json: bool, **machine: Any) -> None:
+    """Check a recipe, its plugins, data, classes, steps and memory; train nothing."""
+    registry, options = load_registry(), Options(**machine)
+    loaded = load(recipe, registry, overrides=overrides, variant=variant, rehearse=options.rehearse)
+    inputs = [(one, find_inputs(one.recipe, one.file, registry, options)) for one in loaded]
+    from cellcls.engine.check import check_run
+
+    found = [check_run(one, options) for _, one in inputs]
+    if as_json:
+        print_json(found[0] if len(found) == 1 else found)
+        return
+    for one in found:
+        table(f"{one['name']}: would run", [{"what": what, "value": _words(value)} for what, value in one.items()])
+
+
+@click.command()
+@recipe_argument
+@overrides_option
+@variant_option
+@json_option
+def show(recipe: Path, overrides: tuple[str, ...], variant: str | None, as_json: bool) -> None:
+    """Print a recipe with every default filled in, and where each value came from."""
+    loaded = load(recipe, load_registry(), overrides=overrides, variant=variant, rehearse=True)
+    if as_json:
+        shown = [{"recipe": to_data(one.recipe), "origins": _origins(one)} for one in loaded]
+        print_json(shown[0] if len(shown) == 1 else shown)
+        return
+    for number, one in enumerate(loaded):
+        print("\n" * (number > 0) + dump(one.recipe, partial(_origin, one)), end="")
+
+
+def _origin(loaded: Loaded, path: KeyPath) -> str:
+    """Return where a value was written: the key itself, or the list or table it was written in."""
+    found = loaded.origins.get(path)
+    while found is None and path and isinstance(path[-1], int):
+        path = path[:-1]
+        found = loaded.origins.get(path)
+    if found is None and path[:-1] in loaded.origins and isinstance(path[-1], int):
+        found = loaded.origins[path[:-1]]
+    return str(found) if found else "default"
+
+
+def _origins(loaded: Loaded) -> dict[str, str]:
+    return {".".join(map(str, path)): str(origin) for path, origin in loaded.origins.items()}
+
+
+@click.command("list-plugins")
+@json_option
+def list_plugins(as_json: bool) -> None:
+    """List the installed plugins, what each offers, and why one failed."""
+    plugins = load_registry().plugins
+    if as_json:
+        print_json(
+            [
+                {
+                    "plugin": one.name,
+                    "distribution": one.distribution,
+                    "version": one.version,
+                    "origin": one.origin,
+                    "offers": one.offers(),
+                    "failure": one.failure,
+                }
+                for one in plugins
+            ]
+        )
+        return
+    for one in plugins:
+        heading = f"{one.name}  ({one.distribution} {one.version}, {one.origin})"
+        if one.failure:
+            print(f"{heading}\n  FAILED: {one.failure}\n  mend it, or: pip uninstall {one.distribution}\n")
+            continue
+        offered: dict[str, list[str]] = {}
+        for cls in one.components:
+            offered.setdefault(cls.kind, []).append(cls.component_name)
+        rows = [{"kind": kind, "offers": ", ".join(names)} for kind, names in offered.items()]
+        table(heading, rows)
+
+
+@click.command()
+@click.argument("kind", type=click.Choice([*KINDS, "recipe"]))
+@click.argument("name", required=False)
+@json_option
+def describe(kind: str, name: str | None, as_json: bool) -> None:
+    """Describe a kind's components, one component's settings, or the grammar of a recipe."""
+    registry = load_registry()
+    if kind == "recipe":
+        if name:
+            raise UsageError("`describe recipe` takes no name", "cellcls describe KIND NAME describes a component")
+        _describe_recipe(as_json)
+    elif name is None:
+        _describe_kind(kind, registry, as_json)
+    else:
+        cls = registry.find(kind, name)
+        if cls is None:
+            offer = f"{suggestion(name, registry.names(kind))}there are: {', '.join(registry.names(kind))}"
+            raise MissingPluginError(f"no {kind} is called `{name}`", offer)
+        _describe_component(cls, registry, as_json)
+
+
+def _describe_kind(kind: str, registry: Registry, as_json: bool) -> None:
+    rows = [
+        {
+            "name": name,
+            "plugin": registry.plugin_of(cls).distribution,
+            "what": _first_sentence(cls),
+        }
+        for name in registry.names(kind)
+        if (cls := registry.find(kind, name))
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        table(f'{kind}: use = "NAME"; more: cellcls describe {kind} NAME', rows)
+
+
+def _describe_component(cls: type[Component], registry: Registry, as_json: bool) -> None:
+    settings = _settings(cls)
+    plugin = registry.plugin_of(cls)
+    if as_json:
+        about = {"kind": cls.kind, "name": cls.component_name, "plugin": plugin.distribution, "help": _doc(cls)}
+        print_json({**about, "settings": settings})
+        return
+    print(f"{cls.kind} {cls.component_name}  ({plugin.distribution} {plugin.version})\n\n{_doc(cls)}\n")
+    table("settings", settings)
+
+
+def _describe_recipe(as_json: bool) -> None:
+    rows = list(_grammar(Recipe, ""))
+    if as_json:
+        print_json(rows)
+    else:
+        table("sections and settings of a recipe; components: cellcls describe KIND", rows)
+
+
+def _grammar(cls: type[Any], prefix: str) -> list[dict[str, str]]:
+    """Return the settings of a section and of the sections below it, by dotted name."""
+    import typing
+
+    import attrs
+
+    rows = []
+    for row, field in zip(_settings(cls), fields_of(cls).values(), strict=True):
+        rows.append({**row, "setting": f"{prefix}{row['setting']}"})
+        arms = [field.type, *typing.get_args(field.type)]
+        for arm in arms:
+            if isinstance(arm, type) and attrs.has(arm) and not is_kind(arm):
+                many = "[]" if typing.get_origin(field.type) is tuple else ""
+                rows += _grammar(arm, f"{prefix}{field.name}{many}.")
+    return rows
+
+
+def _settings(cls: type[Any]) -> list[dict[str, str]]:
+    return [
+        {
+            "setting": name,
+            "type": type_text(field.type),
+            "range": field.param.range_text() or "-",
+            "default": "required" if field.required else _default(field.default_data, field.default),
+            "help": field.param.help,
+        }
+        for name, field in fields_of(cls).items()
+    ]
+
+
+def _default(data: Any, value: Any) -> str:
+    shown = to_data(value) if data is None else data
+    return "-" if shown is None else str(shown)
+
+
+def _doc(cls: type[Any]) -> str:
+    from inspect import getdoc
+
+    return getdoc(cls) or ""
+
+
+def _first_sentence(cls: type[Any]) -> str:
+    text = " ".join(_doc(cls).split())
+    head, dot, _ = text.partition(". ")
+    return head + dot.strip()
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_words(item)}" for name, item in value.items()) or "-"
+    if isinstance(value, list):
+        return ", ".join(map(_words, value)) or "-"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,75 @@
+"""The commands, and what becomes of every error: one message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+import click as plain_click
+import rich_click as click
+
+from cellcls.cli.inspect import check, describe, list_plugins, show
+from cellcls.cli.recipes import recipes
+from cellcls.cli.results import evaluate, explain, predict
+from cellcls.cli.run import run
+from cellcls.errors import CellclsError, ExitCode
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cellcls")
+def cellcls() -> None:
+    """Telling blood cells apart under a microscope, reproducibly: one TOML recipe in, one run out."""
+
+
+for command in (run, check, show, list_plugins, describe, evaluate, predict, explain, recipes):
+    cellcls.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(_code())
+
+
+def _code() -> int:
+    try:
+        answer = cellcls.main(prog_name="cellcls", standalone_mode=False)
+    except plain_click.exceptions.Exit as done:
+        return done.exit_code
+    except plain_click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except (plain_click.Abort, KeyboardInterrupt):
+        _say("stopped by Ctrl-C")
+        return ExitCode.INTERRUPTED
+    except CellclsError as error:
+        _say(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
+    except Exception:
+        _say(_crashed())
+        return ExitCode.BUG
+    return answer if isinstance(answer, int) else ExitCode.DONE
+
+
+def _say(text: str) -> None:
+    print(f"cellcls: {text}", file=sys.stderr)
+
+
+def _crashed() -> str:
+    """Keep the traceback in a file and return what to say."""
+    name = f"cellcls-crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    reason = traceback.format_exc()
+    for folder in (Path(), Path(tempfile.gettempdir())):
+        try:
+            (folder / name).write_text(f"{' '.join(sys.argv)}\n\n{reason}")
+        except OSError:
+            continue
+        last = reason.strip().splitlines()[-1]
+        return f"a bug: {last}\n  the details are in {folder / name}; please report them"
+    return f"a bug:\n{reason}"

@@ -1,0 +1,106 @@
+"""Showing a run while it goes on: a bar on a terminal, a line an epoch elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import attrs
+
+from cellcls.api import events
+from cellcls.cli.output import say
+
+
+class Shows(Protocol):
+    """Shows events."""
+
+    def __call__(self, event: events.Event) -> None:
+        """Show one event."""
+
+
+@contextmanager
+def progress(*, silent: bool = False) -> Iterator[Shows]:
+    """Yield what shows the events of one run."""
+    if silent:
+        yield lambda _event: None
+    elif sys.stderr.isatty():
+        with _bar() as shows:
+            yield shows
+    else:
+        yield _lines
+
+
+def _lines(event: events.Event) -> None:
+    text = _text(event)
+    if text:
+        say(text)
+
+
+def _text(event: events.Event) -> str | None:
+    """Return an event as a line for a person, or None where it is not worth one."""
+    match event:
+        case events.RunStarted():
+            again = ", resumed" if event.resumed else ""
+            sizes = f"train {event.train:,}, val {event.val:,}, test {event.test:,} images"
+            return f"{event.folder}: {sizes}; {event.parameters:,} parameters on {event.device}{again}"
+        case events.StageStarted():
+            return (
+                f"stage {event.name}: up to {event.epochs} epochs of {event.steps_per_epoch} steps, "
+                f"{event.trained:,} parameters trained"
+            )
+        case events.EpochEnded():
+            figures = ", ".join(f"{name} {value:.4f}" for name, value in event.metrics.items() if _worth_showing(name))
+            best = "  (best)" if event.best else ""
+            return f"epoch {event.epoch + 1}: {figures}, {event.seconds:.1f} s{best}"
+        case events.StageEnded(reason=str()):
+            return f"stage {event.name} ended early: {event.reason}"
+        case events.RunEnded():
+            return f"{event.folder}: measured and explained; drawing"
+    return None
+
+
+def _worth_showing(metric: str) -> bool:
+    return metric in ("train.loss", "train.accuracy") or metric.endswith((".accuracy", ".loss"))
+
+
+@contextmanager
+def _bar() -> Iterator[Shows]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as made:
+        task = made.add_task("opening data and network", total=None, loss="")
+        counter = _Counter()
+
+        def shows(event: events.Event) -> None:
+            text = _text(event)
+            if text:
+                made.console.print(text, markup=False, highlight=False)
+            counter.see(event)
+            if isinstance(event, events.StepEnded):
+                where = f"{counter.stage} {event.epoch + 1}/{counter.epochs}"
+                done = event.epoch * event.steps + event.step + 1
+                made.update(
+                    task,
+                    description=where,
+                    completed=done,
+                    total=counter.epochs * event.steps,
+                    loss=f"loss {event.loss:.3f}",
+                )
+
+        yield shows
+
+
+@attrs.define
+class _Counter:
+    stage: str = ""
+    epochs: int = 0
+
+    def see(self, event: events.Event) -> None:
+        """Remember the running stage."""
+        if isinstance(event, events.StageStarted):
+            self.stage, self.epochs = event.name, event.epochs

@@ -1,0 +1,63 @@
+"""``cellcls recipes``: the shipped recipes."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from cellcls.cli.output import json_option, print_json, table
+from cellcls.errors import MissingInputError, UsageError
+from cellcls.ops.files import write_bytes
+
+
+def shipped() -> list[Path]:
+    """Return the shipped recipes: those of the checkout, or those the wheel installed."""
+    checkout = Path(__file__).resolve().parents[2] / "recipes"
+    if checkout.is_dir():
+        return sorted(checkout.glob("*.toml"))
+    files = metadata.files("cellcls") or []
+    found = [Path(str(file.locate())) for file in files if "share/cellcls/recipes/" in file.as_posix()]
+    return sorted(path.resolve() for path in found if path.suffix == ".toml")
+
+
+@click.group()
+def recipes() -> None:
+    """The recipes that come with cellcls."""
+
+
+@recipes.command("ls")
+@json_option
+def ls(as_json: bool) -> None:
+    """List them."""
+    rows: list[dict[str, Any]] = [
+        {"recipe": path.stem, "what": _first_comment(path), "path": str(path)} for path in shipped()
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        table("Shipped recipes; run one with: cellcls run PATH", rows)
+
+
+@recipes.command("cp")
+@click.argument("name")
+@click.argument("to", type=click.Path(path_type=Path), default=Path())
+def cp(name: str, to: Path) -> None:
+    """Copy one, to change it: NAME, and a file or folder to copy it to."""
+    source = next((path for path in shipped() if path.stem == name.removesuffix(".toml")), None)
+    if source is None:
+        raise MissingInputError(f"no shipped recipe `{name}`", "cellcls recipes ls shows them")
+    target = to / source.name if to.is_dir() else to
+    if target.exists():
+        raise UsageError(f"{target} is there already, and is not overwritten")
+    write_bytes(target, source.read_bytes())
+    print(target)
+
+
+def _first_comment(path: Path) -> str:
+    """Return what a recipe is for: the comment at its top, without the file's name."""
+    lines = path.read_text().splitlines()
+    said = lines[0].removeprefix("#").strip() if lines and lines[0].startswith("#") else ""
+    return said.partition(": ")[2] or said

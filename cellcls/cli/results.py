@@ -1,0 +1,173 @@
+"""Commands on a finished run: ``evaluate``, ``predict``, ``explain``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from cellcls.cli.output import json_option, print_json, say, table
+from cellcls.errors import UsageError
+from cellcls.ops.files import write_bytes, write_json, write_text
+from cellcls.registry import load_registry
+from cellcls.run.options import Options
+
+run_argument = click.argument("run", type=click.Path(path_type=Path))
+device_option = click.option("--device", help="cpu, cuda, cuda:1, mps; default: the fastest that is there.")
+threads_option = click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.")
+
+
+@click.command()
+@run_argument
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="A labelled set: npz, folder, MedMNIST.")
+@click.option("--part", type=click.Choice(["train", "val", "test", "all"]), help="Part of a set that brings its own.")
+@click.option("--unseen", is_flag=True, help="Leave out images the run was trained on.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the answer as JSON to a new file as well.")
+@device_option
+@threads_option
+@json_option
+def evaluate(
+    run: Path,
+    data: Path,
+    part: str | None,
+    unseen: bool,
+    out: Path | None,
+    device: str | None,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Measure a run's best weights on a labelled data set, classes matched by name."""
+    registry = load_registry()
+    from cellcls.engine.apply import evaluate_on
+
+    answer = evaluate_on(run, data, registry, Options(device=device, threads=threads), part=part, unseen=unseen)
+    if out is not None:
+        _refuse_taken(out)
+        write_json(out, answer)
+    if answer["seen_in_training"] and not unseen:
+        say(
+            f"cellcls: warning: {answer['seen_in_training']:,} of these {answer['n']:,} images were trained on, so the "
+            "figures flatter; --unseen leaves them out"
+        )
+    if answer["rehearsal"]:
+        say("cellcls: warning: weights of a rehearsal: the figures say nothing about cells")
+    if as_json:
+        print_json(answer)
+        return
+    from cellcls.report import tables
+    from cellcls.report.read import evaluation_of
+
+    shown = evaluation_of(answer)
+    table(f"{run} on {data}", [tables.of_evaluation(shown.part, shown)])
+    table("per class", tables.per_class(shown))
+
+
+@click.command()
+@run_argument
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.option(
+    "--csv", "csv_file", type=click.Path(path_type=Path), help="Write the table to a new CSV file (- : stdout)."
+)
+@device_option
+@threads_option
+@json_option
+def predict(
+    run: Path,
+    paths: tuple[Path, ...],
+    csv_file: Path | None,
+    device: str | None,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Tell the class of images: files, folders of them, or npz files."""
+    registry = load_registry()
+    from cellcls.engine.apply import predict_paths
+
+    found = predict_paths(run, paths, registry, Options(device=device, threads=threads))
+    if found.rehearsal:
+        say("cellcls: warning: weights of a rehearsal: the answers say nothing about cells")
+    rows = found.rows()
+    if csv_file is not None:
+        _write_csv(csv_file, rows)
+    if as_json:
+        print_json(rows)
+    elif csv_file is None:
+        shown = [
+            {
+                "image": row["image"],
+                "class": row["predicted"],
+                "probability": f"{row['probability']:.3f}",
+                "next": f"{row['second']} {row['probabilities'][row['second']]:.3f}" if row["second"] else "-",
+            }
+            for row in rows
+        ]
+        table(f"{run}", shown)
+
+
+@click.command()
+@run_argument
+@click.option("--data", type=click.Path(path_type=Path), help="A labelled set; default: the run's own test part.")
+@click.option("--images", type=click.IntRange(1, 512), default=16, show_default=True, help="Number of images.")
+@click.option("--use", default="grad_cam", show_default=True, help="The explainer.")
+@click.option("--out", type=click.Path(path_type=Path), help="The picture to make; default: a new one in the run.")
+@device_option
+@threads_option
+@json_option
+def explain(
+    run: Path,
+    data: Path | None,
+    images: int,
+    use: str,
+    out: Path | None,
+    device: str | None,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Draw where a run's best weights look, as heat maps on images."""
+    registry = load_registry()
+    from cellcls.engine.apply import explain_on
+    from cellcls.report.draw import heat_map_picture
+    from cellcls.report.pictures import Pictures
+
+    maps, classes, figures = explain_on(
+        run, data, registry, Options(device=device, threads=threads), use=use, images=images
+    )
+    target = out or _free(run / "figures" if run.is_dir() else run.parent, "explain")
+    _refuse_taken(target)
+    write_bytes(target, heat_map_picture(Pictures(**maps.pictures()), classes))
+    answer = {"picture": str(target), **figures}
+    if as_json:
+        print_json(answer)
+    else:
+        table("heat maps", [answer])
+
+
+def _refuse_taken(path: Path) -> None:
+    if path.exists():
+        raise UsageError(f"{path} is there already, and is not overwritten")
+
+
+def _free(folder: Path, stem: str) -> Path:
+    number = 1
+    while (folder / f"{stem}-{number}.png").exists():
+        number += 1
+    return folder / f"{stem}-{number}.png"
+
+
+def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+    made = io.StringIO()
+    classes = list(rows[0]["probabilities"]) if rows else []
+    writer = csv.writer(made, lineterminator="\n")
+    writer.writerow(["image", "predicted", "probability", *classes])
+    for row in rows:
+        probabilities = [f"{row['probabilities'][name]:.6f}" for name in classes]
+        writer.writerow([row["image"], row["predicted"], f"{row['probability']:.6f}", *probabilities])
+    if str(path) == "-":
+        sys.stdout.write(made.getvalue())
+        return
+    _refuse_taken(path)
+    write_text(path, made.getvalue())

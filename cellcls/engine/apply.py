@@ -1,0 +1,245 @@
+"""Using a run's best weights on other images: evaluate, predict, explain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cellcls.api import Explainer, Source
+from cellcls.engine.data import Indices, cache_folder, prepare
+from cellcls.engine.device import Machine
+from cellcls.engine.device import machine as resolve_machine
+from cellcls.engine.evaluate import predict
+from cellcls.engine.explain import HeatMaps, heat_figures, heat_maps, masks, spread
+from cellcls.engine.images import Images
+from cellcls.engine.network import NetworkConfig, Trained, load_network
+from cellcls.errors import DataError, MissingInputError, UsageError
+from cellcls.ops import npz
+from cellcls.ops.decode import EXTENSIONS, decode, fit
+from cellcls.ops.hashing import content_hashes
+from cellcls.recipe import Recipe, load
+from cellcls.registry import Registry
+from cellcls.run.folder import RunFolder, read_json
+from cellcls.run.inputs import find_inputs, open_given
+from cellcls.run.options import Options
+
+
+@attrs.frozen(kw_only=True)
+class _Opened:
+    """A trained network beside a labelled set whose labels are the network's."""
+
+    trained: Trained
+    machine: Machine
+    images: Images
+    indices: Indices
+    part: str
+
+
+def evaluate_on(
+    run: Path, data: Path, registry: Registry, options: Options, *, part: str | None = None, unseen: bool = False
+) -> dict[str, Any]:
+    """Measure a run's best weights on a data set. Of a set with its own parts, ``test`` unless ``part`` says else.
+
+    Returns the figures with ``seen_in_training``: how many of the images the run was trained on, by content (None:
+    unknown); ``unseen`` leaves those out. Raises ``MissingInputError``, ``DataError``, ``UsageError``.
+    """
+    opened = _open(run, data, registry, options, part)
+    source, indices = opened.images.source, opened.indices
+    seen = _seen(run, source, indices)
+    if unseen:
+        if seen is None:
+            raise UsageError(f"{run}: which images it was trained on is not known (no data.json)", "omit --unseen")
+        indices = indices[~seen]
+    if not len(indices):
+        raise DataError(f"{data}: no image to measure on in part `{opened.part}`")
+    found = predict(opened.trained.network, opened.images, indices, opened.machine)
+    figures = found.figures(opened.trained.config.classes)
+    del figures["loss"]
+    return {
+        **figures,
+        "run": str(run),
+        "data": str(data),
+        "part": opened.part,
+        "seen_in_training": None if seen is None else int(seen.sum()),
+        "rehearsal": opened.trained.rehearsal,
+        "bad_images": [attrs.asdict(image) for image in source.bad_images],
+    }
+
+
+def explain_on(
+    run: Path, data: Path | None, registry: Registry, options: Options, *, use: str, images: int
+) -> tuple[HeatMaps, tuple[str, ...], dict[str, float]]:
+    """Return heat maps of a run's best weights on ``data`` (None: its own test part), the classes and the figures."""
+    cls = registry.find("explainer", use)
+    if cls is None:
+        raise UsageError(f"no explainer is called `{use}`", f"there are: {', '.join(registry.names('explainer'))}")
+    explainer = cast("Explainer", cast("Any", cls)(images=images))
+    opened = _open(run, data, registry, options, None) if data else _own(run, registry, options)
+    chosen = spread(opened.images.source.labels, opened.indices, images)
+    maps = heat_maps(explainer, opened.trained.network, opened.images, chosen)
+    return maps, opened.trained.config.classes, heat_figures(maps, masks(opened.images.source, maps))
+
+
+@attrs.frozen(kw_only=True)
+class Answers:
+    """What a network says of images without labels."""
+
+    names: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    classes: tuple[str, ...]
+    rehearsal: bool
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row an image: ``image``, ``predicted``, ``probability``, ``second``, ``probabilities``."""
+        return [self._row(name, row) for name, row in zip(self.names, self.probabilities, strict=True)]
+
+    def _row(self, name: str, row: NDArray[np.float32]) -> dict[str, Any]:
+        order = np.argsort(-row, kind="stable")
+        return {
+            "image": name,
+            "predicted": self.classes[order[0]],
+            "probability": float(row[order[0]]),
+            "second": self.classes[order[1]] if len(order) > 1 else None,
+            "probabilities": {label: float(value) for label, value in zip(self.classes, row, strict=True)},
+        }
+
+
+def predict_paths(run: Path, paths: Sequence[Path], registry: Registry, options: Options) -> Answers:
+    """Predict image files, folders of them (at any depth) and npz files with ``images``.
+
+    Raises ``MissingInputError`` where nothing is found, ``DataError`` for an image that cannot be read.
+    """
+    trained, machine = _trained(run, registry, options)
+    names: list[str] = []
+    rows: list[NDArray[np.float32]] = []
+    for source, files in _unlabelled(paths, trained.config):
+        images = _images(source, trained, machine)
+        found = predict(trained.network, images, np.arange(len(source)), machine)
+        names += files
+        rows.append(found.probabilities)
+    return Answers(
+        names=tuple(names),
+        probabilities=np.concatenate(rows),
+        classes=trained.config.classes,
+        rehearsal=trained.rehearsal,
+    )
+
+
+class _Unlabelled(Source):
+    """Images without labels: all of the first class, so that what reads sources can read them."""
+
+    def __init__(self, pixels: Sequence[Any] | NDArray[np.uint8], config: NetworkConfig) -> None:
+        self.pixels = pixels
+        self.config = config
+        self.class_names = config.classes
+        self.labels = np.zeros(len(pixels), dtype=np.int64)
+
+    def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Return images, decoding files as they are asked for."""
+        if isinstance(self.pixels, np.ndarray):
+            return np.asarray(self.pixels[indices])
+        return np.stack([self._decoded(self.pixels[index]) for index in indices])
+
+    def _decoded(self, path: Path) -> NDArray[np.uint8]:
+        return fit(decode(path), self.config.input.size, self.config.input.interpolation)
+
+
+def _unlabelled(paths: Sequence[Path], config: NetworkConfig) -> Iterator[tuple[Source, list[str]]]:
+    files: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise MissingInputError(f"no image, folder or npz at {path}")
+        if path.suffix == ".npz":
+            pixels = npz.memory_mapped(npz.image_member(path, "images"), cache=cache_folder())
+            yield _Unlabelled(pixels, config), [f"{path}[{number}]" for number in range(len(pixels))]
+        elif path.is_dir():
+            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS)
+            if not inside:
+                raise MissingInputError(f"{path}: no images in it ({', '.join(sorted(EXTENSIONS))})")
+            files += inside
+        else:
+            files.append(path)
+    if files:
+        yield _Unlabelled(files, config), [str(file) for file in files]
+
+
+def _trained(run: Path, registry: Registry, options: Options) -> tuple[Trained, Machine]:
+    trained = load_network(run, registry)
+    machine = resolve_machine(options, "float32")
+    trained.network.to(machine.device)
+    return trained, machine
+
+
+def _images(source: Source, trained: Trained, machine: Machine) -> Images:
+    how = trained.config.input
+    return Images(source, size=how.size, interpolation=how.interpolation, device=machine.device)
+
+
+def _open(run: Path, data: Path, registry: Registry, options: Options, part: str | None) -> _Opened:
+    trained, machine = _trained(run, registry, options)
+    how = trained.config.input
+    dataset = open_given(data, registry)
+    source = dataset.build(path=data, size=how.size, interpolation=how.interpolation, cache=cache_folder())
+    if source.parts is None and part not in (None, "all"):
+        raise UsageError(f"{data}: has no parts of its own, so --part {part} means nothing; omit it")
+    name = part or ("all" if source.parts is None else "test")
+    everything = np.arange(len(source))
+    indices = everything if name == "all" or source.parts is None else everything[source.parts == name]
+    matched = _Matched(source, trained.config.classes, data)
+    return _Opened(
+        trained=trained, machine=machine, images=_images(matched, trained, machine), indices=indices, part=name
+    )
+
+
+class _Matched(Source):
+    """A source whose classes are those of a network, matched by name."""
+
+    def __init__(self, source: Source, classes: tuple[str, ...], where: Path) -> None:
+        unknown = [name for name in source.class_names if name not in classes]
+        if unknown:
+            raise DataError(
+                f"{where}: the network does not know the classes {', '.join(unknown)}",
+                f"it knows: {', '.join(classes)}; rename the folders or leave these out",
+            )
+        self.source = source
+        self.class_names = classes
+        self.labels = np.array([classes.index(name) for name in source.class_names])[source.labels]
+        self.names = source.names
+        self.bad_images = source.bad_images
+        if hasattr(source, "masks"):
+            self.masks = source.masks
+
+    def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Return images of the source."""
+        return self.source.read(indices)
+
+
+def _own(run: Path, registry: Registry, options: Options) -> _Opened:
+    """Open the run's own test part (val where there is none)."""
+    folder = RunFolder(run)
+    if not folder.recipe.is_file():
+        raise MissingInputError(
+            f"{run}: not a run folder, so it has no images of its own", "name them with --data PATH"
+        )
+    kept = Options.from_data(read_json(folder.options)) if folder.options.exists() else Options()
+    recipe: Recipe = load(folder.recipe, registry, rehearse=True)[0].recipe
+    data = prepare(find_inputs(recipe, folder.recipe, registry, attrs.evolve(kept, weights=options.weights)))
+    trained, machine = _trained(run, registry, options)
+    part = "test" if len(data.parts["test"]) else "val"
+    images = _images(data.source, trained, machine)
+    return _Opened(trained=trained, machine=machine, images=images, indices=data.parts[part], part=part)
+
+
+def _seen(run: Path, source: Source, indices: Indices) -> NDArray[np.bool_] | None:
+    """Tell of each image whether the run was trained on it, by content; None where the run does not say."""
+    record = (run if run.is_dir() else run.parent) / "data.json"
+    if not record.exists():
+        return None
+    trained_on = set(read_json(record).get("trained_on", []))
+    hashes = content_hashes(lambda rows: source.read(indices[rows]), len(indices))
+    return np.array([value in trained_on for value in hashes])

@@ -1,0 +1,57 @@
+"""Checking a run without training: its data, classes, steps and memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cellcls.engine.data import prepare
+from cellcls.engine.device import machine as resolve_machine
+from cellcls.engine.images import Images
+from cellcls.engine.memory import estimate_mb
+from cellcls.engine.network import build_features, network_config
+from cellcls.ops.freezing import frozen_modules
+from cellcls.recipe import Freeze, Recipe
+from cellcls.run.inputs import Inputs
+from cellcls.run.options import Options
+
+
+def check_run(inputs: Inputs, options: Options) -> dict[str, Any]:
+    """Return what a run would be, as JSON data. Raises what the run would raise before its first step."""
+    recipe: Recipe = inputs.recipe
+    machine = resolve_machine(options, recipe.train.precision)
+    features = build_features(recipe, None if options.rehearse else options.weight_places)
+    data = prepare(inputs)
+    config = network_config(recipe, data.classes)
+    network = config.build(features, recipe.seed)
+    images = Images(
+        data.source, size=recipe.input.size, interpolation=recipe.input.interpolation, device=machine.device
+    )
+    wanted = recipe.backbone.wants(options.weight_places)
+    count, size = len(data.parts["train"]), recipe.train.batch_size
+    steps = 1 if options.rehearse else max(1, count // size + (count % size > 1))
+    depth = network.depth(recipe.backbone.component_name)
+    frozen = {}
+    for number, stage in enumerate(recipe.stages):
+        how = stage.freeze
+        named = (
+            frozen_modules(depth, keras_layers=how.keras_layers, fraction=how.fraction, until=how.until)
+            if isinstance(how, Freeze)
+            else frozen_modules(depth, how)
+        )
+        frozen[recipe.stage_name(number)] = f"{len(named)} of {len(depth.weighted)} modules frozen"
+    return {
+        "name": recipe.name,
+        "rehearsal": options.rehearse,
+        "dataset": recipe.dataset.component_name,
+        "images": len(data.source),
+        "dropped": len(data.decisions),
+        "parts": {part: len(indices) for part, indices in data.parts.items()},
+        "classes": dict(zip(data.classes, data.counts(data.parts["train"]).tolist(), strict=True)),
+        "weights": "random (rehearsal)" if options.rehearse else wanted.name if wanted else "random",
+        "parameters": sum(one.numel() for one in network.parameters()),
+        "stages": frozen,
+        "steps": sum(stage.epochs * steps for stage in recipe.stages),
+        "device": str(machine.device),
+        "precision": machine.precision,
+        "memory_mb": round(estimate_mb(recipe, network, images, machine), 1),
+    }

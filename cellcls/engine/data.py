@@ -1,0 +1,123 @@
+"""From a recipe's data set to clean, parted images, with a record of every decision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from cellcls.api import Decision, Source
+from cellcls.errors import DataError, RecipeError
+from cellcls.ops.copies import Groups, group_by_hash
+from cellcls.ops.hashing import content_hashes, data_hash
+from cellcls.ops.split import split
+from cellcls.recipe import PARTS, Recipe, Split
+from cellcls.run.inputs import Inputs
+
+Indices = NDArray[np.int64]
+
+
+@attrs.frozen(kw_only=True)
+class Data:
+    """The images of a run: a source, and which of its images are in which part."""
+
+    source: Source
+    hash: str
+    parts: dict[str, Indices]
+    decisions: tuple[Decision, ...]
+    hashes: tuple[str, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.source.class_names
+
+    def counts(self, indices: Indices) -> NDArray[np.int64]:
+        """Return the number of images of each class (K,)."""
+        return np.bincount(self.source.labels[indices], minlength=len(self.classes))
+
+    def record(self, dataset: str) -> dict[str, Any]:
+        """Return what ``data.json`` holds."""
+        everything = np.arange(len(self.source))
+        kept = np.sort(np.concatenate(list(self.parts.values())))
+        counted = {"before": everything, "after": kept, **self.parts}
+        names = self.source.names
+        return {
+            "hash": self.hash,
+            "dataset": dataset,
+            "classes": list(self.classes),
+            "n": len(self.source),
+            "names": None if names is None else list(names),
+            "decisions": [attrs.asdict(decision) for decision in self.decisions],
+            "bad_images": [attrs.asdict(image) for image in self.source.bad_images],
+            "counts": {
+                part: dict(zip(self.classes, self.counts(indices).tolist(), strict=True))
+                for part, indices in counted.items()
+            },
+            "trained_on": sorted({self.hashes[index] for index in self.parts["train"]}),
+            "parts": {part: indices.tolist() for part, indices in self.parts.items()},
+        }
+
+
+def cache_folder() -> Path:
+    """Return where decoded copies of data sets lie (``CELLCLS_CACHE`` moves it)."""
+    import os
+
+    return Path(os.environ.get("CELLCLS_CACHE") or platformdirs.user_cache_dir("cellcls"))
+
+
+def open_source(inputs: Inputs) -> Source:
+    """Open the data set. Raises ``DataError``."""
+    recipe = inputs.recipe
+    return recipe.dataset.build(
+        path=inputs.path, size=recipe.input.size, interpolation=recipe.input.interpolation, cache=cache_folder()
+    )
+
+
+def prepare(inputs: Inputs) -> Data:
+    """Open the data set, drop what the cleaners drop, part the rest. Raises ``DataError`` and ``RecipeError``."""
+    source = open_source(inputs)
+    hashes = tuple(content_hashes(source.read, len(source)))
+    groups = group_by_hash(hashes)
+    decisions = _clean(inputs.recipe, source, groups)
+    kept = np.ones(len(source), dtype=bool)
+    kept[[decision.index for decision in decisions]] = False
+    if not kept.any():
+        raise DataError(f"the cleaners dropped all {len(source):,} images", "look at the rules in [[cleaners]]")
+    parts = _parts(inputs, source, groups, kept)
+    return Data(
+        source=source,
+        hash=data_hash(hashes, source.labels, source.class_names),
+        parts=parts,
+        decisions=decisions,
+        hashes=hashes,
+    )
+
+
+def _clean(recipe: Recipe, source: Source, groups: Groups) -> tuple[Decision, ...]:
+    kept = np.ones(len(source), dtype=bool)
+    decisions: list[Decision] = []
+    for cleaner in recipe.cleaners:
+        made = [one for one in cleaner.build(groups=groups, labels=source.labels, kept=kept.copy()) if kept[one.index]]
+        kept[[one.index for one in made]] = False
+        decisions += made
+    return tuple(decisions)
+
+
+def _parts(inputs: Inputs, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> dict[str, Indices]:
+    rule = inputs.recipe.split
+    if source.parts is None:
+        return split(groups, source.labels, kept, source.class_names, val=rule.val, test=rule.test, seed=rule.seed)
+    if rule != Split() and not inputs.given:
+        raise RecipeError(
+            f"the data set `{inputs.recipe.dataset.component_name}` brings its own train, val and test",
+            "remove the section [split] from the recipe",
+        )
+    parts = {part: np.flatnonzero((source.parts == part) & kept) for part in PARTS}
+    if not len(parts["train"]):
+        raise DataError("the data set's own train part is empty")
+    return parts

@@ -1,0 +1,130 @@
+"""The machine a run is on: device, precision, threads, processes."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import attrs
+import torch
+import torch.distributed as dist
+
+from cellcls.errors import UsageError
+from cellcls.run.options import Options
+
+
+@attrs.frozen(kw_only=True)
+class Machine:
+    """Resolved once for a run and written into its environment."""
+
+    device: torch.device
+    precision: str
+    threads: int
+    rank: int = 0
+    processes: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes."""
+        return self.rank == 0
+
+    def to_data(self) -> dict[str, Any]:
+        """Return what equality of runs needs."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
+        return {
+            "device": self.device.type,
+            "device_name": name,
+            "precision": self.precision,
+            "threads": self.threads,
+            "processes": self.processes,
+        }
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context the network computes in."""
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=getattr(torch, self.precision))
+
+    def barrier(self) -> None:
+        """Wait for the other processes."""
+        if self.processes > 1:
+            dist.barrier()
+
+    def agreed(self, value: Any) -> Any:
+        """Return the first process's value in every process."""
+        if self.processes == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def gathered(self, value: Any) -> list[Any]:
+        """Return every process's value, in the order of ranks."""
+        if self.processes == 1:
+            return [value]
+        box: list[Any] = [None] * self.processes
+        dist.all_gather_object(box, value)
+        return box
+
+    def summed(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the sum of a tensor over the processes."""
+        if self.processes > 1:
+            dist.all_reduce(values)
+        return values
+
+
+def machine(options: Options, precision: str) -> Machine:
+    """Resolve device and precision, set threads and determinism, join the processes of torchrun.
+
+    Raises ``UsageError`` where the device is not there.
+    """
+    rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    device = _device(options.device)
+    if device.type == "cuda" and processes > 1:
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if processes > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    return Machine(
+        device=device,
+        precision=_precision(precision, device),
+        threads=torch.get_num_threads(),
+        rank=rank,
+        processes=processes,
+    )
+
+
+def leave() -> None:
+    """Leave the processes of torchrun."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None or name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        there = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"--device {name}: not usable here: {reason}", f"there is: {', '.join(there)}") from error
+    return device
+
+
+def _precision(wanted: str, device: torch.device) -> str:
+    if wanted != "auto":
+        return wanted
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    return "float32"

@@ -1,0 +1,107 @@
+"""How much memory a run takes: measured while it runs, estimated before."""
+
+from __future__ import annotations
+
+import copy
+import resource
+import weakref
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from cellcls.engine.device import Machine
+from cellcls.engine.evaluate import BATCH
+from cellcls.engine.images import Images
+from cellcls.recipe import Recipe
+
+MEGA = 1e6
+
+
+def anonymous_mb(device: torch.device) -> float:
+    """Return the megabytes taken: the peak allocated on a GPU, else this process's memory that no file backs."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / MEGA
+    try:
+        with open("/proc/self/status") as status:  # noqa: PTH123 - read at every step
+            return next(int(line.split()[1]) * 1024 / MEGA for line in status if line.startswith("RssAnon"))
+    except (OSError, StopIteration):  # no Linux: what the system tells is the peak, files included
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of tensors alive while it is on, and their peak; on the meta device nothing is computed."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = 0
+        self.peak = 0
+        self.known: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, tuple | list) else (made,):
+            if isinstance(tensor, Tensor):
+                self._count(tensor)
+        return made
+
+    def _count(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key in self.known:
+            return
+        self.known.add(key)
+        size = storage.nbytes()
+        self.now += size
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._forget, key, size)
+
+    def _forget(self, key: int, size: int) -> None:
+        self.known.discard(key)
+        self.now -= size
+
+
+def estimate_mb(recipe: Recipe, network: nn.Module, images: Images, machine: Machine) -> float:
+    """Return the peak to be expected of ``anonymous_mb`` while training, in megabytes.
+
+    One step and one batch of an evaluation are run without computing (on the meta device), with the bytes alive
+    counted; weights, gradients, the optimizer's tensors, images held on a GPU and what the process has now are added.
+    """
+    parts = max(1, recipe.train.accumulate * machine.processes)
+    size = (max(1, recipe.train.batch_size // parts), 3, images.size, images.size)
+    weights = sum(one.numel() for one in network.parameters()) * 4
+    copies = 1 + _optimizer_tensors(recipe) + bool(recipe.train.ema_decay)
+    train = _peak(network, size, backward=True)
+    evaluation = _peak(network, (BATCH, *size[1:]), backward=False)
+    held = weights * copies + max(train, evaluation)
+    if machine.device.type == "cuda":
+        first = images.source.read(np.arange(1))
+        return (held + weights + first.nbytes * len(images.source)) / MEGA
+    return anonymous_mb(machine.device) + held / MEGA
+
+
+def _peak(network: nn.Module, size: tuple[int, ...], *, backward: bool) -> int:
+    """Return the peak of bytes alive beside the weights."""
+    ghost = copy.deepcopy(network).to("meta").train(backward)
+    counter = _LiveBytes()
+    with torch.set_grad_enabled(backward), counter:
+        images = torch.empty(size, device="meta").contiguous(memory_format=torch.channels_last)
+        logits = ghost(images)
+        if backward:
+            logits.float().log_softmax(1).mean().backward()
+    return counter.peak
+
+
+def _optimizer_tensors(recipe: Recipe) -> int:
+    """Return how many tensors of a parameter's size the optimizers keep, at most."""
+    most = 0
+    for stage in recipe.stages:
+        parameter = nn.Parameter(torch.zeros(2, 2))
+        optimizer = stage.optimizer.build(parameters=[parameter])
+        parameter.grad = torch.ones(2, 2)
+        optimizer.step()
+        state = optimizer.state.get(parameter, {})
+        most = max(most, sum(1 for value in state.values() if isinstance(value, Tensor) and value.shape == (2, 2)))
+    return most

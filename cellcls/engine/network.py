@@ -1,0 +1,187 @@
+"""The network of a run: images in 0..1 to logits; and the files its weights live in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from cellcls.api import Backbone, Features, Head, WeightPlaces
+from cellcls.errors import DataError, MissingInputError, PluginError
+from cellcls.ops.files import replacing
+from cellcls.ops.freezing import Depth
+from cellcls.ops.weight_files import load_weights
+from cellcls.recipe import Input, Recipe, dump, to_data
+from cellcls.recipe.structure import INVALID, Structurer
+from cellcls.registry import Registry
+
+FORMAT = "cellcls-1"
+
+
+class Network(nn.Module):
+    """Backbone and head behind one normalisation: (B, 3, S, S) in 0..1 to logits (B, K)."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, features: Features, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone = features.module
+        self.head = head
+        self.features = features
+        self.register_buffer("mean", torch.tensor(features.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(features.std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits."""
+        return cast("Tensor", self.head(self.backbone((images - self.mean) / self.std)))
+
+    def depth(self, name: str) -> Depth:
+        """Return what freezing counts."""
+        modules = dict(self.backbone.named_modules())
+        own = {
+            module: sum(parameter.numel() for parameter in modules[module].parameters(recurse=False))
+            for module in self.features.weighted
+        }
+        nodes = self.features.keras_nodes
+        return Depth(weighted=self.features.weighted, parameters=own, keras_nodes=nodes, model=name)
+
+
+@attrs.frozen(kw_only=True)
+class NetworkConfig:
+    """All that is needed to build a network for its weights."""
+
+    backbone: Backbone
+    head: Head
+    input: Input
+    classes: tuple[str, ...]
+
+    def build(self, features: Features, seed: int = 0) -> Network:
+        """Build the network on a built backbone, on the CPU, in channels_last. Raises what the components raise."""
+        height, width = map_size(features, self.input.size)
+        torch.manual_seed(seed + 1)
+        head = self.head.build(channels=features.channels, size=(height, width), num_classes=len(self.classes))
+        return Network(features, head).to(memory_format=torch.channels_last)
+
+
+def build_features(recipe: Recipe, weights: WeightPlaces | None) -> Features:
+    """Build the backbone of a recipe; ``weights`` None leaves its random start."""
+    torch.manual_seed(recipe.seed)
+    return recipe.backbone.build(size=recipe.input.size, weights=weights)
+
+
+@torch.no_grad()
+def map_size(features: Features, size: int) -> tuple[int, int]:
+    """Return (h, w) of the backbone's map for inputs of ``size`` x ``size``. Raises ``PluginError``."""
+    module = features.module.eval()
+    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+    shape = tuple(module(torch.zeros(1, 3, size, size, device=device)).shape)
+    if len(shape) != 4 or shape[1] != features.channels:
+        raise PluginError(f"the backbone promised a map (B, {features.channels}, h, w) and gave {shape}")
+    return shape[2], shape[3]
+
+
+def network_config(recipe: Recipe, classes: tuple[str, ...]) -> NetworkConfig:
+    """Return the recipe's part that the network is built from."""
+    return NetworkConfig(backbone=recipe.backbone, head=recipe.head, input=recipe.input, classes=classes)
+
+
+def recipe_hash(recipe: Recipe) -> str:
+    """Return a hash of the filled recipe."""
+    return hashlib.blake2b(dump(recipe).encode(), digest_size=16).hexdigest()
+
+
+def save_weights(path: Path, state: Mapping[str, Tensor], recipe: Recipe, config: NetworkConfig, **more: Any) -> None:
+    """Write weights with all that ``load_network`` needs in their metadata, as a whole or not at all."""
+    metadata = {
+        "format": FORMAT,
+        "recipe": recipe.name,
+        "recipe_hash": recipe_hash(recipe),
+        "config": json.dumps(
+            {
+                "backbone": to_data(config.backbone),
+                "head": to_data(config.head),
+                "input": to_data(config.input),
+                "classes": config.classes,
+                "requires": recipe.requires,
+            }
+        ),
+        **{key: json.dumps(value) for key, value in more.items()},
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
+
+
+@attrs.frozen(kw_only=True)
+class Trained:
+    """A network with the weights of a run."""
+
+    network: Network
+    config: NetworkConfig
+    metadata: Mapping[str, str]
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether the weights come from a rehearsal and know nothing of cells."""
+        return self.metadata.get("rehearsal") == "true"
+
+
+def load_network(path: Path, registry: Registry) -> Trained:
+    """Build the network a weights file was saved from and load it, in eval mode.
+
+    ``path``: a run folder (its best weights) or a ``.safetensors`` file that cellcls wrote. Raises
+    ``MissingInputError`` and ``DataError``.
+    """
+    file = path / "best.safetensors" if path.is_dir() else path
+    metadata, tensors = _read(file)
+    config = _config(file, metadata, registry)
+    network = config.build(config.backbone.build(size=config.input.size, weights=None))
+    load_weights(network, tensors, source=str(file))
+    return Trained(network=network.eval(), config=config, metadata=metadata)
+
+
+def _read(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    if not file.is_file():
+        raise MissingInputError(f"no weights at {file}", "name a run folder whose training has ended an epoch")
+    if file.suffix in (".pth", ".pt", ".ckpt", ".bin"):
+        raise DataError(f"{file}: weights are read from .safetensors only, as other formats can run code when opened")
+    try:
+        with safe_open(file, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DataError(f"{file}: not a readable safetensors file: {error}") from error
+    if metadata.get("format") != FORMAT:
+        raise DataError(
+            f"{file}: weights that cellcls did not write",
+            "give pretrained weights of a backbone with --weights DIR, in timm's layout",
+        )
+    return metadata, tensors
+
+
+def _config(file: Path, metadata: Mapping[str, str], registry: Registry) -> NetworkConfig:
+    try:
+        data = json.loads(metadata["config"])
+    except (KeyError, ValueError) as error:
+        raise DataError(f"{file}: its metadata are damaged: {error}") from error
+    structurer = Structurer(registry)
+    made = {
+        name: structurer.make(kind, data.get(name), (name,))
+        for name, kind in (("backbone", Backbone), ("head", Head), ("input", Input))
+    }
+    if any(part is INVALID for part in made.values()):
+        requires = ", ".join(data.get("requires", [])) or "none named"
+        raise DataError(
+            f"{file}: its network cannot be built here: {structurer.problems[0].message}",
+            f"plugins its recipe requires: {requires}; installed ones: cellcls list-plugins",
+        )
+    return NetworkConfig(**made, classes=tuple(data["classes"]))

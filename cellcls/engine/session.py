@@ -1,0 +1,213 @@
+"""All the objects of a run in progress, made from a job and from the state a stopped run left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from timm.utils.model_ema import ModelEmaV3
+from torch import nn
+
+from cellcls.api import PerSampleLoss, RunView, StageHistory
+from cellcls.api.events import Event
+from cellcls.engine.data import Data, prepare
+from cellcls.engine.device import Machine
+from cellcls.engine.images import Images
+from cellcls.engine.job import Job
+from cellcls.engine.network import Network, NetworkConfig, build_features, network_config, save_weights
+from cellcls.engine.state import Progress, Saved, load_state, save_state
+from cellcls.errors import DataError, RecipeError
+from cellcls.ops.augment import Pipeline
+from cellcls.ops.files import write_json, write_text
+from cellcls.recipe import Recipe, dump
+from cellcls.run.environment import environment
+from cellcls.run.folder import write_history
+
+
+class History(StageHistory):
+    """The epochs of one stage, as schedules and callbacks may see them."""
+
+    def __init__(self, lines: Sequence[dict[str, Any]], stage: int) -> None:
+        self.lines = [line for line in lines if line["stage"] == stage]
+
+    def values(self, metric: str) -> list[float]:
+        """Return the metric of each epoch that has ended."""
+        return [line[metric] for line in self.lines if metric in line]
+
+
+class View(RunView):
+    """What a callback sees of a run."""
+
+    def __init__(self, folder: Path, progress: Progress) -> None:
+        self.folder = folder
+        self.progress = progress
+
+    @property
+    def history(self) -> StageHistory:  # type: ignore[override]  # read-only here
+        """The epochs of the running stage."""
+        return History(self.progress.history, self.progress.stage)
+
+    def end_stage(self, reason: str) -> None:
+        """Ask that the stage end after this epoch."""
+        self.progress.stop_reason = self.progress.stop_reason or reason
+
+
+@attrs.define(kw_only=True)
+class Session:
+    """A run in progress."""
+
+    job: Job
+    machine: Machine
+    data: Data
+    images: Images
+    network: Network
+    config: NetworkConfig
+    pipeline: Pipeline
+    loss: PerSampleLoss
+    plain_loss: PerSampleLoss
+    progress: Progress
+    average: ModelEmaV3 | None
+    scaler: torch.amp.GradScaler
+    saved: Saved | None
+    optimizer: torch.optim.Optimizer | None = None
+    last_saved: float = attrs.field(factory=time.monotonic)
+    save_seconds: float = 0.0
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe, its inputs found."""
+        return self.job.inputs.recipe
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is evaluated and kept as best: the average where there is one."""
+        return self.average.module if self.average is not None else self.network
+
+    def emit(self, event: Event) -> Iterator[Event]:
+        """Offer an event to every callback in recipe order, then yield it."""
+        method = _snake_case(type(event).__name__)
+        view = View(self.job.folder.path, self.progress)
+        for callback in self.recipe.callbacks:
+            getattr(callback, method)(event, view)
+        yield event
+
+    def write_weights(self, path: Path, network: nn.Module) -> None:
+        """Write a network's weights, if this is the process that writes."""
+        if self.machine.first:
+            rehearsal = self.job.options.rehearse
+            save_weights(path, network.state_dict(), self.recipe, self.config, rehearsal=rehearsal)
+
+    def save(self, *, force: bool = False) -> None:
+        """Save the state if it is time; ``force``: in any case."""
+        if not self.machine.first:
+            return
+        since = time.monotonic() - self.last_saved
+        if not force and self.save_seconds > self.job.save_share * since:
+            return
+        started = time.monotonic()
+        average = self.average.module if self.average is not None else None
+        save_state(self.job.folder, self.progress, self.network, average, self.optimizer, self.scaler.state_dict())
+        self.last_saved = time.monotonic()
+        self.save_seconds = self.last_saved - started
+
+    def save_if_long_ago(self) -> None:
+        """Save the state within an epoch."""
+        if time.monotonic() - self.last_saved >= self.job.save_every:
+            self.save()
+
+
+def open_session(job: Job, machine: Machine) -> Session:
+    """Make every object of a run, and write what is known before its first step.
+
+    Raises ``MissingInputError`` (weights), ``DataError``, ``RecipeError``.
+    """
+    recipe: Recipe = job.inputs.recipe
+    weights = None if job.options.rehearse else job.options.weight_places
+    features = build_features(recipe, weights)
+    if machine.first:
+        data = prepare(job.inputs)
+    machine.barrier()  # decoded copies are in the cache now
+    if not machine.first:
+        data = prepare(job.inputs)
+    _refuse_empty(recipe, data)
+    config = network_config(recipe, data.classes)
+    network = config.build(features, recipe.seed).to(machine.device)
+    saved = load_state(job.folder)
+    average = ModelEmaV3(network, decay=recipe.train.ema_decay) if recipe.train.ema_decay else None
+    scaler = torch.amp.GradScaler(machine.device.type, enabled=machine.precision == "float16")
+    if saved:
+        network.load_state_dict(saved.network)
+        scaler.load_state_dict(saved.scaler)
+        if average is not None:
+            average.module.load_state_dict(saved.average)
+    images = Images(
+        data.source, size=recipe.input.size, interpolation=recipe.input.interpolation, device=machine.device
+    )
+    images.hold()
+    weighted = _class_weights(recipe, data)
+    session = Session(
+        job=job,
+        machine=machine,
+        data=data,
+        images=images,
+        network=network,
+        config=config,
+        pipeline=Pipeline([(one.p, one.build(size=recipe.input.size)) for one in recipe.augment]),
+        loss=recipe.loss.build(class_weights=None if weighted is None else weighted.to(machine.device)),
+        plain_loss=recipe.loss.build(class_weights=None),
+        progress=saved.progress if saved else Progress(),
+        average=average,
+        scaler=scaler,
+        saved=saved,
+    )
+    if machine.first:
+        _write_start(session)
+    return session
+
+
+def _write_start(session: Session) -> None:
+    folder, recipe = session.job.folder, session.recipe
+    write_text(folder.recipe, dump(recipe))
+    write_json(folder.environment, environment(session.job.registry) | session.machine.to_data())
+    write_json(folder.data, session.data.record(recipe.dataset.component_name))
+    write_history(folder.history, session.progress.history)
+
+
+def _refuse_empty(recipe: Recipe, data: Data) -> None:
+    for metric in recipe.watched():
+        name = metric.partition(".")[0]
+        if name != "train" and not len(data.parts[recipe.evaluation(name).part_name]):
+            raise DataError(
+                f"the recipe watches `{metric}` at every epoch, and the part "
+                f"`{recipe.evaluation(name).part_name}` has no images"
+            )
+
+
+def _class_weights(recipe: Recipe, data: Data) -> torch.Tensor | None:
+    """Resolve ``class_weights``; balanced is N / (K * n_c) over the training part (report, section 3)."""
+    wanted = recipe.loss.class_weights
+    if wanted == "none":
+        return None
+    counts = data.counts(data.parts["train"])
+    if wanted == "balanced":
+        return torch.from_numpy(balanced_weights(counts)).float()
+    if len(wanted) != len(data.classes):
+        raise RecipeError(f"`class_weights` has {len(wanted)} numbers, and there are {len(data.classes)} classes")
+    return torch.tensor([float(weight) for weight in wanted])
+
+
+def balanced_weights(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return N / (K * n_c) for class counts (K,); 0 for a class without images."""
+    weights = np.zeros(len(counts))
+    weights[counts > 0] = counts.sum() / (len(counts) * counts[counts > 0])
+    return weights
+
+
+def _snake_case(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")

@@ -1,0 +1,141 @@
+"""The state of a run on disk: enough to go on bit for bit after a kill at any moment.
+
+One safetensors file, replaced as a whole: tensors of network, average and optimizer, and in its metadata where the run
+stands, the history so far and the optimizer's numbers. Random numbers need no state: they are functions of the step.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from cellcls.errors import DataError
+from cellcls.ops.files import replacing
+from cellcls.run.folder import RunFolder
+
+FILE = "state.safetensors"
+
+
+@attrs.define(kw_only=True)
+class Progress:
+    """Where a run stands: the next step to take, the sums of the running epoch and the history so far."""
+
+    stage: int = 0
+    epoch: int = 0
+    step: int = 0
+    total_steps: int = 0
+    loss_sum: float = 0.0
+    right: float = 0.0
+    seen: float = 0.0
+    seconds: float = 0.0
+    history: list[dict[str, Any]] = attrs.field(factory=list)
+    ended: list[str | None] = attrs.field(factory=list)
+    """For each stage that has ended, why it ended early (None: it did not)."""
+    stop_reason: str | None = None
+    """Why a callback asked the stage to end."""
+    peak_memory: float = 0.0
+
+    def next_epoch(self) -> None:
+        """Move on to the next epoch of the stage."""
+        self.epoch, self.step = self.epoch + 1, 0
+        self.loss_sum = self.right = self.seen = self.seconds = 0.0
+
+    def next_stage(self) -> None:
+        """Move on to the next stage."""
+        self.ended.append(self.stop_reason)
+        self.stage, self.epoch, self.stop_reason = self.stage + 1, 0, None
+
+
+@attrs.frozen(kw_only=True)
+class Saved:
+    """A state as it was read."""
+
+    progress: Progress
+    network: dict[str, Tensor]
+    average: dict[str, Tensor]
+    optimizer: dict[str, Any] | None
+    scaler: dict[str, Any]
+
+
+def save_state(
+    folder: RunFolder,
+    progress: Progress,
+    network: nn.Module,
+    average: nn.Module | None,
+    optimizer: torch.optim.Optimizer | None,
+    scaler: dict[str, Any],
+) -> None:
+    """Write the state, as a whole or not at all. Raises ``WriteError``."""
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    if average is not None:
+        tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
+    numbers: dict[str, Any] = {}
+    if optimizer is not None:
+        state = optimizer.state_dict()
+        packed, rest = _packed(state["state"])
+        tensors |= packed
+        numbers = {"groups": state["param_groups"], "rest": rest}
+    metadata = {
+        "progress": json.dumps(attrs.asdict(progress)),
+        "optimizer": json.dumps(numbers),
+        "scaler": json.dumps(scaler),
+    }
+    flat = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    with replacing(folder.state / FILE) as temporary:
+        save_file(flat, temporary, metadata=metadata)
+
+
+def load_state(folder: RunFolder) -> Saved | None:
+    """Read the state of a run; None where none was saved yet. Raises ``DataError`` where it is damaged."""
+    path = folder.state / FILE
+    if not path.exists():
+        return None
+    try:
+        metadata, tensors = _read(path)
+        progress = Progress(**json.loads(metadata["progress"]))
+        numbers = json.loads(metadata["optimizer"])
+        scaler = json.loads(metadata["scaler"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: the saved state is damaged: {error}", "start the run again") from error
+    parts = {part: _below(tensors, part) for part in ("network", "average", "optimizer")}
+    optimizer = _unpacked(parts["optimizer"], numbers) if numbers else None
+    return Saved(
+        progress=progress, network=parts["network"], average=parts["average"], optimizer=optimizer, scaler=scaler
+    )
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    with safe_open(path, framework="pt") as opened:
+        return opened.metadata() or {}, {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+
+
+def _below(tensors: dict[str, Tensor], part: str) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
+
+
+def _packed(state: dict[int, dict[str, Any]]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Part an optimizer's state into tensors by name and what is plain JSON."""
+    tensors: dict[str, Tensor] = {}
+    rest: dict[str, Any] = {}
+    for number, values in state.items():
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{number}.{name}"] = value
+            else:
+                rest.setdefault(str(number), {})[name] = value
+    return tensors, rest
+
+
+def _unpacked(tensors: dict[str, Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
+    state: dict[int, dict[str, Any]] = {int(number): dict(values) for number, values in numbers["rest"].items()}
+    for name, value in tensors.items():
+        number, _, what = name.partition(".")
+        state.setdefault(int(number), {})[what] = value
+    return {"state": state, "param_groups": numbers["groups"]}

@@ -1,0 +1,270 @@
+"""The loop: a generator of events, in stages of epochs of steps."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+
+import attrs
+import numpy as np
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
+
+from cellcls.api import events
+from cellcls.engine.data import Indices
+from cellcls.engine.device import machine as resolve_machine
+from cellcls.engine.evaluate import predict, to_uint8
+from cellcls.engine.finish import finish
+from cellcls.engine.job import Job, stopped
+from cellcls.engine.memory import anonymous_mb
+from cellcls.engine.session import History, Session, open_session
+from cellcls.engine.step import augmented, take_step
+from cellcls.errors import CellclsError, StoppedError
+from cellcls.ops.draws import permutation
+from cellcls.ops.files import write_json
+from cellcls.ops.freezing import frozen_modules
+from cellcls.ops.npz import save_arrays
+from cellcls.recipe import Freeze, Stage
+from cellcls.run.folder import write_history, write_options
+
+
+def run(job: Job) -> Iterator[events.Event]:
+    """Run a job from its start, or from the state a stopped run left, to its last figure."""
+    machine = resolve_machine(job.options, job.inputs.recipe.train.precision)
+    if machine.first:
+        write_options(job.folder, job.options.to_data())
+    session = open_session(job, machine)
+    try:
+        yield from session.emit(_run_started(session))
+        for number in range(session.progress.stage, len(session.recipe.stages)):
+            yield from _stage(session, number)
+        metrics = finish(session)
+        yield from session.emit(events.RunEnded(folder=job.folder.path, metrics=metrics))
+    except CellclsError as error:
+        resumable = (job.folder.state / "state.safetensors").exists()
+        failed = events.RunFailed(folder=job.folder.path, error=error.message, resumable=resumable)
+        yield from session.emit(failed)
+        raise
+
+
+def _run_started(session: Session) -> events.RunStarted:
+    sizes = {part: len(indices) for part, indices in session.data.parts.items()}
+    return events.RunStarted(
+        folder=session.job.folder.path,
+        **sizes,
+        parameters=sum(parameter.numel() for parameter in session.network.parameters()),
+        device=str(session.machine.device),
+        resumed=session.saved is not None,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class _Stage:
+    """A stage in progress: what its steps need besides the session."""
+
+    number: int
+    name: str
+    settings: Stage
+    frozen: tuple[str, ...]
+    trained: nn.Module
+    steps: int
+    train: Indices
+
+
+def _stage(session: Session, number: int) -> Iterator[events.Event]:
+    stage = _open_stage(session, number)
+    trained = sum(one.numel() for one in session.network.parameters() if one.requires_grad)
+    yield from session.emit(
+        events.StageStarted(
+            stage=number, name=stage.name, epochs=stage.settings.epochs, steps_per_epoch=stage.steps, trained=trained
+        )
+    )
+    while session.progress.epoch < stage.settings.epochs and session.progress.stop_reason is None:
+        yield from _epoch(session, stage)
+    weights = session.job.folder.stage(number, stage.name)
+    session.write_weights(weights, session.network)
+    session.write_weights(session.job.folder.last, session.network)
+    reason = session.progress.stop_reason
+    session.progress.next_stage()
+    session.optimizer = None
+    session.save(force=True)
+    yield from session.emit(events.StageEnded(stage=number, name=stage.name, weights=weights, reason=reason))
+
+
+def _open_stage(session: Session, number: int) -> _Stage:
+    """Freeze what the stage freezes, build its optimizer, and load the optimizer's state when resuming within it."""
+    recipe, network = session.recipe, session.network
+    settings = recipe.stages[number]
+    frozen = freeze(session, settings)
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    session.optimizer = settings.optimizer.build(parameters=trained)
+    for group in session.optimizer.param_groups:
+        group["initial_lr"] = group["lr"]
+    if session.saved and session.saved.optimizer and session.saved.progress.stage == number:
+        session.optimizer.load_state_dict(session.saved.optimizer)
+    if session.machine.first:
+        _record_stage(session, number, frozen)
+    count = len(session.data.parts["train"])
+    steps = max(1, count // recipe.train.batch_size + (count % recipe.train.batch_size > 1))
+    return _Stage(
+        number=number,
+        name=recipe.stage_name(number),
+        settings=settings,
+        frozen=frozen,
+        trained=DistributedDataParallel(network) if session.machine.processes > 1 else network,
+        steps=1 if session.job.options.rehearse else steps,
+        train=session.data.parts["train"],
+    )
+
+
+def freeze(session: Session, stage: Stage) -> tuple[str, ...]:
+    """Take gradients from what the stage freezes; return the names of the frozen modules of the backbone."""
+    depth = session.network.depth(getattr(session.recipe.backbone, "model", session.recipe.backbone.component_name))
+    how = stage.freeze
+    if isinstance(how, Freeze):
+        frozen = frozen_modules(depth, keras_layers=how.keras_layers, fraction=how.fraction, until=how.until)
+    else:
+        frozen = frozen_modules(depth, how)
+    session.network.requires_grad_(True)
+    modules = dict(session.network.backbone.named_modules())
+    for name in frozen:
+        for parameter in modules[name].parameters(recurse=False):
+            parameter.requires_grad_(False)
+    if how == "backbone":
+        session.network.backbone.requires_grad_(False)
+    return frozen
+
+
+def set_mode(session: Session, stage: _Stage) -> None:
+    """Put the network into training mode, but for what must stay as in inference: a backbone frozen as a whole, and
+    BatchNorm in frozen layers (everywhere with ``bn = "frozen"``), whose statistics would drift else."""
+    stage.trained.train()
+    if stage.settings.freeze == "backbone":
+        session.network.backbone.eval()
+    for name, module in session.network.backbone.named_modules():
+        if isinstance(module, _BatchNorm) and (stage.settings.bn == "frozen" or name in stage.frozen):
+            module.eval()
+
+
+def _record_stage(session: Session, number: int, frozen: tuple[str, ...]) -> None:
+    trained = sum(one.numel() for one in session.network.parameters() if one.requires_grad)
+    total = sum(one.numel() for one in session.network.parameters())
+    record = {
+        "name": session.recipe.stage_name(number),
+        "frozen": list(frozen),
+        "trained_parameters": trained,
+        "parameters": total,
+    }
+    write_json(session.job.folder.stage(number, session.recipe.stage_name(number)).with_suffix(".json"), record)
+
+
+def _epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
+    progress = session.progress
+    epoch = len(progress.history)  # over all stages, for the draws
+    yield from session.emit(events.EpochStarted(stage=stage.number, epoch=progress.epoch))
+    order = permutation(session.recipe.seed, epoch, len(stage.train)).numpy()
+    schedule = stage.settings.schedule.build(epochs=stage.settings.epochs, steps_per_epoch=stage.steps)
+    set_mode(session, stage)
+    history = History(progress.history, stage.number)
+    while progress.step < stage.steps:
+        started = time.perf_counter()
+        size = session.recipe.train.batch_size
+        batch = stage.train[order[progress.step * size : (progress.step + 1) * size]]
+        lr = _set_lr(session, schedule(progress.epoch * stage.steps + progress.step, history))
+        if progress.total_steps == 0 and session.machine.first:
+            _write_train_batch(session, batch, epoch)
+        with session.job.stop.between_steps():
+            figures = take_step(session, stage.trained, batch, epoch)
+            loss = figures.loss_sum / figures.seen
+            if not math.isfinite(loss):
+                raise _not_finite(session, stage, loss)
+            progress.loss_sum += figures.loss_sum
+            progress.right += figures.right
+            progress.seen += figures.seen
+            progress.seconds += time.perf_counter() - started
+            progress.step += 1
+            progress.total_steps += 1
+            progress.peak_memory = max(progress.peak_memory, anonymous_mb(session.machine.device))
+            session.save_if_long_ago()
+            if session.job.stop.asked is not None:
+                session.save(force=True)
+                raise stopped(session.job.stop.asked, f"go on with: cellcls run --resume {session.job.folder.path}")
+        step = progress.step - 1
+        yield from session.emit(
+            events.StepEnded(stage=stage.number, epoch=progress.epoch, step=step, steps=stage.steps, loss=loss, lr=lr)
+        )
+    yield from _end_epoch(session, stage)
+
+
+def _end_epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
+    progress, recipe = session.progress, session.recipe
+    metrics = {"train.loss": progress.loss_sum / progress.seen, "train.accuracy": progress.right / progress.seen}
+    names = dict.fromkeys(metric.partition(".")[0] for metric in recipe.watched())
+    for name in names:
+        if name == "train":
+            continue
+        indices = session.data.parts[recipe.evaluation(name).part_name]
+        found = predict(session.judged, session.images, indices, session.machine, loss=session.plain_loss).points()
+        if not all(math.isfinite(value) for value in found.values()):
+            raise _not_finite(session, stage, found["loss"])
+        metrics |= {f"{name}.{figure}": value for figure, value in found.items()}
+        yield from session.emit(
+            events.ValidationEnded(stage=stage.number, epoch=progress.epoch, evaluation=name, metrics=found)
+        )
+    best = _is_best(session, metrics[recipe.train.select])
+    if best:
+        session.write_weights(session.job.folder.best, session.judged)
+    assert session.optimizer is not None
+    line = {
+        "stage": stage.number,
+        "stage_name": stage.name,
+        "epoch": progress.epoch,
+        "lr": session.optimizer.param_groups[0]["lr"],
+        "seconds": progress.seconds,
+        "best": best,
+        **metrics,
+    }
+    progress.history.append(line)
+    if session.machine.first:
+        write_history(session.job.folder.history, progress.history)
+    ended = events.EpochEnded(
+        stage=stage.number, epoch=progress.epoch, metrics=metrics, best=best, seconds=progress.seconds
+    )
+    yield from session.emit(ended)
+    progress.next_epoch()
+    session.save()
+
+
+def _is_best(session: Session, value: float) -> bool:
+    select = session.recipe.train.select
+    earlier = [line[select] for line in session.progress.history]
+    return not earlier or (value < min(earlier) if select.endswith("loss") else value > max(earlier))
+
+
+def _set_lr(session: Session, factor: float) -> float:
+    assert session.optimizer is not None
+    for group in session.optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * factor
+    return float(session.optimizer.param_groups[0]["lr"])
+
+
+def _not_finite(session: Session, stage: _Stage, loss: float) -> StoppedError:
+    """Return the error for a loss that is no number; what is on disk was written before it."""
+    place = f"stage {stage.name}, epoch {session.progress.epoch + 1}, step {session.progress.step + 1}"
+    assert session.optimizer is not None
+    kept = "best.safetensors holds the best weights so far" if session.progress.history else "no epoch had ended"
+    return StoppedError(
+        f"the loss became {loss} at {place}; {kept}",
+        "the learning rate is the usual cause; run again with a smaller one, as in "
+        f"--set stages.{stage.number}.optimizer.lr={session.optimizer.param_groups[0]['initial_lr'] / 10:g}",
+        f"cellcls run --resume {session.job.folder.path} goes on from the last good state, on a machine where "
+        "arithmetic differs, say",
+    )
+
+
+def _write_train_batch(session: Session, batch: Indices, epoch: int) -> None:
+    images, targets = augmented(session, batch[:64], epoch)
+    labels = targets.argmax(1).cpu().numpy().astype(np.int64)
+    save_arrays(session.job.folder.train_batch, {"images": to_uint8(images), "label": labels})

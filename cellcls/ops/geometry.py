@@ -1,0 +1,82 @@
+"""Changes of place as 3x3 matrices, and the one warp that carries them out.
+
+A matrix takes a point of the output to the point of the input it shows, in coordinates -1..1 across the image (the
+edges of the border pixels, x to the right, y down), as ``torch.nn.functional.grid_sample`` has them with
+``align_corners=False``. Images are square, so that an angle is an angle.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Padding = Literal["reflection", "border", "zeros"]
+"""What lies beyond the edge: the image mirrored at it, its border pixels, or black."""
+
+
+def flip(axis: Literal["horizontal", "vertical"], count: int) -> Tensor:
+    """Return matrices (``count``, 3, 3) that mirror left and right (``horizontal``) or top and bottom."""
+    signs = (-1.0, 1.0, 1.0) if axis == "horizontal" else (1.0, -1.0, 1.0)
+    return torch.diag(torch.tensor(signs)).repeat(count, 1, 1)
+
+
+def rotation(degrees: Tensor) -> Tensor:
+    """Return matrices (B, 3, 3) that turn the picture by ``degrees`` (B,) counter-clockwise about its centre."""
+    angle = torch.deg2rad(degrees)
+    return _turned(angle.cos(), angle.sin())
+
+
+def quarter_turns(turns: Tensor) -> Tensor:
+    """Return matrices (B, 3, 3) that turn the picture by ``turns`` (B,) int64 times 90 degrees, exactly."""
+    cosine = torch.tensor([1.0, 0.0, -1.0, 0.0], device=turns.device)[turns % 4]
+    sine = torch.tensor([0.0, 1.0, 0.0, -1.0], device=turns.device)[turns % 4]
+    return _turned(cosine, sine)
+
+
+def translation(x: Tensor, y: Tensor) -> Tensor:
+    """Return matrices (B, 3, 3) that move the picture right by ``x`` (B,) and down by ``y`` (B,), in image sides."""
+    one, zero = torch.ones_like(x), torch.zeros_like(x)
+    return _matrix((one, zero, -2 * x), (zero, one, -2 * y))
+
+
+def crop(side: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Return matrices (B, 3, 3) that show a square part of the picture in full size.
+
+    ``side`` (B,): its side as a share of the image's; ``x``, ``y`` (B,) in 0..1: where it lies, 0 at the left (top)
+    edge, 1 at the right (bottom) one.
+    """
+    room, zero = 1 - side, torch.zeros_like(side)
+    return _matrix((side, zero, room * (2 * x - 1)), (zero, side, room * (2 * y - 1)))
+
+
+def compose(first: Tensor, second: Tensor) -> Tensor:
+    """Return ``first`` @ ``second`` for small matrices (B, n, n); never in reduced precision, unlike ``matmul``."""
+    return (first[:, :, :, None] * second[:, None, :, :]).sum(2)
+
+
+def warp(images: Tensor, matrices: Tensor, padding: Padding = "reflection") -> Tensor:
+    """Return images (B, C, H, W) seen through ``matrices`` (B, 3, 3), with bilinear interpolation."""
+    height, width = images.shape[2:]
+    x, y = (_centres(side, images.device) for side in (width, height))
+    across = matrices[:, :2, 0, None] * x  # (B, 2, W)
+    down = matrices[:, :2, 1, None] * y + matrices[:, :2, 2, None]  # (B, 2, H)
+    grid = (across[:, :, None, :] + down[:, :, :, None]).permute(0, 2, 3, 1)  # on a CPU far quicker than affine_grid
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+
+
+def _centres(side: int, device: torch.device) -> Tensor:
+    """Return the coordinates (``side``,) of the pixels' centres."""
+    return (2 * torch.arange(side, device=device) + 1 - side) / side
+
+
+def _turned(cosine: Tensor, sine: Tensor) -> Tensor:
+    zero = torch.zeros_like(cosine)
+    return _matrix((cosine, -sine, zero), (sine, cosine, zero))
+
+
+def _matrix(*rows: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    zero, one = torch.zeros_like(rows[0][0]), torch.ones_like(rows[0][0])
+    return torch.stack([torch.stack(row, dim=1) for row in (*rows, (zero, zero, one))], dim=1)

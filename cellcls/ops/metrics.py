@@ -1,0 +1,106 @@
+"""Figures of a classifier from its confusion matrix, with 95% intervals.
+
+All figures are functions of the matrix, so a bootstrap resample of the images is one draw of a multinomial over its
+cells (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13), and 2,000 of them cost milliseconds.
+Where a figure is 0 or 1 every resample agrees and the bootstrap has no width: there Wilson's interval is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 2000
+Z95 = 1.959963984540054
+FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
+
+Floats = NDArray[np.float64]
+
+
+def confusion_matrix(labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """Return counts (K, K): rows are the true classes, columns the predicted ones."""
+    return np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
+def wilson(successes: float, trials: float) -> tuple[float, float]:
+    """Return the 95% interval of a share (Wilson, JASA 22, 1927). No trials: (0, 1)."""
+    if trials == 0:
+        return 0.0, 1.0
+    share, z2 = successes / trials, Z95 * Z95
+    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = Z95 / (1 + z2 / trials) * np.sqrt(share * (1 - share) / trials + z2 / (4 * trials * trials))
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def summary(confusion: NDArray[np.int64], class_names: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
+    """Return every figure of a confusion matrix (K, K) with its interval, as JSON data.
+
+    Averages over classes take the classes that are present among the true labels. ``seed`` is the bootstrap's.
+    """
+    n = int(confusion.sum())
+    rng = np.random.default_rng(seed)
+    cells = rng.multinomial(n, confusion.ravel() / max(n, 1), size=RESAMPLES).reshape(-1, *confusion.shape)
+    measured, resampled = points(confusion), _figures(cells.astype(float))
+    trials = _effective_trials(confusion)
+    found: dict[str, Any] = {"n": n}
+    for name in FIGURES:
+        value = measured[name]
+        found[name] = value
+        found[f"{name}_ci"] = list(_interval(value, resampled[name], trials[name]))
+    return found | {
+        "classes": list(class_names),
+        "per_class": {name: _of_class(confusion, number) for number, name in enumerate(class_names)},
+        "confusion": confusion.tolist(),
+    }
+
+
+def points(confusion: NDArray[np.int64]) -> dict[str, float]:
+    """Return the figures of a confusion matrix (K, K) without intervals."""
+    return {name: float(values[0]) for name, values in _figures(confusion[None].astype(float)).items()}
+
+
+def _figures(matrices: Floats) -> dict[str, Floats]:
+    """Return the figures of many matrices (R, K, K), each (R,)."""
+    right = np.diagonal(matrices, axis1=1, axis2=2)
+    true, predicted, n = matrices.sum(2), matrices.sum(1), matrices.sum((1, 2))
+    present = true > 0
+    classes = np.maximum(present.sum(1), 1)
+    recall = np.divide(right, true, out=np.zeros_like(right), where=present)
+    both = true + predicted
+    f1 = np.divide(2 * right, both, out=np.zeros_like(right), where=both > 0)
+    return {
+        "accuracy": right.sum(1) / np.maximum(n, 1),
+        "balanced_accuracy": recall.sum(1) / classes,
+        "macro_f1": (f1 * present).sum(1) / classes,
+    }
+
+
+def _effective_trials(confusion: NDArray[np.int64]) -> dict[str, float]:
+    """Return how many trials Wilson's interval counts: all images, or as many as give a mean over the classes its
+    variance (K^2 / sum of 1/n_c)."""
+    support = confusion.sum(1)
+    support = support[support > 0]
+    over_classes = len(support) ** 2 / float((1 / support).sum()) if len(support) else 0.0
+    return {"accuracy": float(confusion.sum()), "balanced_accuracy": over_classes, "macro_f1": over_classes}
+
+
+def _interval(value: float, resampled: Floats, trials: float) -> tuple[float, float]:
+    if value <= 0 or value >= 1:
+        return wilson(value * trials, trials)
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _of_class(confusion: NDArray[np.int64], number: int) -> dict[str, Any]:
+    right, support = int(confusion[number, number]), int(confusion[number].sum())
+    predicted = int(confusion[:, number].sum())
+    return {
+        "precision": right / predicted if predicted else 0.0,
+        "recall": right / support if support else 0.0,
+        "f1": 2 * right / (support + predicted) if support + predicted else 0.0,
+        "support": support,
+        "recall_ci": list(wilson(right, support)),
+    }

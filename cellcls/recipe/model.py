@@ -1,0 +1,197 @@
+"""The grammar of a recipe: the fields of ``Recipe`` are its sections, their fields what a section may say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, dataclass_transform
+
+import attrs
+
+from cellcls.api import (
+    Augmentation,
+    Backbone,
+    Callback,
+    Cleaner,
+    Dataset,
+    Explainer,
+    Head,
+    Loss,
+    Optimizer,
+    Param,
+    Schedule,
+    param,
+)
+
+PARTS = ("train", "val", "test")
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "loss")
+"""The figures of an evaluation that ``select``, ``watch`` and claims may name."""
+
+T = TypeVar("T")
+
+
+def chosen(default: object, help: str) -> Any:
+    """Declare a section that holds components; ``default`` is what an absent section stands for, as TOML data."""
+    return attrs.field(metadata={"param": Param(help=help), "default_data": default})
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param, chosen))
+def section(cls: type[T]) -> type[T]:
+    """Shape a class into a section of a recipe."""
+    return attrs.frozen(kw_only=True)(cls)
+
+
+@section
+class Split:
+    """How images are parted into train, val and test: per class, copies together."""
+
+    val: float = param(default=0.1, ge=0, lt=1, help="Share of each class for validation.")
+    test: float = param(default=0.1, ge=0, lt=1, help="Share of each class for the test.")
+    seed: int = param(
+        default=42, ge=0, help="Seed of the split; not the run's, so that all seeds and variants share it."
+    )
+
+
+@section
+class Input:
+    """What the network sees."""
+
+    size: int = param(default=96, ge=8, le=1024, help="Side of the square input in pixels.")
+    interpolation: Literal["bilinear", "bicubic", "nearest"] = param(
+        default="bilinear", help="How images of another size are resized."
+    )
+
+
+@section
+class Train:
+    """How training is done, in every stage."""
+
+    batch_size: int = param(default=32, ge=1, help="Images a step, over all processes and accumulated parts.")
+    accumulate: int = param(default=1, ge=1, help="Parts a batch is computed in, to save memory.")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = param(
+        default="auto", help="Arithmetic of the network; auto: bfloat16 where the GPU has it, float32 elsewhere."
+    )
+    ema_decay: float = param(default=0.0, ge=0, lt=1, help="Decay of an average of the weights (0: none).")
+    select: str = param(default="val.accuracy", help="Which figure tells the best weights: EVALUATION.METRIC.")
+
+
+@section
+class Freeze:
+    """How much of the backbone stays as it is; one of the three."""
+
+    keras_layers: int | None = param(default=None, ge=0, help="The first so many nodes of the Keras model.")
+    fraction: float | None = param(default=None, ge=0, le=1, help="The first modules with this share of parameters.")
+    until: str | None = param(default=None, help="All before this module, which is the first to be trained.")
+
+    def problem(self) -> str | None:
+        """Say what is wrong with the combination."""
+        given = [name for name in ("keras_layers", "fraction", "until") if getattr(self, name) is not None]
+        return None if len(given) == 1 else "takes exactly one of `keras_layers`, `fraction`, `until`"
+
+
+@section
+class Stage:
+    """A stretch of training: what is trained, how long and how."""
+
+    name: str | None = param(default=None, help="Name of the stage; default: its number, from 1.")
+    epochs: int = param(default=10, ge=1, le=100_000, help="Passes over the training part.")
+    freeze: Literal["none", "backbone"] | Freeze = param(default="none", help="What of the backbone is not trained.")
+    bn: Literal["train", "frozen"] = param(
+        default="train",
+        help="Whether BatchNorm in trained layers updates its statistics; in frozen ones it never does.",
+    )
+    optimizer: Optimizer = chosen({"use": "adamw", "lr": 1e-3}, help="How a step changes the weights.")
+    schedule: Schedule = chosen({"use": "constant"}, help="How the learning rate changes.")
+
+
+@section
+class Evaluation:
+    """Figures on one part of the data, with the best weights."""
+
+    name: str = param(help="Name of the figures: `test`, `remote`.")
+    part: Literal["train", "val", "test"] | None = param(default=None, help="Part of the data; default: the name.")
+
+    def problem(self) -> str | None:
+        """Say what is wrong with the combination."""
+        if self.part is None and self.name not in PARTS:
+            return f"`part` must be said ({', '.join(PARTS)}) where the name is none of them"
+        return None
+
+    @property
+    def part_name(self) -> str:
+        """The part that is evaluated."""
+        return self.part or self.name
+
+
+@section
+class Band:
+    """A claimed figure: a value with its tolerance, or a bound."""
+
+    value: float | None = param(default=None, help="The claimed figure.")
+    tolerance: float | None = param(default=None, ge=0, help="How far off a measured figure may be.")
+    below: float | None = param(default=None, help="The figure is below this.")
+    above: float | None = param(default=None, help="The figure is above this.")
+
+    def problem(self) -> str | None:
+        """Say what is wrong with the combination."""
+        given = sum(number is not None for number in (self.value, self.below, self.above))
+        if given != 1 or (self.value is None) != (self.tolerance is None):
+            return "takes `value` with `tolerance`, or `below`, or `above`"
+        return None
+
+    def holds(self, measured: float) -> bool:
+        """Tell whether a measured figure lies in the band."""
+        if self.value is not None and self.tolerance is not None:
+            return abs(measured - self.value) <= self.tolerance + 1e-9
+        return measured < self.below if self.below is not None else measured > (self.above or 0.0)
+
+    def __str__(self) -> str:
+        if self.value is not None:
+            return f"{self.value:g} ± {self.tolerance:g}"
+        return f"below {self.below:g}" if self.below is not None else f"above {self.above:g}"
+
+
+@section
+class Claim:
+    """What the source says came out; shown beside what was measured."""
+
+    place: str | None = param(default=None, help="Where the source says it.")
+    figures: Mapping[str, Mapping[str, Band]] = param(factory=dict, rest=True, help="EVALUATION.METRIC = a band.")
+
+
+@section
+class Recipe:
+    """One experiment: everything that changes its result."""
+
+    name: str = param(help="Name of the experiment; default: the file's.")
+    seed: int = param(default=42, ge=0, lt=2**63, help="Seed of all random numbers of training.")
+    requires: tuple[str, ...] = param(default=(), help="Plugins the recipe needs, as pip knows them.")
+    dataset: Dataset = chosen({"use": "synthetic"}, help="The images.")
+    cleaners: tuple[Cleaner, ...] = param(default=(), help="Rules that drop images.")
+    split: Split = param(factory=Split, help="Train, val and test.")
+    input: Input = param(factory=Input, help="What the network sees.")
+    augment: tuple[Augmentation, ...] = param(default=(), help="Random changes of training images, in this order.")
+    backbone: Backbone = chosen({"use": "cnn5"}, help="Image to map of features.")
+    head: Head = chosen({"use": "linear"}, help="Map of features to classes.")
+    loss: Loss = chosen({"use": "cross_entropy"}, help="What training makes small.")
+    train: Train = param(factory=Train, help="How training is done.")
+    stages: tuple[Stage, ...] = chosen([{}], help="Stretches of training, one after another.")
+    evaluate: tuple[Evaluation, ...] = chosen(
+        [{"name": "val"}, {"name": "test"}], help="Figures to measure with the best weights."
+    )
+    explain: tuple[Explainer, ...] = param(default=(), help="Heat maps to make with the best weights.")
+    callbacks: tuple[Callback, ...] = param(default=(), help="What watches the run.")
+    claim: Claim | None = param(default=None, help="What the source says came out.")
+
+    def stage_name(self, number: int) -> str:
+        """Return the name of a stage, counted from 0."""
+        return self.stages[number].name or str(number + 1)
+
+    def evaluation(self, name: str) -> Evaluation:
+        """Return an evaluation by its name; a part that the recipe does not list is evaluated as itself."""
+        return next((one for one in self.evaluate if one.name == name), Evaluation(name=name))
+
+    def watched(self) -> tuple[str, ...]:
+        """Return the metrics measured at every epoch: ``select`` and what schedules and callbacks watch."""
+        watching: list[Schedule | Callback] = [*(stage.schedule for stage in self.stages), *self.callbacks]
+        named = [getattr(one, field) for one in watching for field in one.watches]
+        return tuple(dict.fromkeys([self.train.select, *named]))

@@ -1,0 +1,127 @@
+"""Overlays: a base, a variant and ``--set`` change a recipe by one mechanism.
+
+Tables merge by key, a list replaces the list, a changed ``use`` drops the old settings. Along with the data go the
+origins: where each key was written.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import tomli
+
+from cellcls.errors import UsageError
+from cellcls.recipe.problems import Origin, Text
+from cellcls.recipe.scan import Path, Place, Span, scan
+from cellcls.recipe.structure import default_use
+
+
+@attrs.frozen
+class Layer:
+    """TOML data with the origin of each key."""
+
+    data: dict[str, Any]
+    origins: dict[Path, Origin]
+
+    def at(self, *path: str) -> Layer:
+        """Return the table at ``path`` as a layer of its own."""
+        data: Any = self.data
+        for key in path:
+            data = data[key]
+        depth = len(path)
+        inner = {where[depth:]: origin for where, origin in self.origins.items() if where[:depth] == path}
+        return Layer(data, {where: origin for where, origin in inner.items() if where})
+
+    def without(self, *keys: str) -> Layer:
+        """Return the layer without some top-level keys."""
+        data = {key: value for key, value in self.data.items() if key not in keys}
+        return Layer(data, {path: origin for path, origin in self.origins.items() if path[0] not in keys})
+
+
+def merge(base: Layer, over: Layer) -> Layer:
+    """Return ``base`` changed by ``over``."""
+    origins = dict(base.origins)
+    data = _merged(base.data, over.data, (), origins)
+    return Layer(data, {**origins, **over.origins})
+
+
+def _merged(base: Any, over: Any, path: Path, origins: dict[Path, Origin]) -> Any:
+    if isinstance(base, list) and isinstance(over, dict) and all(isinstance(key, int) for key in over):
+        return [  # only --set reaches into a list, by position
+            _merged(item, over[number], (*path, number), origins) if number in over else item
+            for number, item in enumerate(base)
+        ]
+    if not (isinstance(base, dict) and isinstance(over, dict)) or _other_component(base, over, path):
+        for gone in [where for where in origins if where[: len(path)] == path]:
+            del origins[gone]
+        return over
+    kept = dict(base)
+    for key, value in over.items():
+        kept[key] = _merged(base[key], value, (*path, key), origins) if key in base else value
+    return kept
+
+
+def _other_component(base: dict[str, Any], over: dict[str, Any], path: Path) -> bool:
+    if "use" not in over or not path:
+        return False
+    old = base.get("use", default_use(path))
+    return bool(over["use"] != old)
+
+
+def set_value(layer: Layer, assignment: str) -> Layer:
+    """Return ``layer`` with ``KEY=VALUE`` applied: KEY is dotted (``stages.0.optimizer.lr``), VALUE TOML or bare text.
+
+    Raises ``UsageError`` where there is no ``=`` or KEY reaches into something that is not there.
+    """
+    key, equals, text = assignment.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"--set {assignment}: write KEY=VALUE, as in --set stages.0.optimizer.lr=1e-4")
+    parts = [part.strip() for part in key.strip().split(".")]
+    written = Text(f"--set {assignment}", assignment)
+    value = _parsed(text.strip())
+    over, path = _nested(layer.data, parts, value, assignment)
+    start = len(key) + 1
+    places = {path: Place(Span(0, len(key.rstrip())), Span(start, len(assignment)))}
+    for inner, place in _inner_places(text).items():
+        shift = start - 2  # the value was scanned as "v=TEXT"
+        spans = [Span(span.start + shift, span.end + shift) if span else None for span in (place.key, place.value)]
+        places[(*path, *inner)] = Place(spans[0] or Span(0, 1), spans[1])
+    return merge(layer, Layer(over, {where: Origin(written, place) for where, place in places.items()}))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return tomli.loads(f"v={text}")["v"]
+    except (tomli.TOMLDecodeError, KeyError, RecursionError):
+        return text
+
+
+def _inner_places(text: str) -> dict[Path, Place]:
+    try:
+        tomli.loads(f"v={text}")
+        return {path[1:]: place for path, place in scan(f"v={text}").items() if len(path) > 1}
+    except (tomli.TOMLDecodeError, RecursionError):
+        return {}
+
+
+def _nested(data: Any, parts: list[str], value: Any, assignment: str) -> tuple[dict[str, Any], Path]:
+    """Return the overlay that ``parts = value`` stands for, and its path with list positions as numbers."""
+    path: list[str | int] = []
+    here = data
+    for part in parts:
+        if isinstance(here, list):
+            if not part.isdecimal() or int(part) >= len(here):
+                raise UsageError(
+                    f"--set {assignment}: `{'.'.join(map(str, path))}` is a list of {len(here)}; "
+                    f"`{part}` is none of its positions (from 0)"
+                )
+            path.append(int(part))
+            here = here[int(part)]
+        else:
+            path.append(part)
+            here = here.get(part, {}) if isinstance(here, dict) else {}
+    nested: Any = value
+    for step in reversed(path):
+        nested = {step: nested}
+    return nested, tuple(path)

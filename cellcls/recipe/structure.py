@@ -1,0 +1,243 @@
+"""TOML data to typed objects, strictly: no coercion, no unknown key, every problem collected with its path.
+
+Why not cattrs: each of its hooks had to be replaced to be strict, and its tree of exceptions turned into paths; this
+walk is shorter than the replacements (docs/design/recipes.md).
+"""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path as FilePath
+from typing import Any, Literal, Union, get_args, get_origin
+
+import attrs
+
+from cellcls.api import Component, Param
+from cellcls.recipe.problems import Problem, suggestion
+from cellcls.recipe.scan import Path
+from cellcls.registry import Registry
+
+INVALID: Any = object()
+"""Stands for a value that could not be made; the problem is already noted."""
+
+_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", FilePath: "a path (a text)"}
+
+
+@attrs.frozen
+class Field:
+    """A setting as a recipe sees it: its name, type, what is known of it and its default."""
+
+    name: str
+    type: Any
+    param: Param
+    default: Any
+    default_data: Any
+    required: bool
+
+
+def fields_of(cls: type[Any]) -> dict[str, Field]:
+    """Return the settings of a component or section class by name."""
+    hints = typing.get_type_hints(cls)
+    found = {}
+    for attribute in attrs.fields(cls):
+        default = attribute.default
+        if hasattr(default, "factory"):
+            default = default.factory()
+        data = attribute.metadata.get("default_data")
+        found[attribute.name] = Field(
+            name=attribute.name,
+            type=hints[attribute.name],
+            param=attribute.metadata.get("param", Param(help="")),
+            default=default,
+            default_data=data,
+            required=default is attrs.NOTHING and data is None,
+        )
+    return found
+
+
+def is_kind(target: Any) -> bool:
+    """Tell whether a type is a kind, whose component a recipe names with ``use``."""
+    return isinstance(target, type) and issubclass(target, Component) and "component_name" not in vars(target)
+
+
+def type_text(target: Any) -> str:
+    """Return a type in words: ``a number or "none" or "balanced"``."""
+    origin = get_origin(target)
+    if target is types.NoneType:
+        return "nothing"
+    if origin in (Union, types.UnionType):
+        return " or ".join(type_text(arm) for arm in get_args(target) if arm is not types.NoneType)
+    if origin is Literal:
+        return " or ".join(f'"{value}"' for value in get_args(target))
+    if origin is tuple:
+        arms = get_args(target)
+        if arms[-1] is Ellipsis:
+            return f"a list (each {type_text(arms[0])})"
+        return f"a list of {len(arms)} ({', '.join(map(type_text, arms))})"
+    return _NAMES.get(target, "a table")
+
+
+class Structurer:
+    """Makes objects of a registry's components; ``problems`` gathers what is wrong."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.problems: list[Problem] = []
+
+    def note(self, path: Path, message: str, hint: str = "", *, value: bool = True, missing: bool = False) -> Any:
+        """Note a problem and return ``INVALID``."""
+        self.problems.append(Problem(path, message, hint, value, missing))
+        return INVALID
+
+    def make(self, target: Any, value: Any, path: Path) -> Any:
+        """Return ``value`` as an object of the type ``target``."""
+        origin = get_origin(target)
+        if origin in (Union, types.UnionType):
+            return self._union(target, value, path)
+        if not _fits(target, value):
+            return self.note(path, f"`{_key(path)}` must be {type_text(target)}, not {_shown(value)}")
+        if origin is tuple:
+            return self._tuple(target, value, path)
+        if origin in (dict, Mapping):
+            return self._mapping(target, value, path)
+        if is_kind(target):
+            return self._component(target, value, path)
+        if attrs.has(target):
+            return self._section(target, value, path)
+        if target in (float, FilePath):
+            return target(value)
+        return value
+
+    def _union(self, target: Any, value: Any, path: Path) -> Any:
+        arms = [arm for arm in get_args(target) if arm is not types.NoneType]
+        fitting = [arm for arm in arms if _fits(arm, value)]
+        if not fitting:
+            return self.note(path, f"`{_key(path)}` must be {type_text(target)}, not {_shown(value)}")
+        return self.make(fitting[0], value, path)
+
+    def _tuple(self, target: Any, value: list[Any], path: Path) -> Any:
+        arms = get_args(target)
+        each = arms[:1] * len(value) if arms[-1] is Ellipsis else arms
+        made = [
+            self.make(arm, item, (*path, number)) for number, (arm, item) in enumerate(zip(each, value, strict=True))
+        ]
+        return INVALID if any(item is INVALID for item in made) else tuple(made)
+
+    def _mapping(self, target: Any, value: dict[str, Any], path: Path) -> Any:
+        arm = get_args(target)[1]
+        made = {key: self.make(arm, item, (*path, key)) for key, item in value.items()}
+        return INVALID if any(item is INVALID for item in made.values()) else made
+
+    def _component(self, kind: Any, value: dict[str, Any], path: Path) -> Any:
+        name = value.get("use", default_use(path))
+        if not isinstance(name, str):
+            where = (*path, "use") if "use" in value else path
+            problem = f'which {kind.kind}? say `use = "..."`' if name is None else "`use` must be a text"
+            return self.note(where, problem, self._offer(kind.kind), value=name is not None)
+        cls = self.registry.find(kind.kind, name)
+        if cls is None:
+            hint = suggestion(name, self.registry.names(kind.kind)) + self._offer(kind.kind)
+            return self.note((*path, "use"), f"no {kind.kind} is called `{name}`", hint, missing=True)
+        return self._section(cls, {key: item for key, item in value.items() if key != "use"}, path)
+
+    def _offer(self, kind: str) -> str:
+        return f"there are: {', '.join(self.registry.names(kind))}.  More: cellcls describe {kind}"
+
+    def _section(self, cls: type, value: dict[str, Any], path: Path) -> Any:
+        fields = fields_of(cls)
+        before = len(self.problems)
+        made = dict(self._known(fields, value, path))
+        rest = next((field for field in fields.values() if field.param.rest), None)
+        unknown = {key: item for key, item in value.items() if key not in fields or (rest and key == rest.name)}
+        if rest:
+            made[rest.name] = self.make(rest.type, unknown, path)
+        else:
+            for key in unknown:
+                self._unknown(cls, fields, (*path, key))
+        if len(self.problems) > before:
+            return INVALID
+        return self._built(cls, made, path)
+
+    def _known(self, fields: dict[str, Field], value: dict[str, Any], path: Path) -> Iterator[tuple[str, Any]]:
+        for name, field in fields.items():
+            if field.param.rest:
+                continue
+            where = (*path, name)
+            if name in value or field.default_data is not None:
+                item = self.make(field.type, value.get(name, field.default_data), where)
+                problem = field.param.problem(item) if item is not INVALID else None
+                if problem:
+                    self.note(where, f"`{name}` {problem}")
+                yield name, item
+            elif field.required:
+                self.note(path, f"`{name}` is missing: {type_text(field.type)}", field.param.help, value=False)
+
+    def _unknown(self, cls: type, fields: dict[str, Field], path: Path) -> None:
+        key = str(path[-1])
+        names = [name for name in fields if not fields[name].param.rest]
+        if issubclass(cls, Component):
+            owner, more = cls.component_name, f"cellcls describe {cls.kind} {cls.component_name}"
+        else:
+            owner, more = _key(path[:-1]) if len(path) > 1 else "a recipe", "cellcls describe recipe"
+        takes = f"{owner} takes: {', '.join(names)}.  More: {more}" if names else f"{owner} takes no settings"
+        what = "section or key" if len(path) == 1 else "setting"
+        self.note(path, f"{owner} has no {what} `{key}`", suggestion(key, names) + takes, value=False)
+
+    def _built(self, cls: type, made: dict[str, Any], path: Path) -> Any:
+        try:
+            built = cls(**made)
+        except (ValueError, TypeError) as error:  # a validator of the class's own
+            return self.note(path, f"`{_key(path)}`: {error}")
+        problem = built.problem() if hasattr(built, "problem") else None
+        return self.note(path, f"`{_key(path)}` {problem}") if problem else built
+
+
+def default_use(path: Path) -> str | None:
+    """Return the component that an absent ``use`` at ``path`` stands for."""
+    from cellcls.recipe.model import Recipe, Stage
+
+    names = [part for part in path if isinstance(part, str)]
+    owner = Stage if names[0] == "stages" else Recipe
+    field = fields_of(owner).get(names[-1])
+    data = field.default_data if field else None
+    return data.get("use") if isinstance(data, dict) else None
+
+
+def _fits(target: Any, value: Any) -> bool:
+    """Tell whether ``value`` is of the TOML type that ``target`` is written in; contents are checked later."""
+    origin = get_origin(target)
+    if origin in (Union, types.UnionType):
+        return any(_fits(arm, value) for arm in get_args(target))
+    if origin is Literal:
+        return any(value == option and type(value) is type(option) for option in get_args(target))
+    if origin is tuple:
+        arms = get_args(target)
+        return isinstance(value, list) and (arms[-1] is Ellipsis or len(arms) == len(value))
+    if origin in (dict, Mapping) or (isinstance(target, type) and attrs.has(target)):
+        return isinstance(value, dict)
+    if target is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if target is FilePath:
+        return isinstance(value, str)
+    return type(value) is target
+
+
+def _key(path: Path) -> str:
+    """Return the last name of a path: ``stages[1].lr`` shows as ``lr``, an element as ``stages[1]``."""
+    if path and isinstance(path[-1], int):
+        return f"{_key(path[:-1])}[{path[-1]}]"
+    return str(path[-1]) if path else "the recipe"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,109 @@
+"""Discovery: each entry point of the group ``cellcls`` is loaded, asked and checked by itself, so that a broken plugin
+is named with its reason and stops nothing else."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterable, Sequence
+from importlib import metadata
+
+import attrs
+import pluggy
+
+from cellcls.api import KINDS, Component
+from cellcls.api import hooks as hookspecs
+from cellcls.api.hooks import PROJECT
+from cellcls.registry.registry import PluginRecord, Registry
+
+_HOOK = "cellcls_components"
+
+
+class _Refused(Exception):
+    """Why a plugin cannot be used, in words for the person who has to mend or remove it."""
+
+
+def load_registry(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Registry:
+    """Load every plugin (None: all installed ones; cellcls's own first, then by name) into a new registry."""
+    found = metadata.entry_points(group=PROJECT) if entry_points is None else entry_points
+    ordered = sorted(found, key=lambda point: (_distribution(point)[0] != PROJECT, point.name))
+    taken: dict[str, dict[str, type[Component]]] = {kind: {} for kind in KINDS}
+    owners: dict[type[Component], str] = {}
+    records = []
+    for point in ordered:
+        distribution, version = _distribution(point)
+        record = PluginRecord(name=point.name, distribution=distribution, version=version, origin=point.value)
+        try:
+            offered = _offered(point)
+            _refuse_taken(offered, taken, owners)
+        except _Refused as reason:
+            records.append(attrs.evolve(record, failure=str(reason)))
+            continue
+        for cls in offered:
+            taken[cls.kind][cls.component_name] = cls
+            owners[cls] = distribution
+        records.append(attrs.evolve(record, components=tuple(offered)))
+    return Registry(components=taken, plugins=tuple(records))
+
+
+def _distribution(point: metadata.EntryPoint) -> tuple[str, str]:
+    return (point.dist.name, point.dist.version) if point.dist else ("unknown", "")
+
+
+def _offered(point: metadata.EntryPoint) -> list[type[Component]]:
+    """Import a plugin in a pluggy manager of its own and ask its hook."""
+    try:
+        module = point.load()
+    except (Exception, SystemExit) as error:
+        raise _Refused(f"import failed: {_brief(error)}") from error
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(module, name=point.name)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise _Refused(f"hook refused: {_brief(error)}") from error
+    if not manager.get_hookcallers(module):
+        raise _Refused(f"`{point.value}` has no hook: define {_HOOK}() marked with @cellcls.api.hookimpl")
+    try:
+        answers = manager.hook.cellcls_components()
+    except (Exception, SystemExit) as error:
+        raise _Refused(f"{_HOOK}() failed: {_brief(error)}") from error
+    return [cls for answer in answers for cls in _checked(answer)]
+
+
+def _checked(answer: object) -> Sequence[type[Component]]:
+    if not isinstance(answer, list | tuple):
+        raise _Refused(f"{_HOOK}() returned {type(answer).__name__}, not a list of component classes")
+    for cls in answer:
+        if not (isinstance(cls, type) and issubclass(cls, Component)):
+            raise _Refused(f"{_HOOK}() offers {cls!r}, which is no component class")
+        if "component_name" not in vars(cls):
+            raise _Refused(f"{_HOOK}() offers {cls.__name__}, which lacks @component(...)")
+        if cls.kind not in KINDS or not issubclass(cls, KINDS[cls.kind]):
+            raise _Refused(f"{cls.__name__} is of no known kind: subclass one of {', '.join(KINDS)}")
+        try:
+            typing.get_type_hints(cls)
+        except Exception as error:
+            raise _Refused(f"the field types of {cls.__name__} cannot be resolved: {_brief(error)}") from error
+    return answer
+
+
+def _refuse_taken(
+    offered: Sequence[type[Component]],
+    taken: dict[str, dict[str, type[Component]]],
+    owners: dict[type[Component], str],
+) -> None:
+    own: set[tuple[str, str]] = set()
+    for cls in offered:
+        key = (cls.kind, cls.component_name)
+        other = taken[cls.kind].get(cls.component_name)
+        if other or key in own:
+            owner = owners[other] if other else "this plugin itself"
+            raise _Refused(f"the {cls.kind} name `{cls.component_name}` is already taken by {owner}")
+        own.add(key)
+
+
+def _brief(error: BaseException) -> str:
+    """Return an error as one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__

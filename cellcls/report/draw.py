@@ -1,0 +1,105 @@
+"""Which figures a run gets: all that its files allow, each as PNG by the name it has under ``figures/``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from cellcls.report import figures, pictures, style, tables
+from cellcls.report.mosaic import mosaic
+from cellcls.report.numbers import starred
+from cellcls.report.pictures import Group, Pictures, Tile
+from cellcls.report.read import Evaluation, RunRecord
+
+EXAMPLES_PER_PAIR = 6
+LARGEST_BATCH = 24
+"""As many training images are shown."""
+
+
+def file_name(kind: str, name: str) -> str:
+    """Return a figure's file name; whatever cannot stand in one becomes ``_``."""
+    safe = re.sub(r"[^\w.-]+", "_", name)
+    return f"{kind}_{safe}.png"
+
+
+def draw(record: RunRecord) -> dict[str, bytes]:
+    """Draw the figures of a run; return PNG files by name. The same record gives the same bytes."""
+    with style.drawing():
+        return dict(_drawn(record))
+
+
+def _drawn(record: RunRecord) -> Iterator[tuple[str, bytes]]:
+    if record.history:
+        yield "curves.png", style.to_png(figures.curves(record.history))
+    if record.data.counts.get("before"):
+        classes = record.classes or tuple(record.data.counts["before"])
+        yield "classes.png", style.to_png(figures.class_counts(record.data.counts, classes))
+    headline = record.headline()
+    if headline and headline[1].per_class:
+        name, shown = headline
+        chart = figures.per_class(shown.per_class, shown.classes, f"Recall of each class, {starred(name)}")
+        yield "per_class.png", style.to_png(chart)
+    for name, shown in record.metrics.evaluations.items():
+        chart = figures.confusion(shown.confusion, shown.classes, f"Confusion matrix, {starred(name)}")
+        yield file_name("confusion", name), style.to_png(chart)
+    yield from _mosaics(record)
+
+
+def _mosaics(record: RunRecord) -> Iterator[tuple[str, bytes]]:
+    for name, shown in record.metrics.evaluations.items():
+        groups = confused_groups(record, name, shown)
+        if groups:
+            yield file_name("confused", name), style.to_png(mosaic(groups))
+    for name in record.explained:
+        yield file_name("heatmaps", name), style.to_png(mosaic(heatmap_groups(record, name)))
+    if record.train_batch is not None:
+        yield "train_batch.png", style.to_png(mosaic(batch_groups(record)))
+
+
+def confused_groups(record: RunRecord, name: str, shown: Evaluation) -> list[Group]:
+    """Group the examples of an evaluation under the pairs of classes it mixes up most; a bar shows how often."""
+    pairs = tables.confusions(shown)
+    groups = [
+        Group(title=pair.sentence(shown.classes), tiles=_examples(record, name, pair), share=pair.n / pairs[0].n)
+        for pair in pairs
+    ]
+    others = _other_examples(record, name, pairs)
+    return [*groups, Group(title="Other mistakes", tiles=others)] if others else groups
+
+
+def _examples(record: RunRecord, name: str, pair: tables.Confusion) -> tuple[Tile, ...]:
+    found = record.examples.get(name)
+    if found is None or found.predicted is None:
+        return ()
+    wanted = np.flatnonzero((found.label == pair.given) & (found.predicted == pair.said))
+    return pictures.sure(found.take(wanted[:EXAMPLES_PER_PAIR]))
+
+
+def _other_examples(record: RunRecord, name: str, pairs: Sequence[tables.Confusion]) -> tuple[Tile, ...]:
+    found = record.examples.get(name)
+    if found is None or found.predicted is None:
+        return ()
+    shown = {(pair.given, pair.said) for pair in pairs}
+    of = zip(found.label.tolist(), found.predicted.tolist(), strict=True)
+    others = np.array([at for at, pair in enumerate(of) if pair not in shown], dtype=np.intp)
+    return pictures.judged(found.take(others[:EXAMPLES_PER_PAIR]), record.classes)
+
+
+def heatmap_groups(record: RunRecord, name: str) -> Sequence[Group]:
+    """Return the heat maps of an explanation: each image, and beside it the image under its map."""
+    return [Group(tiles=pictures.judged(record.explained[name], record.classes))]
+
+
+def heat_map_picture(maps: Pictures, classes: Sequence[str]) -> bytes:
+    """Draw heat maps that are in no run folder; return the PNG file."""
+    with style.drawing():
+        return style.to_png(mosaic([Group(tiles=pictures.judged(maps, classes))]))
+
+
+def batch_groups(record: RunRecord) -> Sequence[Group]:
+    """Return the first training images as the network saw them."""
+    if record.train_batch is None:
+        return []
+    return [Group(tiles=pictures.labelled(record.train_batch.take(slice(LARGEST_BATCH)), record.classes))]

@@ -1,0 +1,162 @@
+"""Renders a self-contained page from sections of blocks. The reports of runs, audits and comparisons are such pages."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import attrs
+import jinja2
+import numpy as np
+from markupsafe import Markup, escape
+from PIL import Image
+
+from cellcls.report.style import encode_png
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cellcls.report.pictures import Group
+
+LARGEST_TILE = 160
+"""Pictures of a gallery are shown at most this many pixels wide."""
+
+_HERE = Path(__file__).parent
+_NUMBER = re.compile(r"[-–]?(\d.*)?")
+
+
+@attrs.frozen
+class Text:
+    """A paragraph; what stands between backticks is set as code."""
+
+    block: ClassVar[str] = "text"
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class Table:
+    """Rows of text, headings as keys. ``tones``: ``good`` or ``bad`` for a cell's text; ``dots``: a colour for the
+    text of a first column; ``note``: a line below."""
+
+    block: ClassVar[str] = "table"
+    rows: Sequence[Mapping[str, str]]
+    note: str = ""
+    tones: Mapping[str, Literal["good", "bad"]] = attrs.field(factory=dict)
+    dots: Mapping[str, str] = attrs.field(factory=dict)
+
+    @property
+    def headings(self) -> list[str]:
+        """The columns, in the order of the first row."""
+        return list(self.rows[0]) if self.rows else []
+
+    @property
+    def numeric(self) -> set[str]:
+        """The columns of numbers, which stand to the right."""
+        return {key for key in self.headings if all(_NUMBER.fullmatch(row.get(key, "")) for row in self.rows)}
+
+
+@attrs.frozen(kw_only=True)
+class Chart:
+    """A drawing on white as PNG; in a dark page its lightness is inverted."""
+
+    block: ClassVar[str] = "chart"
+    png: bytes
+    alt: str
+    caption: str
+
+    @property
+    def uri(self) -> str:
+        """The drawing as a data URI."""
+        return _png_uri(self.png)
+
+
+@attrs.frozen(kw_only=True)
+class Charts:
+    """Charts side by side where the screen is wide enough."""
+
+    block: ClassVar[str] = "charts"
+    charts: Sequence[Chart]
+
+
+@attrs.frozen(kw_only=True)
+class Gallery:
+    """Groups of single cells, as many beside each other as the screen takes."""
+
+    block: ClassVar[str] = "gallery"
+    groups: Sequence[Group]
+    title: str = ""
+    caption: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Commands:
+    """Lines to type in a terminal, or any other text to keep as it is."""
+
+    block: ClassVar[str] = "commands"
+    lines: Sequence[str]
+
+
+@attrs.frozen(kw_only=True)
+class Fold:
+    """Blocks that are hidden until they are asked for."""
+
+    block: ClassVar[str] = "fold"
+    title: str
+    blocks: Sequence[Block]
+
+
+Block = Text | Table | Charts | Gallery | Commands | Fold
+
+
+@attrs.frozen(kw_only=True)
+class Section:
+    """A heading and its blocks."""
+
+    title: str
+    blocks: Sequence[Block]
+
+    @property
+    def anchor(self) -> str:
+        """The section's place in the page's address."""
+        return re.sub(r"\W+", "-", self.title.lower()).strip("-")
+
+
+@attrs.frozen(kw_only=True)
+class Page:
+    """A title, one sentence that says it all, small facts, warnings no reader may miss, and the sections."""
+
+    title: str
+    verdict: str
+    kind: str
+    facts: Mapping[str, str] = attrs.field(factory=dict)
+    banners: Sequence[tuple[str, str]] = ()
+    """A word in capitals and what it means."""
+    sections: Sequence[Section] = ()
+
+
+def render(page: Page) -> str:
+    """Return the page as one HTML file that needs nothing else. All text in it is escaped."""
+    loader = jinja2.FileSystemLoader(_HERE)
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters |= {"picture": picture_uri, "prose": _prose}
+    css = Markup((_HERE / "page.css").read_text(encoding="utf-8"))  # ours, not a user's text
+    return environment.get_template("page.html.j2").render(page=page, css=css)
+
+
+def picture_uri(picture: NDArray[np.uint8]) -> str:
+    """Return a picture (H, W, 3), 0..255, as a data URI of a PNG, shrunk where it is larger than it is shown."""
+    image = Image.fromarray(picture)
+    image.thumbnail((LARGEST_TILE, LARGEST_TILE))
+    return _png_uri(encode_png(np.asarray(image)))
+
+
+def _prose(text: str) -> Markup:
+    """Escape a text, and set what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _png_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -1,0 +1,152 @@
+"""Images of a run folder and the tiles made of them: what a figure and a page show of single cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+import numpy as np
+
+from cellcls.errors import DataError
+from cellcls.report.numbers import percent, plain
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Tone = Literal["", "good", "bad"]
+
+_ARRAYS = ("images", "label", "predicted", "probability", "maps")
+
+OVERLAY_STRENGTH = 0.75
+"""Opacity of the hottest spot of a heat map over its image."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Pictures:
+    """Images with what was given and what was said of them; the arrays of one npz of a run folder."""
+
+    images: NDArray[np.uint8]
+    """(n, H, W, 3), RGB, 0..255."""
+    label: NDArray[np.int64]
+    """(n,) given class."""
+    predicted: NDArray[np.int64] | None = None
+    """(n,) predicted class."""
+    probability: NDArray[np.float32] | None = None
+    """(n,) the network's confidence in its prediction, 0..1."""
+    maps: NDArray[np.float32] | None = None
+    """(n, H, W) heat, 0..1."""
+    layer: str = ""
+    """Name of the layer the heat was read from."""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, which: NDArray[np.intp] | slice) -> Pictures:
+        """Return some of the images, with all that belongs to them."""
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        some: dict[str, Any] = {name: None if array is None else array[which] for name, array in arrays.items()}
+        return attrs.evolve(self, **some)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Tile:
+    """One cell to show: its pictures side by side, each (H, W, 3) uint8, and lines of text below."""
+
+    pictures: tuple[NDArray[np.uint8], ...]
+    lines: tuple[str, ...]
+    tone: Tone = ""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Group:
+    """Tiles under one title. ``share`` in 0..1 draws a bar below the title (None: no bar)."""
+
+    title: str = ""
+    tiles: tuple[Tile, ...] = ()
+    share: float | None = None
+
+
+def read_pictures(path: Path) -> Pictures | None:
+    """Read an npz of images (None: there is no such file). Raises ``DataError`` when it is not what it should be."""
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
+    except Exception as error:  # a damaged archive raises nearly anything
+        raise DataError(f"{path}: not a readable npz: {error}", "repeat the run, or remove the file") from error
+    problem = _problem(arrays)
+    if problem:
+        raise DataError(f"{path}: {problem}", "repeat the run, or remove the file")
+    known = {name: arrays[name] for name in _ARRAYS if name in arrays}
+    return Pictures(**known, layer=str(arrays.get("layer", "")))
+
+
+def _problem(arrays: dict[str, Any]) -> str | None:
+    images = arrays.get("images")
+    if images is None or images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
+        return "`images` must be (n, H, W, 3) of uint8"
+    if "label" not in arrays:
+        return "no `label`"
+    shapes = dict.fromkeys(("label", "predicted", "probability"), images.shape[:1]) | {"maps": images.shape[:3]}
+    for name, shape in shapes.items():
+        if name in arrays and arrays[name].shape != shape:
+            return f"`{name}` must be {shape}, not {arrays[name].shape}"
+    return None
+
+
+def class_name(classes: Sequence[str], label: int) -> str:
+    """Return a class as a person writes it; a number beyond the names says so."""
+    return plain(classes[label]) if 0 <= label < len(classes) else f"class {label}"
+
+
+def labelled(pictures: Pictures, classes: Sequence[str]) -> tuple[Tile, ...]:
+    """Make a tile an image that says the class it was given."""
+    return tuple(
+        Tile(pictures=(image,), lines=(class_name(classes, int(label)),))
+        for image, label in zip(pictures.images, pictures.label, strict=True)
+    )
+
+
+def sure(pictures: Pictures) -> tuple[Tile, ...]:
+    """Make a tile an image that says only how sure the network was; its classes stand elsewhere."""
+    return tuple(Tile(pictures=(image,), lines=_sure(pictures, at)) for at, image in enumerate(pictures.images))
+
+
+def judged(pictures: Pictures, classes: Sequence[str]) -> tuple[Tile, ...]:
+    """Make a tile an image: the image, its heat map laid over it where there is one, given and predicted class."""
+    return tuple(_judged(pictures, classes, position) for position in range(len(pictures)))
+
+
+def _judged(pictures: Pictures, classes: Sequence[str], position: int) -> Tile:
+    image = pictures.images[position]
+    shown = (image,) if pictures.maps is None else (image, overlay(image, pictures.maps[position]))
+    given = int(pictures.label[position])
+    if pictures.predicted is None:
+        return Tile(pictures=shown, lines=(class_name(classes, given),))
+    predicted = int(pictures.predicted[position])
+    said, sure = class_name(classes, predicted), _sure(pictures, position)
+    if predicted == given:
+        return Tile(pictures=shown, lines=(f"✓ {said}", *sure), tone="good")
+    return Tile(pictures=shown, lines=(f"✗ {said}", f"given: {class_name(classes, given)}", *sure), tone="bad")
+
+
+def _sure(pictures: Pictures, position: int) -> tuple[str, ...]:
+    known = pictures.probability
+    return () if known is None else (f"{percent(float(known[position]))} sure",)
+
+
+def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Lay a heat map (H, W) in 0..1 over an image (H, W, 3): cold spots stay as they are, the hottest turn yellow.
+
+    Viridis, because its greens stand out from the purples and pinks of a stained smear, for colour-blind eyes too.
+    """
+    from matplotlib import colormaps
+
+    clean = np.clip(np.nan_to_num(heat), 0, 1)
+    opacity = OVERLAY_STRENGTH * clean[..., None]
+    colour = 255 * colormaps["viridis"](clean)[..., :3]
+    mixed: NDArray[np.uint8] = np.rint((1 - opacity) * image + opacity * colour).astype(np.uint8)
+    return mixed

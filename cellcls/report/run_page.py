@@ -1,0 +1,239 @@
+"""The report of a run: what was found, beside what was claimed, and all it rests on."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from cellcls.ops import files
+from cellcls.report import draw, tables
+from cellcls.report.numbers import count, duration, is_remote, percent, plain, starred
+from cellcls.report.page import Block, Chart, Charts, Commands, Fold, Gallery, Page, Section, Table, Text, render
+from cellcls.report.read import Evaluation, RunRecord, read_run
+from cellcls.report.style import class_colour
+
+PARTS = {"train": "training", "val": "validation", "test": "test"}
+
+REHEARSAL = ("REHEARSAL", "random weights, rendered cells: shows that the recipe works, nothing about cells.")
+
+
+def write_run(run: Path) -> Path:
+    """Do what ``cellcls.report.write`` says."""
+    record = read_run(run)
+    drawn = draw.draw(record)
+    for name, png in drawn.items():
+        files.write_bytes(run / "figures" / name, png)
+    target = run / "report.html"
+    files.write_text(target, render(run_page(record, drawn)))
+    return target
+
+
+def run_page(record: RunRecord, drawn: Mapping[str, bytes]) -> Page:
+    """Compose the page of a run from its record and its figures."""
+    banners = [REHEARSAL] if record.metrics.rehearsal else []
+    if not record.metrics.complete:
+        banners.append(("INCOMPLETE", f"this run has not ended; `{_resume(record)}` goes on with it."))
+    sections = [
+        Section(title="Claimed and measured", blocks=list(_claims(record))),
+        Section(title="Evaluations", blocks=list(_evaluations(record))),
+        Section(title="Classes", blocks=list(_classes(record))),
+        Section(title="Figures", blocks=list(_figures(record, drawn))),
+        Section(title="Data", blocks=list(_data(record))),
+        Section(title="Training", blocks=list(_training(record))),
+        Section(title="Environment", blocks=list(_environment(record))),
+        Section(title="Repeat it", blocks=list(_repeat(record))),
+    ]
+    return Page(
+        title=record.name,
+        kind="cellcls run",
+        verdict=verdict(record),
+        banners=banners,
+        facts=tables.facts(record),
+        sections=[section for section in sections if section.blocks],
+    )
+
+
+def verdict(record: RunRecord) -> str:
+    """Say in one sentence, for a person who knows nothing of the run, how good it is."""
+    headline = record.headline()
+    if headline is None:
+        return _progress(record)
+    name, shown = headline
+    interval = ""
+    if shown.accuracy_ci is not None:
+        low, high = shown.accuracy_ci
+        interval = f" (95% interval: {100 * low:.1f}% to {100 * high:.1f}%)"
+    unseen = "" if shown.part == "train" else ", none of which it was trained on"
+    rendered = "rendered " if record.metrics.rehearsal else ""
+    images = f"{count(shown.n)} {rendered}{PARTS.get(shown.part, shown.part)} images"
+    which = "" if name == shown.part else f", evaluation {starred(name)}"
+    return f"The network named {percent(shown.accuracy)} of {images} correctly{unseen}{interval}{which}."
+
+
+def _progress(record: RunRecord) -> str:
+    if not record.history:
+        return "Nothing is measured yet: no epoch has ended."
+    known = [epoch.figures.get("val.accuracy") for epoch in record.history]
+    best = max((value for value in known if value is not None), default=None)
+    so_far = "" if best is None else f"; the best accuracy on the validation images so far is {percent(best)}"
+    epochs = "1 epoch" if len(known) == 1 else f"{len(known)} epochs"
+    return f"Nothing is evaluated yet after {epochs}{so_far}."
+
+
+# --- results ----------------------------------------------------------------------------------------------------
+
+
+def _claims(record: RunRecord) -> Iterator[Block]:
+    rows = tables.claims(record)
+    if not rows:
+        return
+    held = sum(row["verdict"] == tables.HELD for row in rows)
+    judged = sum(row["verdict"] != tables.NOT_JUDGED for row in rows)
+    yield Text(f"{held} of {judged} claims held." if judged else "No claim was judged in this run.")
+    yield Table(rows=rows, tones={tables.HELD: "good", tables.NOT_HELD: "bad"})
+
+
+def _evaluations(record: RunRecord) -> Iterator[Block]:
+    rows = tables.summary(record)
+    if not rows:
+        return
+    note = "In brackets: 95% intervals. Balanced accuracy and macro F1 count every class alike, however rare it is."
+    remote = any(is_remote(name) for name in record.metrics.evaluations)
+    yield Table(rows=rows, note=f"{note} {tables.REMOTE_NOTE}." if remote else note)
+
+
+def _classes(record: RunRecord) -> Iterator[Block]:
+    headline = record.headline()
+    if headline is None:
+        return
+    name, shown = headline
+    if rows := tables.per_class(shown):
+        note = (
+            "Recall: share of a class's images that were named right. Precision: share of the answers that were right."
+        )
+        yield Text(f"Evaluation: {starred(name)}.")
+        yield Table(rows=rows, dots=_dots(shown), note=note)
+    for other, found in record.metrics.evaluations.items():
+        if other != name and found.per_class:
+            yield Fold(title=starred(other), blocks=[Table(rows=tables.per_class(found), dots=_dots(found))])
+
+
+def _dots(shown: Evaluation) -> dict[str, str]:
+    return {plain(name): class_colour(label) for label, name in enumerate(shown.classes)}
+
+
+# --- figures ----------------------------------------------------------------------------------------------------
+
+_CAPTIONS = {
+    "curves": "Loss (how wrong, lower is better) and accuracy (share named right) after each epoch, one pass over the "
+    "training images. Where the training line goes on rising and the validation line does not, the network learns "
+    "by heart. Dashed lines part the stages; the ring is the epoch whose weights were kept.",
+    "per_class": "Share of each class's images that was named right. The bar is the 95% interval: with few images it "
+    "is wide. The dashed line is the mean over the classes.",
+    "classes": "Images of each class: where they went, and how many the cleaning dropped. The number is what was kept.",
+    "confusion": "Each row is a class as given, each column what the network said: the diagonal is right, all else is "
+    "a mistake. Below each count its share of the row.",
+}
+_CONFUSED = "The pairs of classes mixed up most often."
+_SUREST = " The images are the mistakes the network was surest of."
+_HEATMAPS = (
+    "Each cell, and beside it where the network looked: green to yellow marks what spoke most for its answer. The heat "
+    "should lie on the cell, not on the background. ✓ right, ✗ wrong."
+)
+_BATCH = "Training images as the network saw them, after augmentation: each should still show its class."
+
+
+def _figures(record: RunRecord, drawn: Mapping[str, bytes]) -> Iterator[Block]:
+    headline = record.headline()
+    first = headline[0] if headline else None
+    charts = [_chart(drawn, kind, f"{kind}.png") for kind in ("curves", "per_class", "classes")]
+    if first is not None:
+        charts.insert(1, _chart(drawn, "confusion", draw.file_name("confusion", first)))
+    if found := [chart for chart in charts if chart is not None]:
+        yield Charts(charts=found)
+    if headline:
+        yield from _confused(record, *headline)
+    for name, explained in record.explained.items():
+        layer = f" Layer: {explained.layer}." if explained.layer else ""
+        title, groups = f"Where it looked: {plain(name)}", draw.heatmap_groups(record, name)
+        yield Gallery(title=title, groups=groups, caption=_HEATMAPS + layer)
+    if rows := tables.explanations(record):
+        yield Table(rows=rows)
+    if record.train_batch is not None:
+        yield Gallery(title="What the network saw", groups=draw.batch_groups(record), caption=_BATCH)
+    for name, shown in record.metrics.evaluations.items():
+        if name != first:
+            yield Fold(title=f"Mistakes on {starred(name)}", blocks=list(_mistakes(record, name, shown, drawn)))
+
+
+def _mistakes(record: RunRecord, name: str, shown: Evaluation, drawn: Mapping[str, bytes]) -> Iterator[Block]:
+    chart = _chart(drawn, "confusion", draw.file_name("confusion", name))
+    if chart is not None:
+        yield Charts(charts=[chart])
+    yield from _confused(record, name, shown)
+
+
+def _confused(record: RunRecord, name: str, shown: Evaluation) -> Iterator[Block]:
+    groups = draw.confused_groups(record, name, shown)
+    if groups:
+        caption = _CONFUSED + (_SUREST if name in record.examples else "")
+        yield Gallery(title=f"Most often mixed up on {starred(name)}", groups=groups, caption=caption)
+    elif shown.n:
+        yield Text(f"No mistake on {starred(name)}.")
+
+
+def _chart(drawn: Mapping[str, bytes], kind: str, name: str) -> Chart | None:
+    return Chart(png=drawn[name], alt=_CAPTIONS[kind], caption=_CAPTIONS[kind]) if name in drawn else None
+
+
+# --- what it rests on -------------------------------------------------------------------------------------------
+
+
+def _data(record: RunRecord) -> Iterator[Block]:
+    data = record.data
+    if not data.counts:
+        return
+    sums = {name: sum(of.values()) for name, of in data.counts.items()}
+    parts = ", ".join(f"{count(sums[part])} for {PARTS[part]}" for part in PARTS if part in sums)
+    kept = sums.get("after", sum(sums.get(part, 0) for part in PARTS))
+    named = f" of data set {data.dataset}" if data.dataset else ""
+    yield Text(f"{count(kept)} of {count(data.n)} images{named} were used: {parts}.")
+    if rows := tables.dropped(data):
+        yield Table(rows=rows)
+        yield Fold(title="First images dropped, and why", blocks=[Table(rows=tables.reasons(data))])
+    else:
+        yield Text("No image was dropped.")
+    if data.hash:
+        yield Fold(title="Hash of the data", blocks=[Commands(lines=[data.hash])])
+
+
+def _training(record: RunRecord) -> Iterator[Block]:
+    epochs = record.history
+    if not epochs:
+        return
+    stages: dict[str, int] = {}
+    for epoch in epochs:
+        stages[plain(epoch.stage_name)] = stages.get(plain(epoch.stage_name), 0) + 1
+    lasted = ", ".join(f"{name} ({n} epoch{'s' if n > 1 else ''})" for name, n in stages.items())
+    yield Text(f"Stages: {lasted}. {duration(sum(epoch.seconds for epoch in epochs))} of training.")
+    yield Fold(title="Every epoch", blocks=[Table(rows=tables.history(epochs), tones={"best": "good"})])
+
+
+def _environment(record: RunRecord) -> Iterator[Block]:
+    if rows := tables.environment(record):
+        yield Fold(title="Versions, device, threads", blocks=[Table(rows=rows)])
+
+
+def _repeat(record: RunRecord) -> Sequence[Block]:
+    run = shlex.quote(record.folder.name)
+    recipe = shlex.quote(f"{record.folder.name}/recipe.toml")
+    return [
+        Text("In the folder that holds this run; `--data PATH` says where the data are, if they are not found."),
+        Commands(lines=[f"cellcls run {recipe}", f"cellcls evaluate {run} --data PATH"]),
+        Fold(title="The recipe, every setting filled in", blocks=[Commands(lines=record.recipe.splitlines())]),
+    ]
+
+
+def _resume(record: RunRecord) -> str:
+    return f"cellcls run --resume {shlex.quote(record.folder.name)}"

@@ -1,0 +1,105 @@
+"""One look for all figures: colours, fonts, sizes, and a PNG that is byte-equal for equal figures."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+CLASS_COLOURS = ("#CC6677", "#332288", "#DDCC77", "#117733", "#88CCEE", "#882255", "#44AA99", "#AA4499")
+"""One a class, in the order of the labels: Paul Tol's "muted" scheme, told apart with any colour vision."""
+TRAIN, VAL, TEST = "#4477AA", "#EE6677", "#228833"
+"""The parts of the data: from Paul Tol's "bright" scheme."""
+OTHERS = ("#AA3377", "#CCBB44", "#66CCEE")
+GOOD, BAD = "#228833", "#CC3311"
+INK, FAINT, GRID, DROPPED = "#1f2328", "#656d76", "#e4e7eb", "#c9ced6"
+
+WIDTH = 5.4
+"""Width of a chart in inches: two stand side by side on a desktop page, one fills a phone."""
+DPI = 160
+
+_RC: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same letters on every machine
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelcolor": FAINT,
+    "axes.edgecolor": DROPPED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.size": 0.0,
+    "ytick.major.size": 0.0,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "text.parse_math": False,  # a class may be called `$x$`
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Draw in this style within the block, whatever the user's matplotlibrc says; afterwards all is as before."""
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box in a figure; the page has the letter
+        mpl.rcdefaults()
+        mpl.rcParams.update(_RC)
+        yield
+
+
+def new_figure(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
+    """Return an empty figure of ``width`` x ``height`` inches with one pair of axes."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def new_panels(height: float, panels: int, width: float = WIDTH) -> tuple[Figure, Sequence[Axes]]:
+    """Return an empty figure with ``panels`` pairs of axes below each other that share the x axis."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    return figure, list(figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0])
+
+
+def to_png(figure: Figure) -> bytes:
+    """Return the figure as a PNG without date and version, so that equal figures are equal files."""
+    canvas: Any = FigureCanvasAgg(figure)  # its methods are not annotated
+    canvas.draw()
+    return encode_png(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def encode_png(picture: NDArray[np.uint8]) -> bytes:
+    """Return a picture (H, W, 3), 0..255, as a PNG. Level 3: four times the speed of the default, little larger."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def class_colour(position: int) -> str:
+    """Return the colour of the class with this label; beyond eight they repeat."""
+    return CLASS_COLOURS[position % len(CLASS_COLOURS)]
+
+
+def shorten(text: str, letters: int) -> str:
+    """Cut a text that would not fit."""
+    return text if len(text) <= letters else f"{text[: letters - 1]}…"

@@ -1,0 +1,190 @@
+"""Plain rows of text, one dict a row, headings as keys: the terminal and the pages print these same rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from cellcls.report.numbers import NOTHING, count, decimal, duration, milliseconds, percent, plain, short, starred
+from cellcls.report.read import Claim, DataRecord, Epoch, Evaluation, RunRecord
+
+Row = dict[str, str]
+
+HELD, NOT_HELD, NOT_JUDGED = "held", "not held", "not judged"
+REMOTE_NOTE = "* our own corruption suite, never the challenge's hidden set"
+
+
+def summary(record: RunRecord) -> list[Row]:
+    """Return a row for each evaluation: ``evaluation``, ``accuracy`` as ``97.4% [96.1, 98.3]``, and so on."""
+    return [of_evaluation(name, shown) for name, shown in record.metrics.evaluations.items()]
+
+
+def of_evaluation(name: str, shown: Evaluation) -> Row:
+    """Return one evaluation's row."""
+    return {
+        "evaluation": starred(name),
+        "accuracy": percent(shown.accuracy, shown.accuracy_ci),
+        "balanced accuracy": percent(shown.balanced_accuracy, shown.balanced_accuracy_ci),
+        "macro F1": percent(shown.macro_f1, shown.macro_f1_ci),
+        "images": count(shown.n),
+        "part": shown.part,
+        "time per image": milliseconds(shown.seconds_per_image),
+    }
+
+
+def claims(record: RunRecord) -> list[Row]:
+    """Return a row for each claim, claimed beside measured. A rehearsal judges none."""
+    return [_claim(claim, record.metrics.rehearsal) for claim in record.metrics.claims]
+
+
+def _claim(claim: Claim, rehearsal: bool) -> Row:
+    judged = claim.held is not None and not rehearsal
+    return {
+        "figure": f"{starred(claim.evaluation)}, {plain(claim.metric)}",
+        "claimed": claim.claim.replace("+-", "±"),
+        "measured": decimal(claim.measured),
+        "verdict": (HELD if claim.held else NOT_HELD) if judged else NOT_JUDGED,
+        "place": claim.place or NOTHING,
+    }
+
+
+def per_class(evaluation: Evaluation) -> list[Row]:
+    """Return a row for each class that was evaluated."""
+    return [
+        {
+            "class": plain(name),
+            "recall": percent(score.recall, score.recall_ci),
+            "precision": percent(score.precision),
+            "F1": percent(score.f1),
+            "images": count(score.support),
+        }
+        for name, score in evaluation.per_class.items()
+    ]
+
+
+@attrs.frozen(kw_only=True)
+class Confusion:
+    """A pair of classes that was mixed up: ``n`` of the ``support`` images given as ``given`` were called ``said``."""
+
+    given: int
+    said: int
+    n: int
+    support: int
+
+    @property
+    def share(self) -> float:
+        """Share of the given class, 0..1."""
+        return self.n / self.support
+
+    def sentence(self, classes: Sequence[str]) -> str:
+        """Say it in words."""
+        pair = f"{plain(classes[self.given])} taken for {plain(classes[self.said])}"
+        return f"{pair}: {count(self.n)} of {count(self.support)} ({percent(self.share)})"
+
+
+def confusions(evaluation: Evaluation, limit: int = 5) -> list[Confusion]:
+    """Return the pairs most often mixed up, by number of images; ties in the order of the classes."""
+    rows = evaluation.confusion
+    found = [
+        Confusion(given=given, said=said, n=n, support=sum(row))
+        for given, row in enumerate(rows)
+        for said, n in enumerate(row)
+        if given != said and n > 0
+    ]
+    return sorted(found, key=lambda pair: -pair.n)[:limit]
+
+
+def dropped(data: DataRecord) -> list[Row]:
+    """Return a row for each rule that dropped images, and one for the images that could not be read."""
+    rules = Counter(decision.rule for decision in data.decisions)
+    reasons = {decision.rule: decision.reason for decision in reversed(data.decisions)}
+    rows = [_rule(plain(rule), n, data.n, reasons[rule]) for rule, n in rules.items()]
+    if data.bad_images:
+        rows.append(_rule("unreadable image", len(data.bad_images), data.n, data.bad_images[0].reason))
+    return rows
+
+
+def _rule(rule: str, n: int, of: int, reason: str) -> Row:
+    return {"rule": rule, "images": count(n), "share": percent(n / of if of else None), "for example": reason}
+
+
+def reasons(data: DataRecord, per_rule: int = 5) -> list[Row]:
+    """Return the first images that each rule dropped, with the reason."""
+    seen: Counter[str] = Counter()
+    rows = []
+    for decision in data.decisions:
+        seen[decision.rule] += 1
+        if seen[decision.rule] <= per_rule:
+            name = data.names[decision.index] if data.names and decision.index < len(data.names) else NOTHING
+            image = {"image": str(decision.index), "file": name}
+            rows.append({**image, "rule": plain(decision.rule), "reason": decision.reason})
+    bad = [{"image": NOTHING, "file": b.name, "rule": "unreadable image", "reason": b.reason} for b in data.bad_images]
+    rows += bad[:per_rule]
+    return rows if any(row["file"] != NOTHING for row in rows) else [_without(row, "file") for row in rows]
+
+
+def _without(row: Row, key: str) -> Row:
+    return {name: value for name, value in row.items() if name != key}
+
+
+def history(epochs: Sequence[Epoch]) -> list[Row]:
+    """Return a row for each epoch, with all its figures."""
+    keys = list({key: None for epoch in epochs for key in epoch.figures})
+    return [_epoch(number, epoch, keys) for number, epoch in enumerate(epochs, start=1)]
+
+
+def _epoch(number: int, epoch: Epoch, keys: Sequence[str]) -> Row:
+    row = {"epoch": str(number), "stage": plain(epoch.stage_name), "lr": f"{epoch.lr:.3g}" if epoch.lr else NOTHING}
+    for key in keys:
+        value = epoch.figures.get(key)
+        row[plain(key.replace(".", " "))] = decimal(value) if key.endswith("loss") else percent(value)
+    return {**row, "time": duration(epoch.seconds), "best": "best" if epoch.best else ""}
+
+
+def facts(record: RunRecord) -> Row:
+    """Return what else is known of the run: seed, size, memory, epochs and time, accuracy while training."""
+    metrics, epochs = record.metrics, record.history
+    running = (metrics.train_running or {}).get("accuracy")
+    known = {
+        "seed": None if metrics.seed is None else str(metrics.seed),
+        "parameters": None if metrics.parameters is None else short(metrics.parameters),
+        "epochs": f"{len(epochs)} in {duration(sum(epoch.seconds for epoch in epochs))}" if epochs else None,
+        "accuracy while training": None if running is None else percent(running),
+        "peak memory": None if metrics.memory_mb is None else f"{metrics.memory_mb:,.0f} MB",
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def explanations(record: RunRecord) -> list[Row]:
+    """Return a row for each figure of each explanation."""
+    return [
+        {"explanation": plain(name), "figure": plain(figure), "value": decimal(value)}
+        for name, figures in record.metrics.explanations.items()
+        for figure, value in figures.items()
+    ]
+
+
+def environment(record: RunRecord) -> list[Row]:
+    """Return a row for each entry of the environment, nested ones by dotted name."""
+    return [{"what": name, "value": value} for name, value in _flat(record.environment)]
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, inner in value.items():
+        if isinstance(inner, Mapping):
+            yield from _flat(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", _word(inner)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(_word(item) for item in value) or NOTHING
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

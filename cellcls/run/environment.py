@@ -1,0 +1,45 @@
+"""What the equality of two runs depends on besides the recipe and the data."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from cellcls.registry import Registry
+
+_LIBRARIES = ("cellcls", "torch", "torchvision", "timm", "kornia", "captum", "numpy", "pillow", "safetensors")
+
+
+def environment(registry: Registry) -> dict[str, Any]:
+    """Return versions and machine; the engine adds device, threads, processes and precision."""
+    versions = {name: _version(name) for name in _LIBRARIES}
+    plugins = {name: version for name, version in registry.distributions().items() if name != "cellcls"}
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "versions": {name: version for name, version in versions.items() if version},
+        "plugins": plugins,
+        "commit": _commit(),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """Return the commit of the checkout cellcls runs from (None: it is installed, or git is not there)."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None

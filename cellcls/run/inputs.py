@@ -1,0 +1,132 @@
+"""Finding a recipe's inputs before anything heavy is imported; what is missing is told in one list."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+
+from cellcls.api import Dataset, WantedWeights, changed
+from cellcls.errors import MissingInputError
+from cellcls.recipe import Recipe, Split
+from cellcls.registry import Registry
+from cellcls.run.options import Options
+
+REHEARSAL_IMAGES = 24
+"""Rendered cells a class in a rehearsal."""
+
+
+@attrs.frozen(kw_only=True)
+class Inputs:
+    """A recipe whose data set is found. ``path``: where its file is (None: it has none)."""
+
+    recipe: Recipe
+    path: Path | None
+    given: bool = False
+    """Whether the data set came with ``--data`` instead of being the recipe's own."""
+
+
+def find_inputs(recipe: Recipe, recipe_file: Path, registry: Registry, options: Options) -> Inputs:
+    """Find the data set's file and check that wanted weights can be had.
+
+    Raises ``MissingInputError`` with one list of all that is missing and the ways out.
+    """
+    if options.rehearse:
+        return Inputs(recipe=rehearsal(recipe, registry), path=None)
+    wanted = recipe.backbone.wants(options.weight_places)
+    replaced = _given(recipe, registry, options.data)
+    if replaced:
+        return _absolute(replaced)
+    file = getattr(recipe.dataset, "file", None)
+    if file is None:
+        return Inputs(recipe=recipe, path=None)
+    looked = list(_places(file, recipe_file, options.data))
+    found = next((place for place in looked if place.exists()), None)
+    if found is None:
+        raise MissingInputError(*_missing(recipe, file, recipe_file, looked, wanted))
+    return _absolute(Inputs(recipe=recipe, path=found))
+
+
+def recognised(path: Path, registry: Registry) -> Dataset | None:
+    """Return the data set that ``path`` is, asked of every dataset component, or None."""
+    for name in registry.names("dataset"):
+        cls = cast("Any", registry.find("dataset", name))
+        if cls.recognises(path):
+            return cast("Dataset", cls(file=path))
+    return None
+
+
+def open_given(path: Path, registry: Registry) -> Dataset:
+    """Return the data set that ``path`` is. Raises ``MissingInputError`` where nothing is there or nobody knows it."""
+    if not path.exists():
+        raise MissingInputError(f"no data at {path}")
+    dataset = recognised(path, registry)
+    if dataset is None:
+        raise MissingInputError(
+            f"{path}: no data set that cellcls knows",
+            "it takes the challenge's training_set.npz, a MedMNIST npz (bloodmnist.npz), or a folder with one folder "
+            "of images a class; cellcls describe dataset lists all kinds",
+        )
+    return dataset
+
+
+def rehearsal(recipe: Recipe, registry: Registry) -> Recipe:
+    """Return the recipe on rendered cells, one epoch a stage (the engine takes one step of it), no weights asked."""
+    synthetic = cast("Any", registry.find("dataset", "synthetic"))
+    return changed(
+        recipe,
+        dataset=synthetic(images_per_class=REHEARSAL_IMAGES),
+        split=Split(),
+        stages=tuple(changed(stage, epochs=1) for stage in recipe.stages),
+    )
+
+
+def _given(recipe: Recipe, registry: Registry, data: Path | None) -> Inputs | None:
+    """Return the recipe on the data set that ``--data`` is, unless it is a folder to look in."""
+    if data is None:
+        return None
+    file = getattr(recipe.dataset, "file", None)
+    if file is not None and data.is_dir() and (data / file.name).exists():
+        return None
+    return Inputs(recipe=changed(recipe, dataset=open_given(data, registry)), path=data, given=True)
+
+
+def _absolute(inputs: Inputs) -> Inputs:
+    """Write where the file was found into the recipe, so that the run's own recipe repeats the run."""
+    if inputs.path is None:
+        return inputs
+    path = inputs.path.resolve()
+    dataset = changed(inputs.recipe.dataset, file=path)
+    return attrs.evolve(inputs, recipe=changed(inputs.recipe, dataset=dataset), path=path)
+
+
+def _places(file: Path, recipe_file: Path, data: Path | None) -> Iterator[Path]:
+    if file.is_absolute():
+        yield file
+        file = Path(file.name)
+    if data is not None:
+        yield data / file
+    yield recipe_file.parent / file
+    yield Path("data") / file
+    if os.environ.get("CELLCLS_DATA"):
+        yield Path(os.environ["CELLCLS_DATA"]) / file
+
+
+def _missing(
+    recipe: Recipe, file: Path, recipe_file: Path, looked: list[Path], wanted: WantedWeights | None
+) -> Iterator[str]:
+    yield f"{recipe_file}: its data set `{file}` is not there"
+    yield "looked for: " + ", ".join(dict.fromkeys(map(str, looked)))
+    if "CELLCLS_DATA" not in os.environ:
+        yield "(the environment variable CELLCLS_DATA names a further folder to look in; it is not set)"
+    yield from recipe.dataset.how_to_get
+    if wanted is not None:
+        size = f"about {wanted.megabytes:.0f} MB" if wanted.megabytes else "size unknown"
+        state = "at hand" if wanted.at_hand else "not here yet"
+        yield f"weights it will need: {wanted.name} ({size}, {state})" + (
+            f"; {wanted.how_to_get}" if wanted.how_to_get and not wanted.at_hand else ""
+        )
+    yield f"to see it work without any of this: cellcls run {recipe_file} --rehearse"

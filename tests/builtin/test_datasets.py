@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cellcls.api import Dataset, Source
+from cellcls.builtin.datasets import Folder, MedMNIST, Npz
+from cellcls.errors import DataError, MissingInputError
+from cellcls.ops.classes import CLASSES
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (16, 6, 6, 3), dtype=np.uint8)
+LABELS = np.arange(16) % 8
+
+
+def build(dataset: Dataset, path: Path, *, size: int = 8, interpolation: str = "bilinear") -> Source:
+    return dataset.build(path=path, size=size, interpolation=interpolation, cache=path.parent / "cache")
+
+
+def saved(path: Path, *, compressed: bool = False, **arrays: object) -> Path:
+    (np.savez_compressed if compressed else np.savez)(path, **arrays)  # type: ignore[arg-type]
+    return path
+
+
+def open_npz(tmp_path: Path, dataset: Npz | None = None, **arrays: object) -> Source:
+    path = saved(tmp_path / "set.npz", **arrays)
+    return build(dataset or Npz(file=path), path)
+
+
+# --- npz ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("shape", [(16,), (16, 1)])
+def test_npz_gives_images_by_batch(tmp_path: Path, compressed: bool, shape: tuple[int, ...]) -> None:
+    path = saved(tmp_path / "set.npz", compressed=compressed, images=IMAGES, labels=LABELS.reshape(shape).astype("u1"))
+    source = build(Npz(file=path), path)
+    assert len(source) == 16
+    assert source.class_names == CLASSES
+    assert source.parts is None
+    assert source.labels.dtype == np.int64
+    np.testing.assert_array_equal(source.labels, LABELS)
+    order = np.array([5, 0, 15, 5])
+    np.testing.assert_array_equal(source.read(order), IMAGES[order])
+
+
+@pytest.mark.parametrize("gray", [IMAGES[..., 0], IMAGES[..., :1]])
+def test_gray_is_repeated(tmp_path: Path, gray: np.ndarray) -> None:
+    source = open_npz(tmp_path, images=gray, labels=LABELS)
+    np.testing.assert_array_equal(source.read(np.arange(16)), np.repeat(IMAGES[..., :1], 3, axis=-1))
+
+
+def test_npz_takes_other_names_of_its_arrays(tmp_path: Path) -> None:
+    path = saved(tmp_path / "set.npz", x=IMAGES, y=LABELS)
+    assert len(build(Npz(file=path, images="x", labels="y"), path)) == 16
+
+
+def test_class_names_come_from_the_recipe_the_file_or_the_labels(tmp_path: Path) -> None:
+    assert open_npz(tmp_path, images=IMAGES, labels=LABELS % 3).class_names == CLASSES
+    ten = np.arange(16) % 10
+    assert open_npz(tmp_path, images=IMAGES, labels=ten).class_names == tuple(f"class_{n}" for n in range(10))
+    named = {"images": IMAGES, "labels": LABELS % 2, "class_names": np.array(["IG", "Smudge cell"])}
+    assert open_npz(tmp_path, **named).class_names == ("immature_granulocyte", "smudge_cell")
+    recipe = Npz(file=Path("set.npz"), classes=("Platelets", "other"))
+    assert open_npz(tmp_path, recipe, **named).class_names == ("platelet", "other")
+    objects = named | {"class_names": np.array(["a", "b"], dtype=object)}
+    assert open_npz(tmp_path, **objects).class_names == CLASSES
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"labels": LABELS}, "no array `images`; it holds `labels`"),
+        ({"images": IMAGES}, "no array `labels`; it holds `images`"),
+        ({"images": IMAGES, "labels": LABELS[:9]}, r"`labels` is int64 \(9,\); 16 images need labels"),
+        ({"images": IMAGES, "labels": np.eye(16)}, "16 images need labels"),
+        ({"images": IMAGES / 255, "labels": LABELS}, "`images` is float64 .* must be uint8"),
+        ({"images": IMAGES.astype(int), "labels": LABELS}, "must be uint8"),
+        ({"images": IMAGES.astype(object), "labels": LABELS}, "Python objects"),
+        ({"images": IMAGES, "labels": LABELS.astype(object)}, "Python objects"),
+        ({"images": IMAGES.transpose(0, 3, 1, 2).copy(), "labels": LABELS}, r"must be \(N, H, W, 3\)"),
+        ({"images": IMAGES[0, 0], "labels": LABELS}, r"must be \(N, H, W, 3\)"),
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "at least one"),
+        ({"images": IMAGES, "labels": LABELS * 0 + 3}, "all 16 images have label 3"),
+        ({"images": IMAGES, "labels": LABELS.astype(float)}, "must be integers"),
+        ({"images": IMAGES, "labels": LABELS - 2}, "image 0 has label -2"),
+        ({"images": IMAGES, "labels": LABELS.astype("u8") + 2**63}, "image 0 has label 9223372036854775808"),
+        ({"images": IMAGES, "labels": LABELS, "class_names": np.array(["a", "b"])}, "labels go up to 7, .* named a, b"),
+        ({"images": IMAGES, "labels": LABELS % 2, "class_names": np.array(["IG", "ig"])}, "named IG, ig"),
+    ],
+)
+def test_a_bad_npz_is_told_by_name(tmp_path: Path, arrays: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        open_npz(tmp_path, **arrays)
+    assert caught.value.message.startswith(str(tmp_path / "set.npz"))
+    assert caught.value.hints
+    assert not (tmp_path / "cache").exists()
+
+
+def test_an_unreadable_npz(tmp_path: Path) -> None:
+    path = tmp_path / "set.npz"
+    path.write_bytes(b"PK\x03\x04 no zip at all")
+    with pytest.raises(DataError, match="cannot be read as an npz file"):
+        build(Npz(file=path), path)
+
+
+@pytest.mark.parametrize("cls", [Npz, Folder, MedMNIST])
+def test_what_is_not_there_is_told_with_the_ways_to_get_it(tmp_path: Path, cls: type[Npz]) -> None:
+    with pytest.raises(MissingInputError, match="no such file") as caught:
+        build(cls(file=Path("set")), tmp_path / "set")
+    assert caught.value.hints == cls.how_to_get
+
+
+# --- MedMNIST ----------------------------------------------------------------------------------------------------
+
+
+def medmnist(path: Path, images: np.ndarray = IMAGES, labels: np.ndarray = LABELS, **other: object) -> Path:
+    cuts = {"train": slice(0, 9), "val": slice(9, 12), "test": slice(12, 16)}
+    arrays = {f"{part}_images": images[cut] for part, cut in cuts.items()}
+    arrays |= {f"{part}_labels": labels[cut, None].astype("u1") for part, cut in cuts.items()}
+    return saved(path, compressed=True, **(arrays | other))
+
+
+def test_medmnist_keeps_its_parts(tmp_path: Path) -> None:
+    path = medmnist(tmp_path / "bloodmnist.npz")
+    source = build(MedMNIST(), path)
+    assert source.class_names == CLASSES
+    assert source.parts is not None
+    assert source.parts.tolist() == ["train"] * 9 + ["val"] * 3 + ["test"] * 4
+    np.testing.assert_array_equal(source.labels, LABELS)
+    order = np.array([15, 0, 9, 8, 11, 12, 0])
+    np.testing.assert_array_equal(source.read(order), IMAGES[order])
+
+
+def test_other_medmnist_sets_have_names_of_their_own(tmp_path: Path) -> None:
+    path = medmnist(tmp_path / "tissuemnist.npz", images=IMAGES[..., 0])
+    assert build(MedMNIST(), path).class_names == tuple(f"class_{number}" for number in range(8))
+    assert build(MedMNIST(), path).read(np.array([3])).shape == (1, 6, 6, 3)
+    path = medmnist(tmp_path / "dermamnist.npz", labels=LABELS % 3)
+    assert build(MedMNIST(), path).class_names == ("class_0", "class_1", "class_2")
+    assert build(MedMNIST(classes=("a", "b", "c")), path).class_names == ("a", "b", "c")
+
+
+def test_bad_medmnist_files(tmp_path: Path) -> None:
+    path = medmnist(tmp_path / "a.npz", val_images=IMAGES[:3, :5])
+    with pytest.raises(DataError, match="differ in image shape"):
+        build(MedMNIST(), path)
+    path = medmnist(tmp_path / "b.npz", test_labels=np.zeros((4, 14), dtype="u1"))
+    with pytest.raises(DataError, match="`test_labels` is uint8"):
+        build(MedMNIST(), path)
+    path = saved(tmp_path / "c.npz", images=IMAGES, labels=LABELS)
+    with pytest.raises(DataError, match="no array `train_images`"):
+        build(MedMNIST(), path)
+
+
+# --- folder ------------------------------------------------------------------------------------------------------
+
+
+def picture(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (12, 10)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path, lossless=True)  # WebP asks for it
+    return path
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    root = tmp_path / "cells"
+    picture(root / "Platelets" / "b.PNG", (1, 0, 0), (30, 5))
+    picture(root / "Platelets" / "a.webp", (2, 0, 0))
+    picture(root / "IG" / "x.jpg", (200, 0, 0))
+    picture(root / "IG" / "y.tif", (3, 0, 0))
+    picture(root / "basophil" / "z.bmp", (4, 0, 0))
+    (root / "basophil" / "notes.txt").write_text("not a picture")
+    (root / "basophil" / ".hidden.png").write_text("not one either")
+    (root / ".git").mkdir()
+    return root
+
+
+def test_folder_reads_all_formats_and_sizes_under_canonical_names(cells: Path) -> None:
+    source = build(Folder(file=cells), cells)
+    assert source.class_names == ("basophil", "immature_granulocyte", "platelet")
+    assert source.names == ["IG/x.jpg", "IG/y.tif", "Platelets/a.webp", "Platelets/b.PNG", "basophil/z.bmp"]
+    assert source.labels.tolist() == [1, 1, 2, 2, 0]
+    assert source.parts is None
+    assert source.bad_images == ()
+    images = source.read(np.array([4, 3, 1]))
+    assert images.shape == (3, 8, 8, 3)
+    assert images[:, 3, 3, 0].tolist() == [4, 1, 3]
+
+
+def test_other_classes_are_sorted_and_one_class_may_have_two_folders(tmp_path: Path) -> None:
+    for number, place in enumerate(["wbc", "IG", "immature granulocytes", "artefact"]):
+        picture(tmp_path / "set" / place / "1.png", (number, 0, 0))
+    source = build(Folder(file=tmp_path), tmp_path / "set")
+    assert source.class_names == ("artefact", "immature_granulocyte", "wbc")
+    assert source.labels.tolist() == [1, 0, 1, 2]
+
+
+def test_folder_parts(tmp_path: Path) -> None:
+    for part in ("train", "valid", "test"):
+        for name in ("basophil", "platelet"):
+            picture(tmp_path / "set" / part / name / "1.png", (0, 0, 0))
+    source = build(Folder(file=tmp_path), tmp_path / "set")
+    assert source.class_names == ("basophil", "platelet")
+    assert source.parts is not None
+    assert source.parts.tolist() == ["test"] * 2 + ["train"] * 2 + ["val"] * 2
+
+
+def test_folder_decodes_once_until_a_file_or_setting_changes(cells: Path) -> None:
+    def copies() -> int:
+        return len(list((cells.parent / "cache").glob("*.npy")))
+
+    build(Folder(file=cells), cells)
+    (copy,) = (cells.parent / "cache").glob("*.npy")
+    written = copy.stat().st_mtime_ns
+    build(Folder(file=cells), cells)
+    assert copies() == 1
+    assert copy.stat().st_mtime_ns == written
+    build(Folder(file=cells, fit="pad"), cells)
+    build(Folder(file=cells), cells, size=9)
+    build(Folder(file=cells), cells, interpolation="nearest")
+    assert copies() == 4
+    picture(cells / "basophil" / "z.bmp", (99, 0, 0), (13, 13))
+    assert build(Folder(file=cells), cells).read(np.array([4]))[0, 0, 0, 0] == 99
+    assert copies() == 5
+    copy.with_suffix(".json").unlink()  # a cache someone tidied by hand
+    assert len(build(Folder(file=cells), cells)) == 5
+
+
+def test_a_bad_picture_stops_or_is_listed(cells: Path) -> None:
+    content = (cells / "IG" / "x.jpg").read_bytes()
+    (cells / "IG" / "x.jpg").write_bytes(content[: len(content) // 2])
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"x\.jpg: cannot be read") as caught:
+            build(Folder(file=cells), cells)
+        assert any("on_bad_image" in hint for hint in caught.value.hints)
+        source = build(Folder(file=cells, on_bad_image="skip"), cells)
+        assert [bad.name for bad in source.bad_images] == ["IG/x.jpg"]
+        assert "cannot be read" in source.bad_images[0].reason
+        assert source.names == ["IG/y.tif", "Platelets/a.webp", "Platelets/b.PNG", "basophil/z.bmp"]
+        assert source.labels.tolist() == [1, 2, 2, 0]
+        assert source.read(np.arange(4))[:, 3, 3, 0].tolist() == [3, 2, 1, 4]
+
+
+def test_bad_pictures_may_leave_too_little(tmp_path: Path) -> None:
+    picture(tmp_path / "set" / "basophil" / "1.png", (0, 0, 0))
+    picture(tmp_path / "set" / "platelet" / "1.png", (0, 0, 0)).write_bytes(b"")
+    with pytest.raises(DataError, match="left in one class at most"):
+        build(Folder(file=tmp_path, on_bad_image="skip"), tmp_path / "set")
+
+
+def test_folders_that_are_no_set(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    with pytest.raises(DataError, match="no class folders"):
+        build(Folder(file=tmp_path), tmp_path / "set")
+    picture(tmp_path / "set" / "basophil" / "1.png", (0, 0, 0))
+    with pytest.raises(DataError, match="one class only, `basophil`"):
+        build(Folder(file=tmp_path), tmp_path / "set")
+
+
+# --- all of them -------------------------------------------------------------------------------------------------
+
+
+def test_each_recognises_its_own(tmp_path: Path, cells: Path) -> None:
+    other = tmp_path / "other.zip"
+    shutil.make_archive(str(other.with_suffix("")), "zip", cells)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.npz").write_text("no npz")
+    for part in ("train", "test"):
+        shutil.copytree(cells, tmp_path / "parts" / part)
+    owners = {
+        saved(tmp_path / "set.npz", images=IMAGES, labels=LABELS): Npz,
+        medmnist(tmp_path / "bloodmnist.npz"): MedMNIST,
+        cells: Folder,
+        tmp_path / "parts": Folder,
+        other: None,
+        tmp_path / "empty": None,
+        tmp_path / "text.npz": None,
+        cells / "IG": None,
+        cells / "IG" / "x.jpg": None,
+        tmp_path / "missing": None,
+    }
+    for path, owner in owners.items():
+        assert [cls for cls in (Npz, MedMNIST, Folder) if cls.recognises(path)] == ([owner] if owner else []), path
+
+
+def test_naming_the_components_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, cellcls.builtin.datasets, cellcls.builtin.cleaners;"
+        "print([name for name in ('torch', 'numpy', 'PIL', 'timm') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_challenge_file_is_mapped_where_it_is(challenge_npz: Path, tmp_path: Path) -> None:
+    source = Npz(file=challenge_npz).build(path=challenge_npz, size=96, interpolation="bilinear", cache=tmp_path)
+    with np.load(challenge_npz) as file:
+        labels = file["labels"]
+    assert len(source) == 13_759
+    np.testing.assert_array_equal(source.labels, labels[:, 0])
+    junk = source.read(np.array([11_959, 13_558, 13_559]))
+    np.testing.assert_array_equal(junk[0], junk[1])
+    assert (junk[0] != junk[2]).any()
+    assert not any(tmp_path.iterdir())

@@ -1,0 +1,44 @@
+"""Fixtures of several test files: the real cells and the files made from them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with the real cells; tests that ask for it skip where it is not there."""
+    named = os.environ.get("CELLCLS_TEST_DATA")
+    if not named:
+        pytest.skip("needs real cells: CELLCLS_TEST_DATA names no folder")
+    folder = Path(named).resolve()
+    if not (folder / "pbc96_train.zip").exists():
+        pytest.skip(f"needs real cells: no pbc96_train.zip in CELLCLS_TEST_DATA={named}")
+    return folder
+
+
+def _make(real_data: Path, out: Path, *options: str) -> Path:
+    maker = real_data.parent / "tools" / "make_challenge_npz.py"
+    pack = str(real_data / "pbc96_train.zip")
+    subprocess.run([sys.executable, str(maker), str(out), "--pack", pack, *options], check=True, capture_output=True)
+    return out
+
+
+@pytest.fixture(scope="session")
+def challenge_npz(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The challenge's training_set.npz, 13,759 images, 380 MB; made once, removed at the end."""
+    path = _make(real_data, tmp_path_factory.mktemp("challenge") / "training_set.npz")
+    yield path
+    path.unlink()
+
+
+@pytest.fixture(scope="session")
+def small_challenge_npz(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with 40 cells a class and all of the junk: 2,120 images."""
+    return _make(real_data, tmp_path_factory.mktemp("small") / "training_set.npz", "--per-class", "40")

@@ -1,0 +1,204 @@
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from cellcls.errors import WriteError
+from cellcls.report import write
+from cellcls.report.draw import draw, file_name
+from cellcls.report.page import Commands, Page, Section, Table, Text, render
+from cellcls.report.pictures import overlay
+from cellcls.report.read import read_run
+from cellcls.report.run_page import run_page, verdict
+
+FIGURES = {
+    "curves.png",
+    "classes.png",
+    "per_class.png",
+    "confusion_val.png",
+    "confusion_test.png",
+    "confusion_remote.png",
+    "confused_val.png",
+    "confused_test.png",
+    "confused_remote.png",
+    "heatmaps_grad_cam.png",
+    "train_batch.png",
+}
+
+
+class Seen(HTMLParser):
+    """What a browser would see: text, tags, and the addresses it would ask for."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.headings: list[str] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attributes if name in ("src", "href")]
+
+    def handle_data(self, data):
+        if self.tags[-1:] == ["h2"] and data.strip():
+            self.headings.append(data.strip())
+        self.text += data
+
+
+def page_of(run: Path) -> Seen:
+    """The page without its figures, which take most of the time."""
+    return Seen(render(run_page(read_run(run), {})))
+
+
+def figures_of(run: Path) -> set[str]:
+    return {path.name for path in (run / "figures").iterdir()}
+
+
+def test_a_finished_run_gets_every_figure_and_section_in_order(written):
+    page = Seen((written / "report.html").read_text(encoding="utf-8"))
+    assert figures_of(written) == FIGURES
+    assert page.headings == [
+        "Claimed and measured",
+        "Evaluations",
+        "Classes",
+        "Figures",
+        "Data",
+        "Training",
+        "Environment",
+        "Repeat it",
+    ]
+    assert "never the challenge's hidden set" in page.text
+    assert "cellcls evaluate final-1 --data PATH" in page.text
+    assert "INCOMPLETE" not in page.text
+    assert "REHEARSAL" not in page.text
+
+
+def test_the_page_asks_for_nothing_outside_itself(written):
+    page = Seen((written / "report.html").read_text(encoding="utf-8"))
+    assert len(page.addresses) > 60
+    assert all(address.startswith(("data:image/png;base64,", "#")) for address in page.addresses)
+    assert "script" not in page.tags
+    assert "url(" not in page.text
+
+
+def test_equal_runs_make_equal_files(run, written):
+    with mpl.rc_context({"font.size": 20, "figure.dpi": 30}):  # a user's matplotlibrc changes nothing
+        write(run)
+        assert mpl.rcParams["font.size"] == 20
+    assert figures_of(run) == figures_of(written)
+    for first in [written / "report.html", *(written / "figures").iterdir()]:
+        assert first.read_bytes() == (run / first.relative_to(written)).read_bytes(), first.name
+
+
+def test_the_verdict_is_one_plain_sentence(written):
+    said = verdict(read_run(written))
+    assert said.startswith("The network named 96.8% of 1,710 test images correctly")
+    assert "(95% interval: 95.8% to 97.6%)" in said
+    assert said.count(". ") == 0
+
+
+def test_a_rehearsal_says_so(change):
+    page = page_of(change(rehearsal=True))
+    assert "random weights, rendered cells: shows that the recipe works, nothing about cells" in page.text
+    assert "of 1,710 rendered test images" in page.text
+    assert "No claim was judged" in page.text
+
+
+def test_a_run_in_progress_has_a_page(run):
+    for name in ("metrics.json", "train_batch.npz", "examples/test.npz", "explain/grad_cam.npz"):
+        (run / name).unlink()
+    page = Seen(write(run).read_text(encoding="utf-8"))
+    assert "INCOMPLETE" in page.text
+    assert "cellcls run --resume final-1" in page.text
+    assert "Nothing is evaluated yet after 14 epochs" in page.text
+    assert figures_of(run) == {"curves.png", "classes.png"}
+
+
+def test_a_run_that_only_began_has_a_page(tmp_path):
+    (tmp_path / "recipe.toml").write_text('name = "young"')
+    page = Seen(write(tmp_path).read_text(encoding="utf-8"))
+    assert "Nothing is measured yet" in page.text
+    assert page.headings == ["Repeat it"]
+
+
+def test_markup_in_names_is_shown_not_obeyed(change):
+    evil = '<script>alert("x")</script>'
+    names = [evil, "$\\frac{", "../../etc", "細胞", *"efgh"]
+    shown = {"part": evil, "n": 8, "classes": names, "accuracy": 0.5, "confusion": (7 - np.eye(8, dtype=int)).tolist()}
+    shown["per_class"] = {name: {"recall": 0.5, "support": 1} for name in names}
+    run = change(name=evil, evaluations={evil: shown}, claims=[])
+    page = Seen(write(run).read_text(encoding="utf-8"))
+    assert "script" not in page.tags
+    assert page.text.count(evil) >= 3
+    assert all(path.parent == run / "figures" for path in run.rglob("*.png"))
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "a\\b", "nul\0", "été"])
+def test_a_figure_stays_in_its_folder(name):
+    made = file_name("confusion", name)
+    assert made.startswith("confusion_")
+    assert not set(made) & set("/\\\0")
+
+
+@pytest.mark.parametrize("matrix", [[[3, 0], [0, 5]], [[0, 0], [0, 5]], [[0, 4], [0, 0]]])
+def test_a_matrix_without_mistakes_or_images_is_drawn(change, matrix):
+    shown = {"part": "test", "n": 8, "classes": ["a", "b"], "accuracy": 1.0, "confusion": matrix}
+    shown["per_class"] = {"b": {"recall": None, "support": 0}}
+    run = change(evaluations={"test": shown})
+    (run / "examples" / "test.npz").unlink()
+    assert ("No mistake on test" in page_of(run).text) == (matrix[0][1] == 0)
+    assert {"confusion_test.png", "per_class.png"} <= set(draw(read_run(run)))
+
+
+def test_history_with_gaps_is_drawn(run):
+    lines = [
+        '{"stage": 0, "stage_name": "all", "epoch": 0, "train.loss": null}\n',
+        '{"stage": 0, "stage_name": "all", "epoch": 1}\n',
+    ]
+    (run / "history.jsonl").write_text("".join(lines))
+    assert "curves.png" in draw(read_run(run))
+
+
+def test_a_heat_map_leaves_cold_spots_as_they_are():
+    image = np.random.default_rng(0).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    heat = np.zeros((6, 6), np.float32)
+    heat[2, 3] = 1
+    shown = overlay(image, heat)
+    changed = (shown != image).any(axis=-1)
+    assert changed[2, 3]
+    assert changed.sum() == 1
+    assert shown[2, 3, 2] < shown[2, 3, 0]  # yellow
+
+
+def test_what_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "recipe.toml").write_text('name = "young"')
+    (tmp_path / "report.html" / "in the way").mkdir(parents=True)
+    with pytest.raises(WriteError, match=r"report\.html"):
+        write(tmp_path)
+    assert not list(tmp_path.glob(".*tmp"))
+
+
+def test_a_page_is_made_of_any_sections():
+    rows = [{"what": "a & b", "n": "1"}, {"what": "held", "n": "–"}]
+    table = Table(rows=rows, tones={"held": "good"}, note="<note>")
+    blocks = [Text("see `x < y`"), table, Commands(lines=["a < b"])]
+    html = render(Page(title="T", verdict="V", kind="audit", sections=[Section(title="What is wrong?", blocks=blocks)]))
+    page = Seen(html)
+    assert "#what-is-wrong" in page.addresses
+    assert "<code>x &lt; y</code>" in html
+    assert '<span class="pill good">held</span>' in html
+    assert "&lt;note&gt;" in html
+    assert table.numeric == {"n"}
+
+
+def test_a_report_needs_no_torch(tmp_path):
+    (tmp_path / "recipe.toml").write_text('name = "young"')
+    code = "import pathlib, sys, cellcls.report as r; r.write(pathlib.Path(sys.argv[1])); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
