@@ -19,7 +19,7 @@ def real_data() -> Path:
         pytest.skip("needs real cells: CELLCLS_TEST_DATA names no folder")
     folder = Path(named).resolve()
     if not (folder / "pbc96_train.zip").exists():
-        pytest.skip(f"needs real cells: no pbc96_train.zip in CELLCLS_TEST_DATA={named}")
+        pytest.fail(f"no pbc96_train.zip in CELLCLS_TEST_DATA={named}")  # named and not there: no reason to skip
     return folder
 
 

@@ -16,7 +16,7 @@ SHARE_OF_MEMORY = 0.4
 
 
 class Images:
-    """A source's images as batches (B, 3, S, S) float32 in 0..1 on the device."""
+    """A source's images as batches on the device: (B, 3, S, S) float32 in 0..1."""
 
     def __init__(self, source: Source, *, size: int, interpolation: str, device: torch.device) -> None:
         self.source = source
@@ -41,13 +41,18 @@ class Images:
         return True
 
     def take(self, indices: Indices) -> Tensor:
-        """Return the images of ``indices``, resized to the input's size, channels last in memory."""
+        """Return the images of ``indices``, resized to the input's size."""
+        pixels = self.raw(indices)
+        return from_uint8(pixels) if pixels.dtype == torch.uint8 else pixels
+
+    def raw(self, indices: Indices) -> Tensor:
+        """Return the same as the source stores them, (B, S, S, 3) uint8, unless they had to be resized."""
         if self.held is not None:
             pixels = self.held[torch.from_numpy(indices).to(self.device)]
         else:
             pixels = torch.from_numpy(np.ascontiguousarray(self.source.read(indices))).to(self.device)
-        images = from_uint8(pixels)
-        return images if images.shape[-2:] == (self.size, self.size) else self._resized(images)
+        fits = pixels.shape[1:3] == (self.size, self.size)
+        return pixels if fits else self._resized(from_uint8(pixels))
 
     def _resized(self, images: Tensor) -> Tensor:
         smooth = self.interpolation != "nearest"

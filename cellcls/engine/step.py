@@ -62,7 +62,7 @@ def augmented(session: Session, indices: Indices, epoch: int) -> tuple[Tensor, T
     labels = torch.from_numpy(session.data.source.labels[indices])
     targets = one_hot(labels, len(session.data.classes)).float().to(session.machine.device)
     images, targets = session.pipeline(
-        session.images.take(indices),
+        session.images.raw(indices),
         targets,
         seed=session.recipe.seed,
         epoch=epoch,

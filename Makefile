@@ -1,0 +1,48 @@
+# `make demo`: install and run the quickstart. `make test`: the tests. Both make or reuse the environment in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PLUGINS := $(wildcard plugins/*)
+# torch's threads fight over two cores when two tests run at once: one thread each
+TEST_ENV := OMP_NUM_THREADS=1
+
+.PHONY: help install demo test check check-all clean
+
+help:
+	@echo "make demo       install, then train and explain a small network on rendered cells"
+	@echo "make test       install, then run the tests"
+	@echo "make install    make the environment .venv with cellcls and its plugins"
+	@echo "make check      ruff, mypy, import-linter"
+	@echo "make check-all  check, all tests, and the slow ones"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml $(wildcard plugins/*/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "cellcls needs Python 3.11 or newer: sudo apt-get install python3.11 python3.11-venv, then make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Python's venv module is missing: sudo apt-get install python3-venv"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]" $(addprefix -e ./,$(PLUGINS))
+	touch $(STAMP)
+
+demo: install
+	$(BIN)/cellcls run recipes/quickstart.toml
+
+test: install
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check-all: check
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile
+
+clean:
+	rm -rf $(VENV)
