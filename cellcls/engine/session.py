@@ -21,7 +21,7 @@ from cellcls.engine.device import Machine
 from cellcls.engine.images import Images
 from cellcls.engine.job import Job
 from cellcls.engine.network import Network, NetworkConfig, build_features, network_config, save_weights
-from cellcls.engine.state import Progress, Saved, load_state, save_state
+from cellcls.engine.state import Progress, load_state, save_state
 from cellcls.errors import DataError, RecipeError
 from cellcls.ops.augment import Pipeline
 from cellcls.ops.files import write_json, write_text
@@ -74,7 +74,9 @@ class Session:
     progress: Progress
     average: ModelEmaV3 | None
     scaler: torch.amp.GradScaler
-    saved: Saved | None
+    resumed: bool
+    optimizer_state: dict[str, Any] | None
+    """What a stopped run left for the optimizer of the stage it was in."""
     optimizer: torch.optim.Optimizer | None = None
     last_saved: float = attrs.field(factory=time.monotonic)
     save_seconds: float = 0.0
@@ -164,7 +166,8 @@ def open_session(job: Job, machine: Machine) -> Session:
         progress=saved.progress if saved else Progress(),
         average=average,
         scaler=scaler,
-        saved=saved,
+        resumed=saved is not None,
+        optimizer_state=saved.optimizer if saved else None,
     )
     if machine.first:
         _write_start(session)

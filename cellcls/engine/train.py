@@ -20,6 +20,7 @@ from cellcls.engine.finish import finish
 from cellcls.engine.job import Job, stopped
 from cellcls.engine.memory import anonymous_mb
 from cellcls.engine.session import History, Session, open_session
+from cellcls.engine.state import load_optimizer
 from cellcls.engine.step import augmented, take_step
 from cellcls.errors import CellclsError, StoppedError
 from cellcls.ops.draws import permutation
@@ -56,7 +57,7 @@ def _run_started(session: Session) -> events.RunStarted:
         **sizes,
         parameters=sum(parameter.numel() for parameter in session.network.parameters()),
         device=str(session.machine.device),
-        resumed=session.saved is not None,
+        resumed=session.resumed,
     )
 
 
@@ -102,8 +103,9 @@ def _open_stage(session: Session, number: int) -> _Stage:
     session.optimizer = settings.optimizer.build(parameters=trained)
     for group in session.optimizer.param_groups:
         group["initial_lr"] = group["lr"]
-    if session.saved and session.saved.optimizer and session.saved.progress.stage == number:
-        session.optimizer.load_state_dict(session.saved.optimizer)
+    if session.optimizer_state is not None:
+        load_optimizer(session.optimizer, session.optimizer_state)
+        session.optimizer_state = None
     if session.machine.first:
         _record_stage(session, number, frozen)
     count = len(session.data.parts["train"])

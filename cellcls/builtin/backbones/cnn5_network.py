@@ -40,8 +40,8 @@ def build_features(filters: tuple[int, ...], *, size: int) -> Features:
     return Features(
         module=Cnn5Network(filters),
         channels=filters[-1],
-        mean=(0.0, 0.0, 0.0),
-        std=(1.0, 1.0, 1.0),
+        mean=(0.5, 0.5, 0.5),  # about centred and of unit variance, as the start of the weights supposes
+        std=(0.25, 0.25, 0.25),
         weighted=tuple(f"blocks.{block}.conv" for block in blocks),
         layers=tuple(f"blocks.{block}.relu" for block in blocks),
     )

@@ -1,0 +1,71 @@
+"""Tiny runs: a few dozen rendered cells of 32 pixels and a network of a few thousand weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cellcls.api import events
+from cellcls.engine.job import Job
+from cellcls.engine.train import run
+from cellcls.recipe import load
+from cellcls.registry import Registry, load_registry
+from cellcls.run.folder import make_folder
+from cellcls.run.inputs import find_inputs
+from cellcls.run.options import Options
+
+TINY = """
+seed = 7
+[dataset]
+use = "synthetic"
+images_per_class = 10
+[split]
+val = 0.2
+test = 0.2
+[input]
+size = 32
+[backbone]
+use = "cnn5"
+filters = [6, 8]
+[train]
+batch_size = 16
+"""
+
+Make = Callable[..., Job]
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    return load_registry()
+
+
+@pytest.fixture
+def make_job(tmp_path: Path, registry: Registry) -> Make:
+    """Return a function that makes a job from TOML added to the tiny recipe."""
+
+    def make(more: str = "", *, out: str = "run", tiny: str = TINY, overrides: tuple[str, ...] = (), **job: Any) -> Job:
+        recipe = tmp_path / "tiny.toml"
+        recipe.write_text(tiny + more)
+        options = Options(device="cpu", rehearse=job.pop("rehearse", False))
+        loaded = load(recipe, registry, overrides=overrides, rehearse=options.rehearse)[0]
+        inputs = find_inputs(loaded.recipe, recipe, registry, options)
+        return Job(
+            inputs=inputs, folder=make_folder(tmp_path / out), options=options, registry=registry, **job
+        )
+
+    return make
+
+
+@pytest.fixture
+def execute() -> Callable[[Job], list[events.Event]]:
+    """Return a function that runs a job to its end and returns its events."""
+    return lambda job: list(run(job))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep decoded copies of these tests in one folder of their own."""
+    monkeypatch.setenv("CELLCLS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
