@@ -7,12 +7,14 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 import click as plain_click
 import rich_click as click
 
 from cellcls.cli.inspect import check, describe, list_plugins, show
+from cellcls.cli.output import color_system
 from cellcls.cli.recipes import recipes
 from cellcls.cli.results import evaluate, explain, predict
 from cellcls.cli.run import run
@@ -20,6 +22,7 @@ from cellcls.errors import CellclsError, ExitCode
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.rich_config(help_config={"color_system": color_system()})
 @click.version_option(package_name="cellcls")
 def cellcls() -> None:
     """Telling blood cells apart under a microscope, reproducibly: one TOML recipe in, one run out."""
@@ -29,18 +32,19 @@ for command in (run, check, show, list_plugins, describe, evaluate, predict, exp
     cellcls.add_command(command)
 
 
-def main() -> None:
-    """Run the command line and exit with its code."""
-    sys.exit(_code())
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line (``args`` None: the process's) and exit with its code."""
+    sys.exit(_code(args))
 
 
-def _code() -> int:
+def _code(args: Sequence[str] | None) -> int:
     try:
-        answer = cellcls.main(prog_name="cellcls", standalone_mode=False)
-    except plain_click.exceptions.Exit as done:
-        return done.exit_code
-    except plain_click.ClickException as error:
+        answer = cellcls.main(args, prog_name="cellcls", standalone_mode=False)
+    except plain_click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return ExitCode.USAGE
+    except plain_click.ClickException as error:
+        _say(_wrong_usage(error))
         return ExitCode.USAGE
     except (plain_click.Abort, KeyboardInterrupt):
         _say("stopped by Ctrl-C")
@@ -52,22 +56,29 @@ def _code() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
     except Exception:
-        _say(_crashed())
+        _say(_crashed(sys.argv[1:] if args is None else args))
         return ExitCode.BUG
     return answer if isinstance(answer, int) else ExitCode.DONE
+
+
+def _wrong_usage(error: plain_click.ClickException) -> str:
+    context = error.ctx if isinstance(error, plain_click.UsageError) else None
+    command = context.command_path if context else "cellcls"
+    said = " ".join(error.format_message().split())
+    return f"{said}\n  how it is used: {command} --help"
 
 
 def _say(text: str) -> None:
     print(f"cellcls: {text}", file=sys.stderr)
 
 
-def _crashed() -> str:
+def _crashed(args: Sequence[str]) -> str:
     """Keep the traceback in a file and return what to say."""
     name = f"cellcls-crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     reason = traceback.format_exc()
     for folder in (Path(), Path(tempfile.gettempdir())):
         try:
-            (folder / name).write_text(f"{' '.join(sys.argv)}\n\n{reason}")
+            (folder / name).write_text(f"cellcls {' '.join(args)}\n\n{reason}")
         except OSError:
             continue
         last = reason.strip().splitlines()[-1]

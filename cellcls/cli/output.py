@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, Literal
 
 import rich_click as click
+
+from cellcls.ops.files import to_json
+
+_WIDTH = 200
+"""Columns of a table that goes to no terminal."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 
 
+def color_system() -> Literal["auto"] | None:
+    """Return rich's setting of colours: none at all, bold neither, where the person set ``NO_COLOR``."""
+    return None if os.environ.get("NO_COLOR") else "auto"
+
+
 def print_json(value: Any) -> None:
     """Print an answer for scripts."""
-    print(json.dumps(value, indent=1, ensure_ascii=False))
+    print(to_json(value), end="")
 
 
 def table(title: str, rows: Sequence[Mapping[str, object]]) -> None:
@@ -27,13 +37,17 @@ def table(title: str, rows: Sequence[Mapping[str, object]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    made = Table(box=box.SIMPLE_HEAD)
     for column in rows[0]:
         made.add_column(column, overflow="fold")
     for row in rows:
         made.add_row(*(Text(str(cell)) for cell in row.values()))
-    console = Console()
-    console.print(made) if console.is_terminal else Console(width=200).print(made)
+    console = Console(color_system=color_system(), width=None if sys.stdout.isatty() else _WIDTH)
+    with console.capture() as drawn:
+        console.print(Text(title, style="bold"), soft_wrap=True)
+        console.print(made)
+    lines = drawn.get().rstrip().splitlines()
+    print("\n".join(line.rstrip() for line in lines if line.strip()), end="\n\n")
 
 
 def say(text: str) -> None:

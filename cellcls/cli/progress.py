@@ -10,7 +10,7 @@ from typing import Protocol
 import attrs
 
 from cellcls.api import events
-from cellcls.cli.output import say
+from cellcls.cli.output import color_system, say
 
 
 class Shows(Protocol):
@@ -25,7 +25,7 @@ def progress(*, silent: bool = False) -> Iterator[Shows]:
     """Yield what shows the events of one run."""
     if silent:
         yield lambda _event: None
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and color_system():
         with _bar() as shows:
             yield shows
     else:

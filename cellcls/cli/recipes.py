@@ -44,7 +44,8 @@ def ls(as_json: bool) -> None:
 @recipes.command("cp")
 @click.argument("name")
 @click.argument("to", type=click.Path(path_type=Path), default=Path())
-def cp(name: str, to: Path) -> None:
+@json_option
+def cp(name: str, to: Path, as_json: bool) -> None:
     """Copy one, to change it: NAME, and a file or folder to copy it to."""
     source = next((path for path in shipped() if path.stem == name.removesuffix(".toml")), None)
     if source is None:
@@ -53,7 +54,7 @@ def cp(name: str, to: Path) -> None:
     if target.exists():
         raise UsageError(f"{target} is there already, and is not overwritten")
     write_bytes(target, source.read_bytes())
-    print(target)
+    print_json({"recipe": str(target)}) if as_json else print(target)
 
 
 def _first_comment(path: Path) -> str:

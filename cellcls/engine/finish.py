@@ -14,7 +14,7 @@ from cellcls.ops.npz import save_arrays
 from cellcls.recipe import Band, Recipe
 
 
-def finish(session: Session) -> dict[str, float]:
+def finish(session: Session, memory_mb: float) -> dict[str, float]:
     """Measure, write ``metrics.json`` and return the accuracy of each evaluation by its name."""
     folder, machine = session.job.folder, session.machine
     machine.barrier()  # the first process has written the best weights
@@ -32,7 +32,7 @@ def finish(session: Session) -> dict[str, float]:
     if machine.first:
         _write_predictions(session, predicted)
         explanations = explain_run(session, network)
-        write_json(folder.metrics, _metrics(session, evaluations, explanations))
+        write_json(folder.metrics, _metrics(session, evaluations, explanations, memory_mb))
         shutil.rmtree(folder.state)
     machine.barrier()
     return {name: figures["accuracy"] for name, figures in evaluations.items()}
@@ -45,7 +45,7 @@ def _write_predictions(session: Session, predicted: dict[str, Predictions]) -> N
 
 
 def _metrics(
-    session: Session, evaluations: dict[str, Any], explanations: dict[str, dict[str, float]]
+    session: Session, evaluations: dict[str, Any], explanations: dict[str, dict[str, float]], memory_mb: float
 ) -> dict[str, Any]:
     last = session.progress.history[-1]
     running = {"loss": last["train.loss"], "accuracy": last["train.accuracy"]}
@@ -56,7 +56,7 @@ def _metrics(
         "rehearsal": session.job.options.rehearse,
         "complete": True,
         "parameters": sum(one.numel() for one in session.network.parameters()),
-        "memory_mb": round(session.progress.peak_memory, 1),
+        "memory_mb": round(memory_mb, 1),
         "stages_ended_early": {
             session.recipe.stage_name(number): reason
             for number, reason in enumerate(session.progress.ended)

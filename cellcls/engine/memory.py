@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import resource
+import threading
 import weakref
 from typing import Any
 
@@ -29,6 +30,29 @@ def anonymous_mb(device: torch.device) -> float:
             return next(int(line.split()[1]) * 1024 / MEGA for line in status if line.startswith("RssAnon"))
     except (OSError, StopIteration):  # no Linux: what the system tells is the peak, files included
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+class PeakMemory:
+    """Samples the memory taken while a block runs; what it saw most is ``megabytes``."""
+
+    def __init__(self, device: torch.device, *, every: float = 0.05) -> None:
+        self.device = device
+        self.every = every
+        self.megabytes = 0.0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> PeakMemory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(self.every):
+            self.megabytes = max(self.megabytes, anonymous_mb(self.device))
 
 
 class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]

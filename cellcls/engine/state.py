@@ -40,7 +40,6 @@ class Progress:
     """For each stage that has ended, why it ended early (None: it did not)."""
     stop_reason: str | None = None
     """Why a callback asked the stage to end."""
-    peak_memory: float = 0.0
 
     def next_epoch(self) -> None:
         """Move on to the next epoch of the stage."""

@@ -18,7 +18,7 @@ from cellcls.engine.device import machine as resolve_machine
 from cellcls.engine.evaluate import predict, to_uint8
 from cellcls.engine.finish import finish
 from cellcls.engine.job import Job, stopped
-from cellcls.engine.memory import anonymous_mb
+from cellcls.engine.memory import PeakMemory
 from cellcls.engine.session import History, Session, open_session
 from cellcls.engine.state import load_optimizer
 from cellcls.engine.step import augmented, take_step
@@ -39,9 +39,10 @@ def run(job: Job) -> Iterator[events.Event]:
     session = open_session(job, machine)
     try:
         yield from session.emit(_run_started(session))
-        for number in range(session.progress.stage, len(session.recipe.stages)):
-            yield from _stage(session, number)
-        metrics = finish(session)
+        with PeakMemory(machine.device) as memory:
+            for number in range(session.progress.stage, len(session.recipe.stages)):
+                yield from _stage(session, number)
+        metrics = finish(session, memory.megabytes)
         yield from session.emit(events.RunEnded(folder=job.folder.path, metrics=metrics))
     except CellclsError as error:
         resumable = (job.folder.state / "state.safetensors").exists()
@@ -188,7 +189,6 @@ def _epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
             progress.seconds += time.perf_counter() - started
             progress.step += 1
             progress.total_steps += 1
-            progress.peak_memory = max(progress.peak_memory, anonymous_mb(session.machine.device))
             session.save_if_long_ago()
             if session.job.stop.asked is not None:
                 session.save(force=True)

@@ -10,13 +10,20 @@ from typing import Any, cast
 import attrs
 
 from cellcls.api import Dataset, WantedWeights, changed
-from cellcls.errors import MissingInputError
+from cellcls.errors import DataError, MissingInputError
+from cellcls.ops import npz
 from cellcls.recipe import Recipe, Split
 from cellcls.registry import Registry
 from cellcls.run.options import Options
 
 REHEARSAL_IMAGES = 24
 """Rendered cells a class in a rehearsal."""
+
+
+_KNOWN = (
+    "it takes an npz with `images` and `labels` (the challenge's training_set.npz), a MedMNIST npz (bloodmnist.npz), "
+    "or a folder with a folder of images for each of two classes or more; cellcls describe dataset lists all kinds"
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -60,16 +67,17 @@ def recognised(path: Path, registry: Registry) -> Dataset | None:
 
 
 def open_given(path: Path, registry: Registry) -> Dataset:
-    """Return the data set that ``path`` is. Raises ``MissingInputError`` where nothing is there or nobody knows it."""
+    """Return the data set that ``path`` is. Raises ``MissingInputError`` where nothing is there, ``DataError`` where
+    what is there is no data set."""
     if not path.exists():
         raise MissingInputError(f"no data at {path}")
     dataset = recognised(path, registry)
     if dataset is None:
-        raise MissingInputError(
-            f"{path}: no data set that cellcls knows",
-            "it takes the challenge's training_set.npz, a MedMNIST npz (bloodmnist.npz), or a folder with one folder "
-            "of images a class; cellcls describe dataset lists all kinds",
-        )
+        held = ""
+        if path.is_file() and path.suffix == ".npz":
+            names = ", ".join(f"`{name}`" for name in npz.keys(path))
+            held = f"; it holds {names or 'no array'}"
+        raise DataError(f"{path}: no data set that cellcls knows{held}", _KNOWN)
     return dataset
 
 
@@ -85,13 +93,26 @@ def rehearsal(recipe: Recipe, registry: Registry) -> Recipe:
 
 
 def _given(recipe: Recipe, registry: Registry, data: Path | None) -> Inputs | None:
-    """Return the recipe on the data set that ``--data`` is, unless it is a folder to look in."""
+    """Return the recipe on the data set that ``--data`` is, unless it is a folder to look in. A set of the recipe's
+    own kind keeps the recipe's settings."""
     if data is None:
         return None
     file = getattr(recipe.dataset, "file", None)
-    if file is not None and data.is_dir() and (data / file.name).exists():
-        return None
+    known = recognised(data, registry) if data.exists() else None
+    if file is not None and data.is_dir():
+        if any((data / name).exists() for name in _names(file)):
+            return None
+        if known is None:
+            raise MissingInputError(f"{data}: has no `{file.name}` in it, and is no data set that cellcls knows", _KNOWN)
+    own = known is None and data.is_file() and file is not None and data.suffix == file.suffix
+    if own or type(known) is type(recipe.dataset):
+        return Inputs(recipe=changed(recipe, dataset=changed(recipe.dataset, file=data)), path=data, given=True)
     return Inputs(recipe=changed(recipe, dataset=open_given(data, registry)), path=data, given=True)
+
+
+def _names(file: Path) -> tuple[Path, ...]:
+    """Return the names a recipe's file may have in a folder to look in."""
+    return (Path(file.name),) if file.is_absolute() else tuple(dict.fromkeys((file, Path(file.name))))
 
 
 def _absolute(inputs: Inputs) -> Inputs:
@@ -106,13 +127,10 @@ def _absolute(inputs: Inputs) -> Inputs:
 def _places(file: Path, recipe_file: Path, data: Path | None) -> Iterator[Path]:
     if file.is_absolute():
         yield file
-        file = Path(file.name)
-    if data is not None:
-        yield data / file
-    yield recipe_file.parent / file
-    yield Path("data") / file
-    if os.environ.get("CELLCLS_DATA"):
-        yield Path(os.environ["CELLCLS_DATA"]) / file
+    variable = os.environ.get("CELLCLS_DATA")
+    for folder in (data, recipe_file.parent, Path("data"), Path(variable) if variable else None):
+        if folder is not None:
+            yield from (folder / name for name in _names(file))
 
 
 def _missing(
