@@ -43,7 +43,19 @@ def check(recipe: Path, overrides: tuple[str, ...], variant: str | None, as_json
         print_json(found[0] if len(found) == 1 else found)
         return
     for one in found:
-        table(f"{one['name']}: would run", [{"what": what, "value": _words(value)} for what, value in one.items()])
+        rows = [
+            {"what": _SAID.get(what, what), "value": _words(value)} for what, value in one.items() if what != "name"
+        ]
+        table(f"{one['name']}: would run", rows)
+
+
+_SAID = {
+    "classes": "classes (train)",
+    "dropped": "images dropped",
+    "stages": "frozen in stage",
+    "memory_mb": "memory, about MB",
+}
+"""What the answer's names are for a person."""
 
 
 @click.command()
@@ -110,7 +122,7 @@ def list_plugins(as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice([*KINDS, "recipe"]))
+@click.argument("kind", type=click.Choice([*KINDS, "recipe"]), metavar="KIND|recipe")
 @click.argument("name", required=False)
 @json_option
 def describe(kind: str, name: str | None, as_json: bool) -> None:
@@ -213,8 +225,10 @@ def _first_sentence(cls: type[Any]) -> str:
 
 
 def _words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_words(item)}" for name, item in value.items()) or "-"
+        return ", ".join(f"{name}: {_words(item)}" for name, item in value.items()) or "-"
     if isinstance(value, list):
         return ", ".join(map(_words, value)) or "-"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -41,12 +41,12 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Measure a run's best weights on a labelled data set, classes matched by name."""
+    _refuse_taken(out)
     registry = load_registry()
     from cellcls.engine.apply import evaluate_on
 
     answer = evaluate_on(run, data, registry, Options(device=device, threads=threads), part=part, unseen=unseen)
     if out is not None:
-        _refuse_taken(out)
         write_json(out, answer)
     if answer["seen_in_training"] and not unseen:
         say(
@@ -84,6 +84,10 @@ def predict(
     as_json: bool,
 ) -> None:
     """Tell the class of images: files, folders of them, or npz files."""
+    to_stdout = str(csv_file) == "-"
+    if to_stdout and as_json:
+        raise UsageError("--csv - and --json both want stdout", "give --csv a file")
+    _refuse_taken(None if to_stdout else csv_file)
     registry = load_registry()
     from cellcls.engine.apply import predict_paths
 
@@ -91,8 +95,10 @@ def predict(
     if found.rehearsal:
         say("cellcls: warning: weights of a rehearsal: the answers say nothing about cells")
     rows = found.rows()
-    if csv_file is not None:
-        _write_csv(csv_file, rows)
+    if to_stdout:
+        sys.stdout.write(_csv(rows))
+    elif csv_file is not None:
+        write_text(csv_file, _csv(rows))
     if as_json:
         print_json(rows)
     elif csv_file is None:
@@ -128,6 +134,7 @@ def explain(
     as_json: bool,
 ) -> None:
     """Draw where a run's best weights look, as heat maps on images."""
+    _refuse_taken(out)
     registry = load_registry()
     from cellcls.engine.apply import explain_on
     from cellcls.report.draw import heat_map_picture
@@ -137,17 +144,22 @@ def explain(
         run, data, registry, Options(device=device, threads=threads), use=use, images=images
     )
     target = out or _free(run / "figures" if run.is_dir() else run.parent, "explain")
-    _refuse_taken(target)
     write_bytes(target, heat_map_picture(Pictures(**maps.pictures()), classes))
     answer = {"picture": str(target), **figures}
     if as_json:
         print_json(answer)
     else:
-        table("heat maps", [answer])
+        shown = {
+            "picture": target,
+            "images": figures["images"],
+            "heat on the cell": f"{figures['heat_inside']:.1%}",
+            "the cell's share of the area": f"{figures['cell_area']:.1%}",
+        }
+        table("heat maps", [shown])
 
 
-def _refuse_taken(path: Path) -> None:
-    if path.exists():
+def _refuse_taken(path: Path | None) -> None:
+    if path is not None and path.exists():
         raise UsageError(f"{path} is there already, and is not overwritten")
 
 
@@ -158,7 +170,7 @@ def _free(folder: Path, stem: str) -> Path:
     return folder / f"{stem}-{number}.png"
 
 
-def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+def _csv(rows: list[dict[str, Any]]) -> str:
     made = io.StringIO()
     classes = list(rows[0]["probabilities"]) if rows else []
     writer = csv.writer(made, lineterminator="\n")
@@ -166,8 +178,4 @@ def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         probabilities = [f"{row['probabilities'][name]:.6f}" for name in classes]
         writer.writerow([row["image"], row["predicted"], f"{row['probability']:.6f}", *probabilities])
-    if str(path) == "-":
-        sys.stdout.write(made.getvalue())
-        return
-    _refuse_taken(path)
-    write_text(path, made.getvalue())
+    return made.getvalue()

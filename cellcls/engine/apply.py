@@ -25,7 +25,7 @@ from cellcls.ops.hashing import content_hashes
 from cellcls.recipe import Recipe, load
 from cellcls.registry import Registry
 from cellcls.run.folder import RunFolder, read_json
-from cellcls.run.inputs import find_inputs, open_given
+from cellcls.run.inputs import find_inputs, open_given, recognised
 from cellcls.run.options import Options
 
 
@@ -55,8 +55,8 @@ def evaluate_on(
         if seen is None:
             raise UsageError(f"{run}: which images it was trained on is not known (no data.json)", "omit --unseen")
         indices = indices[~seen]
-    if not len(indices):
-        raise DataError(f"{data}: no image to measure on in part `{opened.part}`")
+        if not len(indices):
+            raise DataError(f"{data}: the run was trained on every image of it; --unseen leaves nothing to measure on")
     found = predict(opened.trained.network, opened.images, indices, opened.machine)
     figures = found.figures(opened.trained.config.classes)
     del figures["loss"]
@@ -80,6 +80,8 @@ def explain_on(
         raise UsageError(f"no explainer is called `{use}`", f"there are: {', '.join(registry.names('explainer'))}")
     explainer = cast("Explainer", cast("Any", cls)(images=images))
     opened = _open(run, data, registry, options, None) if data else _own(run, registry, options)
+    if not len(opened.indices):
+        raise DataError(f"{run}: neither its test nor its val part has images to explain", "name some with --data PATH")
     chosen = spread(opened.images.source.labels, opened.indices, images)
     maps = heat_maps(explainer, opened.trained.network, opened.images, chosen)
     return maps, opened.trained.config.classes, heat_figures(maps, masks(opened.images.source, maps))
@@ -110,14 +112,17 @@ class Answers:
 
 
 def predict_paths(run: Path, paths: Sequence[Path], registry: Registry, options: Options) -> Answers:
-    """Predict image files, folders of them (at any depth) and npz files with ``images``.
+    """Predict image files, folders of them (at any depth), npz files with ``images`` and data sets, in this order.
 
     Raises ``MissingInputError`` where nothing is found, ``DataError`` for an image that cannot be read.
     """
     trained, machine = _trained(run, registry, options)
+    absent = [str(path) for path in paths if not path.exists()]
+    if absent:
+        raise MissingInputError(f"no image, folder or npz at {', '.join(absent)}")
     names: list[str] = []
     rows: list[NDArray[np.float32]] = []
-    for source, files in _unlabelled(paths, trained.config):
+    for source, files in _unlabelled(paths, trained.config, registry):
         images = _images(source, trained, machine)
         found = predict(trained.network, images, np.arange(len(source)), machine)
         names += files
@@ -142,30 +147,52 @@ class _Unlabelled(Source):
     def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Return images, decoding files as they are asked for."""
         if isinstance(self.pixels, np.ndarray):
-            return np.asarray(self.pixels[indices])
+            pixels = np.asarray(self.pixels[indices])
+            pixels = pixels[..., None] if pixels.ndim == 3 else pixels
+            return pixels if pixels.shape[-1] == 3 else np.repeat(pixels, 3, axis=-1)
         return np.stack([self._decoded(self.pixels[index]) for index in indices])
 
     def _decoded(self, path: Path) -> NDArray[np.uint8]:
         return fit(decode(path), self.config.input.size, self.config.input.interpolation)
 
 
-def _unlabelled(paths: Sequence[Path], config: NetworkConfig) -> Iterator[tuple[Source, list[str]]]:
+def _unlabelled(paths: Sequence[Path], config: NetworkConfig, registry: Registry) -> Iterator[tuple[Source, list[str]]]:
+    """Yield sources and the names of their images, in the order of ``paths``; files that follow each other are one."""
     files: list[Path] = []
     for path in paths:
-        if not path.exists():
-            raise MissingInputError(f"no image, folder or npz at {path}")
-        if path.suffix == ".npz":
-            pixels = npz.memory_mapped(npz.image_member(path, "images"), cache=cache_folder())
-            yield _Unlabelled(pixels, config), [f"{path}[{number}]" for number in range(len(pixels))]
-        elif path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS)
-            if not inside:
-                raise MissingInputError(f"{path}: no images in it ({', '.join(sorted(EXTENSIONS))})")
-            files += inside
-        else:
-            files.append(path)
+        whole = _set(path, config, registry)
+        if whole is None:
+            files += _files(path)
+            continue
+        if files:
+            yield _Unlabelled(files, config), [str(file) for file in files]
+            files = []
+        yield whole, [f"{path}[{number}]" for number in range(len(whole))]
     if files:
         yield _Unlabelled(files, config), [str(file) for file in files]
+
+
+def _set(path: Path, config: NetworkConfig, registry: Registry) -> Source | None:
+    """Open a file with many images; None: it is an image, or a folder of them."""
+    if path.is_dir() or path.suffix.lower() in EXTENSIONS:
+        return None
+    if path.suffix != ".npz" or "images" not in npz.keys(path):
+        dataset = recognised(path, registry)
+        if dataset is not None:
+            how = config.input
+            return dataset.build(path=path, size=how.size, interpolation=how.interpolation, cache=cache_folder())
+        if path.suffix != ".npz":
+            return None
+    return _Unlabelled(npz.memory_mapped(npz.image_member(path, "images"), cache=cache_folder()), config)
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS)
+    if not inside:
+        raise MissingInputError(f"{path}: no images in it ({', '.join(sorted(EXTENSIONS))})")
+    return inside
 
 
 def _trained(run: Path, registry: Registry, options: Options) -> tuple[Trained, Machine]:

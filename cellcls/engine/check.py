@@ -38,7 +38,7 @@ def check_run(inputs: Inputs, options: Options) -> dict[str, Any]:
             if isinstance(how, Freeze)
             else frozen_modules(depth, how)
         )
-        frozen[recipe.stage_name(number)] = f"{len(named)} of {len(depth.weighted)} modules frozen"
+        frozen[recipe.stage_name(number)] = f"{len(named)} of {len(depth.weighted)} modules"
     return {
         "name": recipe.name,
         "rehearsal": options.rehearse,

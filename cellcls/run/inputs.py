@@ -11,7 +11,6 @@ import attrs
 
 from cellcls.api import Dataset, WantedWeights, changed
 from cellcls.errors import DataError, MissingInputError
-from cellcls.ops import npz
 from cellcls.recipe import Recipe, Split
 from cellcls.registry import Registry
 from cellcls.run.options import Options
@@ -75,6 +74,8 @@ def open_given(path: Path, registry: Registry) -> Dataset:
     if dataset is None:
         held = ""
         if path.is_file() and path.suffix == ".npz":
+            from cellcls.ops import npz  # numpy is slow to arrive
+
             names = ", ".join(f"`{name}`" for name in npz.keys(path))
             held = f"; it holds {names or 'no array'}"
         raise DataError(f"{path}: no data set that cellcls knows{held}", _KNOWN)
@@ -103,7 +104,9 @@ def _given(recipe: Recipe, registry: Registry, data: Path | None) -> Inputs | No
         if any((data / name).exists() for name in _names(file)):
             return None
         if known is None:
-            raise MissingInputError(f"{data}: has no `{file.name}` in it, and is no data set that cellcls knows", _KNOWN)
+            raise MissingInputError(
+                f"{data}: has no `{file.name}` in it, and is no data set that cellcls knows", _KNOWN
+            )
     own = known is None and data.is_file() and file is not None and data.suffix == file.suffix
     if own or type(known) is type(recipe.dataset):
         return Inputs(recipe=changed(recipe, dataset=changed(recipe.dataset, file=data)), path=data, given=True)

@@ -31,6 +31,11 @@ class Options:
         data = attrs.asdict(self)
         return {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in data.items()}
 
+    def changed_by(self, given: Options) -> Options:
+        """Return these options, but for what is said in ``given``."""
+        said = {key: value for key, value in attrs.asdict(given).items() if value not in (None, False)}
+        return attrs.evolve(self, **said)
+
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Options:
         """Return the options that ``to_data`` gave."""

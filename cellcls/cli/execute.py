@@ -1,0 +1,202 @@
+"""Making the runs of one call: their folders first, then one after the other; and going on with stopped ones."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from cellcls.cli.output import say
+from cellcls.cli.progress import progress
+from cellcls.errors import CellclsError, ExitCode, InterruptedRunError, MissingInputError, UsageError
+from cellcls.ops.files import write_text
+from cellcls.recipe import Loaded, dump, load
+from cellcls.registry import Registry
+from cellcls.run.folder import RunFolder, free_folder, make_folder, read_json, write_options
+from cellcls.run.inputs import Inputs, find_inputs
+from cellcls.run.options import Options
+
+if TYPE_CHECKING:
+    from cellcls.engine.job import Job
+
+Result = dict[str, Any]
+"""``run``: its folder, ``exit_code``, ``metrics``: as in its ``metrics.json``, None where it failed."""
+
+
+def is_first() -> bool:
+    """Tell whether this is the process of torchrun that writes and prints."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def run_all(loaded: Sequence[Loaded], registry: Registry, options: Options, out: Path | None) -> list[Result]:
+    """Make every run; with several, one that fails is told and the others go on."""
+    if len(loaded) == 1:
+        inputs = find_inputs(loaded[0].recipe, loaded[0].file, registry, options)
+        folder = _planned(out or free_folder(loaded[0].recipe.name), inputs, options)
+        return [_made(inputs, folder, registry, options)]
+    names = _child_names(loaded)
+    found = [_found(one, registry, options) for one in loaded]
+    problems = [one for one in found if isinstance(one, CellclsError)]
+    if len(problems) == len(found):
+        raise problems[0]
+    name = loaded[0].file.stem if len({one.file for one in loaded}) == 1 else "runs"
+    parent = _shared_folder(out or free_folder(name)).path
+    try:
+        todo = [_planned_child(parent / name, one, registry, options) for name, one in zip(names, found, strict=True)]
+    except CellclsError:
+        shutil.rmtree(parent, ignore_errors=True)
+        raise
+    return _each(todo, parent)
+
+
+def resume_all(path: Path, registry: Registry, now: Options) -> list[Result]:
+    """Go on with the run in ``path``, or with every run below it, that is not complete.
+
+    Each has the options it was started with but for those given ``now``.
+    """
+    folder = RunFolder(path)
+    if folder.recipe.exists():
+        _open_ones([folder], path)
+        return [_resumed(folder, registry, now)]
+    todo = [(one.path, partial(_resumed, one, registry, now)) for one in _open_ones(folder.children(), path)]
+    return _each(todo, path)
+
+
+def _child_names(loaded: Sequence[Loaded]) -> list[str]:
+    names = [f"{one.recipe.name}-seed{one.recipe.seed}" if one.seeded else one.recipe.name for one in loaded]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UsageError(f"two of the recipes are called `{twice}`; give each a `name` of its own")
+    return names
+
+
+def _found(loaded: Loaded, registry: Registry, options: Options) -> Inputs | CellclsError:
+    try:
+        return find_inputs(loaded.recipe, loaded.file, registry, options)
+    except CellclsError as error:
+        return error
+
+
+def _planned_child(
+    path: Path, found: Inputs | CellclsError, registry: Registry, options: Options
+) -> tuple[Path, Callable[[], Result]]:
+    if isinstance(found, CellclsError):
+        return path, partial(_raise, found)
+    return path, partial(_made, found, _planned(path, found, options), registry, options)
+
+
+def _raise(error: CellclsError) -> NoReturn:
+    raise error
+
+
+def _each(todo: Sequence[tuple[Path, Callable[[], Result]]], parent: Path) -> list[Result]:
+    """Make one run after the other; tell what failed and go on, but for a wish to stop."""
+    results = []
+    for path, make in todo:
+        try:
+            results.append(make())
+        except InterruptedRunError as error:
+            raise _with_hints(error, _resume_line(parent)) from error
+        except CellclsError as error:
+            say(f"cellcls: {path}: {error}")
+            results.append({"run": str(path), "exit_code": int(error.exit_code), "metrics": None})
+    return results
+
+
+def _shared_folder(path: Path) -> RunFolder:
+    """Make a folder in the first process of torchrun, and name it to the others."""
+    if "RANK" not in os.environ:
+        return make_folder(path)
+    from cellcls.engine.device import machine
+
+    here = machine(Options(), "float32")
+    return RunFolder(Path(here.agreed(str(make_folder(path).path) if here.first else None)))
+
+
+def _planned(path: Path, inputs: Inputs, options: Options) -> RunFolder:
+    """Make a run's folder and write what resuming needs even if the run is killed before its first step."""
+    folder = _shared_folder(path)
+    if is_first():
+        try:
+            write_text(folder.recipe, dump(inputs.recipe))
+            write_options(folder, options.to_data())
+            folder.state.mkdir(exist_ok=True)
+        except CellclsError:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            raise
+    return folder
+
+
+def _made(inputs: Inputs, folder: RunFolder, registry: Registry, options: Options) -> Result:
+    """Execute one run and draw its report."""
+    from cellcls.engine.job import Job, Stop
+
+    with Stop().listening() as stop:
+        job = Job(inputs=inputs, folder=folder, options=options, registry=registry, stop=stop)
+        try:
+            _execute(job)
+        except InterruptedRunError as error:
+            raise _with_hints(error, *(error.hints or [_resume_line(folder.path)])) from error
+    metrics = read_json(folder.metrics) if is_first() else {"claims": []}
+    return {"run": str(folder.path), "exit_code": 0, "metrics": metrics}
+
+
+def _execute(job: Job) -> None:
+    say("cellcls: importing torch")
+    from cellcls import report
+    from cellcls.engine.device import leave
+    from cellcls.engine.train import run as execute
+
+    first = is_first()
+    try:
+        with progress(silent=not first) as shows, job.folder.locked() if first else nullcontext():
+            with _nothing_left(job.folder) if first else nullcontext():
+                for event in execute(job):
+                    shows(event)
+    finally:
+        leave()
+    if first:
+        report.write(job.folder.path)
+
+
+def _resume_line(path: Path) -> str:
+    return f"go on with: cellcls run --resume {path}"
+
+
+def _with_hints(error: InterruptedRunError, *hints: str) -> InterruptedRunError:
+    return InterruptedRunError(error.message, *hints, code=ExitCode(error.exit_code))
+
+
+@contextmanager
+def _nothing_left(folder: RunFolder) -> Iterator[None]:
+    """Remove the folder of a run that fails before its first state. One that was stopped can be resumed and stays."""
+    try:
+        yield
+    except InterruptedRunError:
+        raise
+    except Exception:
+        if not folder.best.exists() and not any(folder.state.glob("*.safetensors")):
+            shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+
+
+def _open_ones(runs: Sequence[RunFolder], path: Path) -> list[RunFolder]:
+    """Return those of ``runs`` that are not complete."""
+    if not runs:
+        raise MissingInputError(f"{path}: no run folder", "it would have a recipe.toml, or folders that have one")
+    found = [one for one in runs if one.state.exists()]
+    if not found:
+        raise UsageError(f"{path}: complete; there is nothing to resume", f"its report: {path}/report.html")
+    return found
+
+
+def _resumed(folder: RunFolder, registry: Registry, now: Options) -> Result:
+    kept = Options.from_data(read_json(folder.options)) if folder.options.exists() else Options()
+    options = kept.changed_by(now)
+    loaded = load(folder.recipe, registry, rehearse=options.rehearse)[0]
+    inputs = find_inputs(loaded.recipe, folder.recipe, registry, options)
+    return _made(inputs, folder, registry, options)
