@@ -153,10 +153,9 @@ def _execute(job: Job) -> None:
 
     first = is_first()
     try:
-        with progress(silent=not first) as shows, job.folder.locked() if first else nullcontext():
-            with _nothing_left(job.folder) if first else nullcontext():
-                for event in execute(job):
-                    shows(event)
+        with progress(silent=not first) as shows, _writing(job.folder) if first else nullcontext():
+            for event in execute(job):
+                shows(event)
     finally:
         leave()
     if first:
@@ -172,16 +171,17 @@ def _with_hints(error: InterruptedRunError, *hints: str) -> InterruptedRunError:
 
 
 @contextmanager
-def _nothing_left(folder: RunFolder) -> Iterator[None]:
-    """Remove the folder of a run that fails before its first state. One that was stopped can be resumed and stays."""
-    try:
-        yield
-    except InterruptedRunError:
-        raise
-    except Exception:
-        if not folder.best.exists() and not any(folder.state.glob("*.safetensors")):
-            shutil.rmtree(folder.path, ignore_errors=True)
-        raise
+def _writing(folder: RunFolder) -> Iterator[None]:
+    """Hold a run's folder. A run that fails before its first state leaves none; one that was stopped can go on."""
+    with folder.locked():
+        try:
+            yield
+        except InterruptedRunError:
+            raise
+        except Exception:
+            if not folder.best.exists() and not any(folder.state.glob("*.safetensors")):
+                shutil.rmtree(folder.path, ignore_errors=True)
+            raise
 
 
 def _open_ones(runs: Sequence[RunFolder], path: Path) -> list[RunFolder]:

@@ -18,7 +18,7 @@ from cellcls.engine.device import Machine
 from cellcls.engine.images import Images
 from cellcls.ops.metrics import confusion_matrix, points, summary
 
-BATCH = 128
+BATCH = 64
 
 
 @attrs.frozen(kw_only=True)

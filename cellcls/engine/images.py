@@ -13,6 +13,8 @@ from cellcls.ops.colour import from_uint8
 
 SHARE_OF_MEMORY = 0.4
 """Of an accelerator's free memory that images may take."""
+RESIZED_AT_ONCE = 1 << 23
+"""Bytes of images as stored that are resized together."""
 
 
 class Images:
@@ -47,12 +49,17 @@ class Images:
 
     def raw(self, indices: Indices) -> Tensor:
         """Return the same as the source stores them, (B, S, S, 3) uint8, unless they had to be resized."""
+        first = self._read(indices[:1])
+        if first.shape[1:3] == (self.size, self.size) or not len(indices):
+            return self._read(indices)
+        portion = max(1, RESIZED_AT_ONCE // first.nbytes)  # floats of large images would fill the memory
+        starts = range(0, len(indices), portion)
+        return torch.cat([self._resized(from_uint8(self._read(indices[at : at + portion]))) for at in starts])
+
+    def _read(self, indices: Indices) -> Tensor:
         if self.held is not None:
-            pixels = self.held[torch.from_numpy(indices).to(self.device)]
-        else:
-            pixels = torch.from_numpy(np.ascontiguousarray(self.source.read(indices))).to(self.device)
-        fits = pixels.shape[1:3] == (self.size, self.size)
-        return pixels if fits else self._resized(from_uint8(pixels))
+            return self.held[torch.from_numpy(indices).to(self.device)]
+        return torch.from_numpy(np.ascontiguousarray(self.source.read(indices))).to(self.device)
 
     def _resized(self, images: Tensor) -> Tensor:
         smooth = self.interpolation != "nearest"

@@ -104,9 +104,7 @@ def _given(recipe: Recipe, registry: Registry, data: Path | None) -> Inputs | No
         if any((data / name).exists() for name in _names(file)):
             return None
         if known is None:
-            raise MissingInputError(
-                f"{data}: has no `{file.name}` in it, and is no data set that cellcls knows", _KNOWN
-            )
+            raise MissingInputError(f"{data}: holds no `{file.name}`, and is no data set that cellcls knows", _KNOWN)
     own = known is None and data.is_file() and file is not None and data.suffix == file.suffix
     if own or type(known) is type(recipe.dataset):
         return Inputs(recipe=changed(recipe, dataset=changed(recipe.dataset, file=data)), path=data, given=True)
