@@ -115,9 +115,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         plain = engine_session(options.model, Path(name), options.threads, "")
         rich = engine_session(options.model, Path(name), options.threads, AUGMENT)
-        batch = np.asarray(plain.data.parts["train"][:32])
-        labels = torch.from_numpy(plain.data.source.labels[batch])
-        images = plain.images.take(batch)
+        batch = np.arange(32)
+        indices = plain.samples.index[batch]
+        labels = torch.from_numpy(plain.data.source.labels[indices])
+        images = plain.images.take(indices)
         loops = {
             "engine": lambda: take_step(plain, plain.network, batch, 0),
             "minimal, channels_last": Minimal(plain.config.build(_features(plain)), images, labels, True).step,

@@ -36,7 +36,11 @@ class Param:
 
     def range_text(self) -> str:
         """Return the range in words: ``at least 0 and less than 1``."""
-        return " and ".join(f"{_RANGE[name][0]} {bound:g}" for name, bound in self.bounds)
+        return " and ".join(f"{_RANGE[name][0]} {_plain(bound)}" for name, bound in self.bounds)
+
+
+def _plain(bound: float) -> str:
+    return f"{bound:g}" if abs(bound) < 1e6 else f"{bound:,}"
 
 
 def param(

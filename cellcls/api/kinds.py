@@ -121,6 +121,19 @@ class Augmentation(Component):
         raise NotImplementedError
 
 
+@_kind("corruption")
+class Corruption(Component):
+    """A change of test images that shows how robust a network is, at five severities."""
+
+    suite: ClassVar[str | None] = None
+    """Name of the suite it belongs to; a suite is every corruption that gives its name (``corrupt = NAME``)."""
+
+    def build(self, *, severity: int, size: int) -> Batch:
+        """Return the operation at ``severity`` 1 (mild) to 5 (strong) for images of ``size`` x ``size`` pixels; it
+        leaves targets as they are. Raises ``RecipeError`` for another severity."""
+        raise NotImplementedError
+
+
 # --- network ----------------------------------------------------------------------------------------------------
 
 
@@ -301,6 +314,13 @@ class Explainer(Component):
 
     name: str | None = param(default=None, help="Name its figures get in metrics.json; default: the component's.")
     images: int = param(default=16, ge=1, le=512, help="Number of test images to explain, spread over the classes.")
+    compare: tuple[str, str] | None = param(
+        default=None, help="Two stages whose networks are compared depth by depth; gives `frozen_share`."
+    )
+    depths: int = param(default=16, ge=2, le=512, help="At most so many layers are compared, evenly spread.")
+    same_above: float = param(
+        default=0.8, gt=0, le=1, help="Maps count as the same above this correlation; the first layer below is advised."
+    )
 
     def build(
         self, *, network: nn.Module, layer: nn.Module, grid: Callable[[Tensor], Tensor] | None
@@ -312,7 +332,10 @@ class Explainer(Component):
 
 KINDS: Mapping[str, type[Component]] = {
     cls.kind: cls
-    for cls in (Dataset, Cleaner, Augmentation, Backbone, Head, Loss, Optimizer, Schedule, Callback, Explainer)
+    for cls in (
+        *(Dataset, Cleaner, Augmentation, Backbone, Head, Loss, Optimizer, Schedule, Callback, Explainer),
+        Corruption,
+    )
 }
 """Every kind by its name, in the order a recipe uses them."""
 

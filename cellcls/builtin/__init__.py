@@ -20,6 +20,20 @@ from cellcls.builtin.augmentations import (
 from cellcls.builtin.backbones import Cnn5, Timm
 from cellcls.builtin.callbacks import EarlyStopping
 from cellcls.builtin.cleaners import DropDuplicates, DropIndices, DropOutliers
+from cellcls.builtin.corruptions import (
+    BrightnessDown,
+    BrightnessUp,
+    Bubble,
+    Competition,
+    ContrastDown,
+    ContrastUp,
+    Defocus,
+    Jpeg,
+    Motion,
+    Pixelate,
+    Saturate,
+    StainDeposit,
+)
 from cellcls.builtin.datasets import Folder, MedMNIST, Npz
 from cellcls.builtin.datasets.synthetic import Synthetic
 from cellcls.builtin.explainers import GradCam
@@ -45,4 +59,7 @@ def cellcls_components() -> list[type[Component]]:
         *(Constant, Cosine, ReduceOnPlateau, OneCycle),
         EarlyStopping,
         GradCam,
+        *(Pixelate, Jpeg, Defocus, Motion, BrightnessUp, BrightnessDown),
+        *(ContrastUp, ContrastDown, Saturate, StainDeposit, Bubble),
+        Competition,
     ]

@@ -19,6 +19,7 @@ from cellcls.registry import Registry
 from cellcls.run.folder import RunFolder, free_folder, make_folder, read_json, write_options
 from cellcls.run.inputs import Inputs, find_inputs
 from cellcls.run.options import Options
+from cellcls.run.plan import plan, write_plan
 
 if TYPE_CHECKING:
     from cellcls.engine.job import Job
@@ -37,6 +38,8 @@ def run_all(loaded: Sequence[Loaded], registry: Registry, options: Options, out:
     if len(loaded) == 1:
         inputs = find_inputs(loaded[0].recipe, loaded[0].file, registry, options)
         folder = _planned(out or free_folder(loaded[0].recipe.name), inputs, options)
+        if loaded[0].expect and is_first():
+            write_plan(folder.path, plan(loaded, ["."]))
         return [_made(inputs, folder, registry, options)]
     names = _child_names(loaded)
     found = [_found(one, registry, options) for one in loaded]
@@ -46,6 +49,8 @@ def run_all(loaded: Sequence[Loaded], registry: Registry, options: Options, out:
     name = loaded[0].file.stem if len({one.file for one in loaded}) == 1 else "runs"
     parent = _shared_folder(out or free_folder(name)).path
     try:
+        if is_first():
+            write_plan(parent, plan(loaded, names))
         todo = [_planned_child(parent / name, one, registry, options) for name, one in zip(names, found, strict=True)]
     except CellclsError:
         shutil.rmtree(parent, ignore_errors=True)

@@ -13,6 +13,8 @@ from pathlib import Path
 import click as plain_click
 import rich_click as click
 
+from cellcls.cli.compare import compare
+from cellcls.cli.export import export
 from cellcls.cli.inspect import check, describe, list_plugins, show
 from cellcls.cli.output import color_system
 from cellcls.cli.recipes import recipes
@@ -28,7 +30,7 @@ def cellcls() -> None:
     """Telling blood cells apart under a microscope, reproducibly: one TOML recipe in, one run out."""
 
 
-for command in (run, check, show, list_plugins, describe, evaluate, predict, explain, recipes):
+for command in (run, check, show, list_plugins, describe, evaluate, predict, explain, compare, export, recipes):
     cellcls.add_command(command)
 
 

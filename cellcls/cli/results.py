@@ -26,6 +26,10 @@ threads_option = click.option("--threads", type=click.IntRange(min=1), help="Thr
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="A labelled set: npz, folder, MedMNIST.")
 @click.option("--part", type=click.Choice(["train", "val", "test", "all"]), help="Part of a set that brings its own.")
 @click.option("--unseen", is_flag=True, help="Leave out images the run was trained on.")
+@click.option(
+    "--corrupt", metavar="SUITE", help="Corrupt the images first: competition, medmnist_c, or one corruption."
+)
+@click.option("--view", "views", multiple=True, type=click.Choice(["flips", "turns"]), help="Average over such views.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the answer as JSON to a new file as well.")
 @device_option
 @threads_option
@@ -35,6 +39,8 @@ def evaluate(
     data: Path,
     part: str | None,
     unseen: bool,
+    corrupt: str | None,
+    views: tuple[str, ...],
     out: Path | None,
     device: str | None,
     threads: int | None,
@@ -45,7 +51,8 @@ def evaluate(
     registry = load_registry()
     from cellcls.engine.apply import evaluate_on
 
-    answer = evaluate_on(run, data, registry, Options(device=device, threads=threads), part=part, unseen=unseen)
+    options = Options(device=device, threads=threads)
+    answer = evaluate_on(run, data, registry, options, part=part, unseen=unseen, corrupt=corrupt, views=views)
     if out is not None:
         write_json(out, answer)
     if answer["seen_in_training"] and not unseen:
@@ -64,6 +71,8 @@ def evaluate(
     shown = evaluation_of(answer)
     table(f"{run} on {data}", [tables.of_evaluation(shown.part, shown)])
     table("per class", tables.per_class(shown))
+    table("corruptions: balanced error at each severity", tables.corruptions(answer))
+    table("views", tables.views(answer))
 
 
 @click.command()

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from cellcls.cli.compare import compared, show, show_expected
 from cellcls.cli.execute import Result, is_first, resume_all, run_all
 from cellcls.cli.output import json_option, machine_options, print_json, say, table
 from cellcls.errors import ExitCode, MissingInputError, UsageError
 from cellcls.recipe import load
 from cellcls.registry import load_registry
 from cellcls.run.options import Options
+
+if TYPE_CHECKING:
+    from cellcls.report.compare import Comparison
 
 
 @click.command()
@@ -24,7 +29,7 @@ from cellcls.run.options import Options
 @click.option("--variant", help="Run one variant of the recipe only.")
 @click.option("--rehearse", is_flag=True, help="Rendered cells, random weights, one step a stage: does it work?")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run that was stopped.")
-@click.option("--fail-on-claims", is_flag=True, help="Exit with 1 when a claim does not hold.")
+@click.option("--fail-on-claims", is_flag=True, help="Exit with 1 when a claim or an expectation does not hold.")
 @json_option
 def run(
     recipes: tuple[Path, ...],
@@ -38,7 +43,8 @@ def run(
 ) -> int:
     """Train, measure and explain what a recipe says, into a run folder.
 
-    A file with variants or seeds, a folder of recipes, or several recipes make one run each, in folders below RUN.
+    A file with variants or seeds, a folder of recipes, or several recipes make one run each, in folders below RUN,
+    and a comparison beside them.
     """
     registry = load_registry()
     options = Options(**machine)
@@ -49,18 +55,18 @@ def run(
     else:
         if not recipes:
             raise UsageError("which recipe? cellcls recipes ls shows the shipped ones", "cellcls run RECIPE")
-        loaded = [
-            one
-            for path in _files(recipes)
-            for one in load(path, registry, overrides=overrides, variant=variant, rehearse=options.rehearse)
-        ]
+        files = _files(recipes)
+        read = partial(load, overrides=overrides, variant=variant, rehearse=options.rehearse, others=files)
+        loaded = [one for path in files for one in read(path, registry)]
         results = run_all(loaded, registry, options, out)
+    together = compared(results) if is_first() else None
     if is_first():
-        _print(results, as_json)
+        _print(results, together, as_json)
     failed = next((one["exit_code"] for one in results if one["exit_code"]), None)
     if failed is not None:
         return int(failed)
     missed = [claim for one in results for claim in one["metrics"]["claims"] if not claim["held"]]
+    missed += [one for one in together.verdicts if one.held is False] if together else []
     return ExitCode.WANTING if missed and fail_on_claims else ExitCode.DONE
 
 
@@ -74,7 +80,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _print(results: list[Result], as_json: bool) -> None:
+def _print(results: list[Result], together: Comparison | None, as_json: bool) -> None:
     from cellcls.report import tables
     from cellcls.report.read import read_run
 
@@ -90,4 +96,9 @@ def _print(results: list[Result], as_json: bool) -> None:
         table("claimed and measured", tables.claims(record))
         if rehearsal:
             say("cellcls: warning: a rehearsal: rendered cells, a step a stage; the figures say nothing about cells")
-        print(f"report: {one['run']}/report.html")
+        print(f"report: {one['run']}/report.html\n")
+    if together and together.parent:
+        show(together)
+        print(f"comparison: {Path(results[0]['run']).parent}/comparison.html")
+    elif together:
+        show_expected(together)

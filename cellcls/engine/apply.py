@@ -17,12 +17,13 @@ from cellcls.engine.device import machine as resolve_machine
 from cellcls.engine.evaluate import predict
 from cellcls.engine.explain import HeatMaps, heat_figures, heat_maps, masks, spread
 from cellcls.engine.images import Images
+from cellcls.engine.measure import measure
 from cellcls.engine.network import NetworkConfig, Trained, load_network
 from cellcls.errors import DataError, MissingInputError, UsageError
 from cellcls.ops import npz
 from cellcls.ops.decode import EXTENSIONS, decode, fit
 from cellcls.ops.hashing import content_hashes
-from cellcls.recipe import Recipe, load
+from cellcls.recipe import PARTS, Evaluation, Recipe, load
 from cellcls.registry import Registry
 from cellcls.run.folder import RunFolder, read_json
 from cellcls.run.inputs import find_inputs, open_given, recognised
@@ -41,12 +42,22 @@ class _Opened:
 
 
 def evaluate_on(
-    run: Path, data: Path, registry: Registry, options: Options, *, part: str | None = None, unseen: bool = False
+    run: Path,
+    data: Path,
+    registry: Registry,
+    options: Options,
+    *,
+    part: str | None = None,
+    unseen: bool = False,
+    corrupt: str | None = None,
+    views: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Measure a run's best weights on a data set. Of a set with its own parts, ``test`` unless ``part`` says else.
 
     Returns the figures with ``seen_in_training``: how many of the images the run was trained on, by content (None:
-    unknown); ``unseen`` leaves those out. Raises ``MissingInputError``, ``DataError``, ``UsageError``.
+    unknown); ``unseen`` leaves those out. ``corrupt`` and ``views`` as in a recipe's ``[[evaluate]]``.
+
+    Raises ``MissingInputError``, ``DataError``, ``UsageError``.
     """
     opened = _open(run, data, registry, options, part)
     source, indices = opened.images.source, opened.indices
@@ -57,7 +68,8 @@ def evaluate_on(
         indices = indices[~seen]
         if not len(indices):
             raise DataError(f"{data}: the run was trained on every image of it; --unseen leaves nothing to measure on")
-    found = predict(opened.trained.network, opened.images, indices, opened.machine)
+    how = Evaluation(name="given", part="test", corrupt=corrupt, views=cast("Any", views))
+    found = measure(opened.trained.network, opened.images, indices, opened.machine, how, registry)
     figures = found.figures(opened.trained.config.classes)
     del figures["loss"]
     return {
@@ -80,8 +92,6 @@ def explain_on(
         raise UsageError(f"no explainer is called `{use}`", f"there are: {', '.join(registry.names('explainer'))}")
     explainer = cast("Explainer", cast("Any", cls)(images=images))
     opened = _open(run, data, registry, options, None) if data else _own(run, registry, options)
-    if not len(opened.indices):
-        raise DataError(f"{run}: neither its test nor its val part has images to explain", "name some with --data PATH")
     chosen = spread(opened.images.source.labels, opened.indices, images)
     maps = heat_maps(explainer, opened.trained.network, opened.images, chosen)
     return maps, opened.trained.config.classes, heat_figures(maps, masks(opened.images.source, maps))
@@ -217,6 +227,9 @@ def _open(run: Path, data: Path, registry: Registry, options: Options, part: str
     name = part or ("all" if source.parts is None else "test")
     everything = np.arange(len(source))
     indices = everything if name == "all" or source.parts is None else everything[source.parts == name]
+    if not len(indices):
+        held = ", ".join(f"{part} {np.sum(source.parts == part):,}" for part in PARTS) if name in PARTS else "none"
+        raise DataError(f"{data}: its part `{name}` has no images", f"it has: {held}")
     matched = _Matched(source, trained.config.classes, data)
     return _Opened(
         trained=trained, machine=machine, images=_images(matched, trained, machine), indices=indices, part=name

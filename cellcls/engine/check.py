@@ -9,6 +9,8 @@ from cellcls.engine.device import machine as resolve_machine
 from cellcls.engine.images import Images
 from cellcls.engine.memory import estimate_mb
 from cellcls.engine.network import build_features, network_config
+from cellcls.engine.samples import samples
+from cellcls.engine.step import steps_per_epoch
 from cellcls.ops.freezing import frozen_modules
 from cellcls.recipe import Freeze, Recipe
 from cellcls.run.inputs import Inputs
@@ -27,8 +29,8 @@ def check_run(inputs: Inputs, options: Options) -> dict[str, Any]:
         data.source, size=recipe.input.size, interpolation=recipe.input.interpolation, device=machine.device
     )
     wanted = recipe.backbone.wants(options.weight_places)
-    count, size = len(data.parts["train"]), recipe.train.batch_size
-    steps = 1 if options.rehearse else max(1, count // size + (count % size > 1))
+    trained = samples(data.parts["train"], data.source.labels, recipe.expand, seed=recipe.seed)
+    steps = 1 if options.rehearse else steps_per_epoch(len(trained), recipe.train.batch_size)
     depth = network.depth(recipe.backbone.component_name)
     frozen = {}
     for number, stage in enumerate(recipe.stages):
@@ -46,7 +48,8 @@ def check_run(inputs: Inputs, options: Options) -> dict[str, Any]:
         "images": len(data.source),
         "dropped": len(data.decisions),
         "parts": {part: len(indices) for part, indices in data.parts.items()},
-        "classes": dict(zip(data.classes, data.counts(data.parts["train"]).tolist(), strict=True)),
+        "samples": len(trained),
+        "classes": data.by_class(data.parts["train"]),
         "weights": "random (rehearsal)" if options.rehearse else wanted.name if wanted else "random",
         "parameters": sum(one.numel() for one in network.parameters()),
         "stages": frozen,

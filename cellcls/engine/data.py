@@ -40,6 +40,10 @@ class Data:
         """Return the number of images of each class (K,)."""
         return np.bincount(self.source.labels[indices], minlength=len(self.classes))
 
+    def by_class(self, indices: Indices) -> dict[str, int]:
+        """Return the number of images by the name of their class."""
+        return dict(zip(self.classes, self.counts(indices).tolist(), strict=True))
+
     def record(self, dataset: str) -> dict[str, Any]:
         """Return what ``data.json`` holds."""
         everything = np.arange(len(self.source))
@@ -54,10 +58,7 @@ class Data:
             "names": None if names is None else list(names),
             "decisions": [attrs.asdict(decision) for decision in self.decisions],
             "bad_images": [attrs.asdict(image) for image in self.source.bad_images],
-            "counts": {
-                part: dict(zip(self.classes, self.counts(indices).tolist(), strict=True))
-                for part, indices in counted.items()
-            },
+            "counts": {part: self.by_class(indices) for part, indices in counted.items()},
             "trained_on": sorted({self.hashes[index] for index in self.parts["train"]}),
             "parts": {part: indices.tolist() for part, indices in self.parts.items()},
         }

@@ -114,12 +114,14 @@ def _device(name: str | None) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        there = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"--device {name}: not usable here: {reason}", f"there is: {', '.join(there)}") from error
-    return device
+        if device.type in ("cpu", "cuda", "mps"):
+            torch.empty(1, device=device)
+            return device
+    except (RuntimeError, AssertionError, NotImplementedError):
+        pass
+    there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    there += ["mps"] if torch.backends.mps.is_available() else []
+    raise UsageError(f"--device {name}: not usable here", f"there is: {', '.join(there)}")
 
 
 def _precision(wanted: str, device: torch.device) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -16,7 +16,9 @@ from cellcls.api import PerSampleLoss
 from cellcls.engine.data import Indices
 from cellcls.engine.device import Machine
 from cellcls.engine.images import Images
-from cellcls.ops.metrics import confusion_matrix, points, summary
+from cellcls.engine.views import View
+from cellcls.engine.views import views as view_functions
+from cellcls.ops.metrics import confusion_matrix, points
 
 BATCH = 64
 
@@ -30,6 +32,8 @@ class Predictions:
     probabilities: NDArray[np.float32]
     loss: NDArray[np.float32]
     seconds_per_image: float
+    views: dict[str, NDArray[np.int64]]
+    """The likeliest class (n,) by each view alone."""
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -37,67 +41,74 @@ class Predictions:
         return np.asarray(self.probabilities.argmax(1), dtype=np.int64)
 
     def points(self) -> dict[str, float]:
-        """Return the figures an epoch's line holds, without intervals."""
-        found = points(confusion_matrix(self.label, self.predicted, self.probabilities.shape[1]))
-        return found | {"loss": float(self.loss.mean())}
+        """Return accuracy, balanced accuracy and macro F1, without intervals."""
+        return points(confusion_matrix(self.label, self.predicted, self.probabilities.shape[1]))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what ``predictions/NAME.npz`` holds."""
         return {"index": self.index, "label": self.label, "probabilities": self.probabilities}
 
-    def figures(self, class_names: tuple[str, ...]) -> dict[str, Any]:
-        """Return the figures of an evaluation, as in ``metrics.json``."""
-        confusion = confusion_matrix(self.label, self.predicted, len(class_names))
-        found = summary(confusion, class_names)
-        return found | {
-            "loss": float(self.loss.mean()) if len(self.loss) else 0.0,
-            "seconds_per_image": self.seconds_per_image,
-        }
-
 
 @torch.inference_mode()
 def predict(
-    network: nn.Module, images: Images, indices: Indices, machine: Machine, *, loss: PerSampleLoss | None = None
+    network: nn.Module,
+    images: Images,
+    indices: Indices,
+    machine: Machine,
+    *,
+    loss: PerSampleLoss | None = None,
+    views: tuple[str, ...] = (),
 ) -> Predictions:
-    """Return the network's probabilities for ``indices``, shared out over the processes and gathered by position."""
+    """Return the network's probabilities for ``indices``, shared out over the processes and gathered by position.
+
+    With ``views`` (names of sets of them) probabilities are the mean over all views; the loss is that of their log.
+    """
     network.eval()
+    seen = view_functions(views)
     own = np.arange(len(indices))[machine.rank :: machine.processes]
     labels = images.source.labels[indices]
     started = time.perf_counter()
-    rows = list(_rows(network, images, indices[own], labels[own], machine, loss))
+    rows = [_batch(network, images, indices[part], labels[part], machine, loss, seen) for part in _portions(own)]
     seconds = time.perf_counter() - started
     share = (own, *(np.concatenate(column) for column in zip(*rows, strict=True))) if rows else None
     shares = [one for one in machine.gathered(share) if one is not None]
     if not shares:
-        nothing = np.zeros((0, 0), np.float32)
-        return Predictions(
-            index=indices, label=labels, probabilities=nothing, loss=nothing[:, 0:0].ravel(), seconds_per_image=0.0
-        )
+        raise ValueError("no images to predict")
     order = np.argsort(np.concatenate([one[0] for one in shares]))
+    probabilities, losses, by_view = (np.concatenate([one[place] for one in shares])[order] for place in (1, 2, 3))
     return Predictions(
         index=indices,
         label=labels,
-        probabilities=np.concatenate([one[1] for one in shares])[order],
-        loss=np.concatenate([one[2] for one in shares])[order],
+        probabilities=probabilities,
+        loss=losses,
         seconds_per_image=seconds / max(len(own), 1),
+        views={name: by_view[:, number] for number, name in enumerate(seen)},
     )
 
 
-def _rows(
+def _portions(positions: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    return (positions[start : start + BATCH] for start in range(0, len(positions), BATCH))
+
+
+def _batch(
     network: nn.Module,
     images: Images,
     indices: Indices,
     labels: NDArray[np.int64],
     machine: Machine,
     loss: PerSampleLoss | None,
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    for start in range(0, len(indices), BATCH):
-        part = slice(start, start + BATCH)
-        with machine.autocast():
-            logits = network(images.take(indices[part])).float()
-        targets = torch.from_numpy(labels[part]).to(logits.device)
-        losses = loss(logits, targets) if loss else torch.zeros(len(targets))
-        yield logits.softmax(1).cpu().numpy(), losses.float().cpu().numpy()
+    views: Mapping[str, View],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    """Return probabilities (B, K), losses (B,) and the likeliest class by each view (B, V)."""
+    plain = images.take(indices)
+    with machine.autocast():
+        logits = [network(view(plain)).float() for view in views.values()]
+    one_view = torch.stack([single.softmax(1) for single in logits])
+    probabilities = one_view.mean(0)
+    targets = torch.from_numpy(labels).to(probabilities.device)
+    said = logits[0] if len(logits) == 1 else probabilities.clamp_min(1e-12).log()
+    losses = loss(said, targets).float() if loss else torch.zeros(len(targets))
+    return probabilities.cpu().numpy(), losses.cpu().numpy(), one_view.argmax(2).T.cpu().numpy()
 
 
 def most_confused(predictions: Predictions, images: Images, count: int = 24) -> dict[str, NDArray[Any]]:

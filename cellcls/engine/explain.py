@@ -15,9 +15,10 @@ from cellcls.api import Explainer, Source
 from cellcls.engine.data import Indices
 from cellcls.engine.evaluate import pictures
 from cellcls.engine.images import Images
-from cellcls.engine.network import Network
+from cellcls.engine.network import Network, load_network
 from cellcls.engine.session import Session
 from cellcls.errors import RecipeError
+from cellcls.ops.files import write_json
 from cellcls.ops.masks import cell_mask
 from cellcls.ops.npz import save_arrays
 
@@ -55,10 +56,29 @@ def explain_run(session: Session, network: Network) -> dict[str, dict[str, float
         if name in figures:
             raise RecipeError(f"two of [[explain]] are called `{name}`; give one a `name`")
         chosen = spread(session.data.source.labels, indices, explainer.images)
+        if explainer.compare:
+            figures[name] = _compare_stages(session, explainer, name, chosen)
+            continue
         maps = heat_maps(explainer, network, session.images, chosen)
         save_arrays(session.job.folder.array("explain", name), maps.arrays())
         figures[name] = heat_figures(maps, masks(session.data.source, maps))
     return figures
+
+
+def _compare_stages(session: Session, explainer: Explainer, name: str, chosen: Indices) -> dict[str, float]:
+    """Compare the networks at the ends of two stages; write their maps and the figures of every depth."""
+    from cellcls.engine.depth import compare_depths  # it builds on this module
+
+    assert explainer.compare is not None
+    folder, recipe = session.job.folder, session.recipe
+    stages = [recipe.stage_name(number) for number in range(len(recipe.stages))]
+    files = [folder.stage(stages.index(stage), stage) for stage in explainer.compare]
+    first, second = (load_network(file, session.job.registry).network.to(session.machine.device) for file in files)
+    found = compare_depths(explainer, (first, second), explainer.compare, session.images, chosen)
+    for stage, maps in zip(explainer.compare, found.last, strict=True):
+        save_arrays(folder.array("explain", f"{name}-{stage}"), maps.arrays())
+    write_json(folder.array("explain", name).with_suffix(".json"), found.record())
+    return found.figures()
 
 
 def spread(labels: NDArray[np.int64], indices: Indices, count: int) -> Indices:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
-from cellcls.engine.evaluate import Predictions, most_confused, predict
+from cellcls.engine.evaluate import most_confused
 from cellcls.engine.explain import explain_run
+from cellcls.engine.measure import Measured
 from cellcls.engine.network import load_network
 from cellcls.engine.session import Session
 from cellcls.ops.files import write_json
@@ -20,17 +21,14 @@ def finish(session: Session, memory_mb: float) -> dict[str, float]:
     machine.barrier()  # the first process has written the best weights
     trained = load_network(folder.best, session.job.registry)
     network = trained.network.to(machine.device)
-    predicted = {
-        one.name: predict(network, session.images, session.data.parts[one.part_name], machine, loss=session.plain_loss)
+    found = {
+        one.name: session.measured(one, network)
         for one in session.recipe.evaluate
         if len(session.data.parts[one.part_name])
     }
-    evaluations = {
-        name: found.figures(session.data.classes) | {"part": session.recipe.evaluation(name).part_name}
-        for name, found in predicted.items()
-    }
+    evaluations = {name: measured.figures(session.data.classes) for name, measured in found.items()}
     if machine.first:
-        _write_predictions(session, predicted)
+        _write_predictions(session, found)
         explanations = explain_run(session, network)
         write_json(folder.metrics, _metrics(session, evaluations, explanations, memory_mb))
         shutil.rmtree(folder.state)
@@ -38,10 +36,10 @@ def finish(session: Session, memory_mb: float) -> dict[str, float]:
     return {name: figures["accuracy"] for name, figures in evaluations.items()}
 
 
-def _write_predictions(session: Session, predicted: dict[str, Predictions]) -> None:
-    for name, found in predicted.items():
-        save_arrays(session.job.folder.array("predictions", name), found.arrays())
-        save_arrays(session.job.folder.array("examples", name), most_confused(found, session.images))
+def _write_predictions(session: Session, found: dict[str, Measured]) -> None:
+    for name, measured in found.items():
+        save_arrays(session.job.folder.array("predictions", name), measured.arrays())
+        save_arrays(session.job.folder.array("examples", name), most_confused(measured.predictions[0], session.images))
 
 
 def _metrics(

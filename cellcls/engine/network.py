@@ -11,17 +11,16 @@ from typing import Any, cast
 import attrs
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cellcls.api import Backbone, Features, Head, WeightPlaces
 from cellcls.errors import DataError, MissingInputError, PluginError
-from cellcls.ops.files import replacing
 from cellcls.ops.freezing import Depth
-from cellcls.ops.weight_files import load_weights
+from cellcls.ops.weight_files import load_weights, save_tensors
 from cellcls.recipe import Input, Recipe, dump, to_data
 from cellcls.recipe.structure import INVALID, Structurer
 from cellcls.registry import Registry
+from cellcls.run.folder import RunFolder
 
 FORMAT = "cellcls-1"
 
@@ -116,9 +115,7 @@ def save_weights(path: Path, state: Mapping[str, Tensor], recipe: Recipe, config
         ),
         **{key: json.dumps(value) for key, value in more.items()},
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+    save_tensors(path, state, metadata)
 
 
 @attrs.frozen(kw_only=True)
@@ -151,7 +148,9 @@ def load_network(path: Path, registry: Registry) -> Trained:
 
 def _read(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     if not file.is_file():
-        raise MissingInputError(f"no weights at {file}", "name a run folder whose training has ended an epoch")
+        runs = ", ".join(child.path.name for child in RunFolder(file.parent).children())
+        hint = f"it holds runs, name one of them: {runs}" if runs else "name a run whose training has ended an epoch"
+        raise MissingInputError(f"no weights at {file}", hint)
     if file.suffix in (".pth", ".pt", ".ckpt", ".bin"):
         raise DataError(f"{file}: weights are read from .safetensors only, as other formats can run code when opened")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,20 +15,24 @@ from numpy.typing import NDArray
 from timm.utils.model_ema import ModelEmaV3
 from torch import nn
 
-from cellcls.api import PerSampleLoss, RunView, StageHistory
+from cellcls.api import PerSampleLoss, RunView, StageHistory, changed
 from cellcls.api.events import Event
 from cellcls.engine.data import Data, prepare
 from cellcls.engine.device import Machine
 from cellcls.engine.images import Images
 from cellcls.engine.job import Job
+from cellcls.engine.measure import Measured, measure
 from cellcls.engine.network import Network, NetworkConfig, build_features, network_config, save_weights
+from cellcls.engine.samples import Samples, samples
 from cellcls.engine.state import Progress, load_state, save_state
 from cellcls.errors import DataError, RecipeError
 from cellcls.ops.augment import Pipeline
 from cellcls.ops.files import write_json, write_text
-from cellcls.recipe import Recipe, dump
+from cellcls.recipe import Evaluation, Recipe, Split, dump
 from cellcls.run.environment import environment
 from cellcls.run.folder import write_history
+
+_log = logging.getLogger(__name__)
 
 
 class History(StageHistory):
@@ -68,6 +73,7 @@ class Session:
     images: Images
     network: Network
     config: NetworkConfig
+    samples: Samples
     pipeline: Pipeline
     loss: PerSampleLoss
     plain_loss: PerSampleLoss
@@ -98,6 +104,18 @@ class Session:
         for callback in self.recipe.callbacks:
             getattr(callback, method)(event, view)
         yield event
+
+    def measured(self, evaluation: Evaluation, network: nn.Module) -> Measured:
+        """Measure an evaluation of the recipe on the run's data."""
+        return measure(
+            network,
+            self.images,
+            self.data.parts[evaluation.part_name],
+            self.machine,
+            evaluation,
+            self.job.registry,
+            loss=self.plain_loss,
+        )
 
     def write_weights(self, path: Path, network: nn.Module) -> None:
         """Write a network's weights, if this is the process that writes."""
@@ -137,6 +155,9 @@ def open_session(job: Job, machine: Machine) -> Session:
     machine.barrier()  # decoded copies are in the cache now
     if not machine.first:
         data = prepare(job.inputs)
+    if job.inputs.given and data.source.parts is not None:
+        job = _without_split(job)
+        recipe = job.inputs.recipe
     _refuse_empty(recipe, data)
     config = network_config(recipe, data.classes)
     network = config.build(features, recipe.seed).to(machine.device)
@@ -160,6 +181,7 @@ def open_session(job: Job, machine: Machine) -> Session:
         images=images,
         network=network,
         config=config,
+        samples=samples(data.parts["train"], data.source.labels, recipe.expand, seed=recipe.seed),
         pipeline=Pipeline([(one.p, one.build(size=recipe.input.size)) for one in recipe.augment]),
         loss=recipe.loss.build(class_weights=None if weighted is None else weighted.to(machine.device)),
         plain_loss=recipe.loss.build(class_weights=None),
@@ -174,11 +196,20 @@ def open_session(job: Job, machine: Machine) -> Session:
     return session
 
 
+def _without_split(job: Job) -> Job:
+    """Return the job whose recipe has no ``[split]`` of its own: the data set that was given brings its parts."""
+    if job.inputs.recipe.split != Split():
+        _log.warning("%s: its own train, val and test count, not the recipe's [split]", job.inputs.path)
+    return attrs.evolve(job, inputs=attrs.evolve(job.inputs, recipe=changed(job.inputs.recipe, split=Split())))
+
+
 def _write_start(session: Session) -> None:
     folder, recipe = session.job.folder, session.recipe
     write_text(folder.recipe, dump(recipe))
     write_json(folder.environment, environment(session.job.registry) | session.machine.to_data())
-    write_json(folder.data, session.data.record(recipe.dataset.component_name))
+    record = session.data.record(recipe.dataset.component_name)
+    record["counts"]["samples"] = session.data.by_class(session.samples.index)
+    write_json(folder.data, record)
     write_history(folder.history, session.progress.history)
 
 

@@ -13,11 +13,10 @@ from typing import Any
 import attrs
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cellcls.errors import DataError
-from cellcls.ops.files import replacing
+from cellcls.ops.weight_files import save_tensors
 from cellcls.run.folder import RunFolder
 
 FILE = "state.safetensors"
@@ -86,9 +85,7 @@ def save_state(
         "optimizer": json.dumps(numbers),
         "scaler": json.dumps(scaler),
     }
-    flat = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    with replacing(folder.state / FILE) as temporary:
-        save_file(flat, temporary, metadata=metadata)
+    save_tensors(folder.state / FILE, tensors, metadata)
 
 
 def load_state(folder: RunFolder) -> Saved | None:

@@ -28,7 +28,7 @@ class StepFigures:
 
 
 def take_step(session: Session, trained: nn.Module, batch: Indices, epoch: int) -> StepFigures:
-    """Compute the mean loss of ``batch`` in parts, and change the weights once.
+    """Compute the mean loss of ``batch``, rows of the session's samples, in parts, and change the weights once.
 
     The gradient is that of the mean over the whole batch, however it is parted over processes and ``accumulate``.
     ``trained`` is the network, or DDP's wrapping of it. ``epoch`` counts over all stages, for the draws.
@@ -57,18 +57,36 @@ def take_step(session: Session, trained: nn.Module, batch: Indices, epoch: int) 
     return StepFigures(loss_sum=loss_sum, right=right_sum, seen=len(batch))
 
 
-def augmented(session: Session, indices: Indices, epoch: int) -> tuple[Tensor, Tensor]:
-    """Return the images of ``indices`` as training sees them in an epoch, and their soft targets (B, K)."""
-    labels = torch.from_numpy(session.data.source.labels[indices])
+def steps_per_epoch(count: int, batch_size: int) -> int:
+    """Return the number of batches; a last one of a single image is left out, as BatchNorm needs two."""
+    return max(1, count // batch_size + (count % batch_size > 1))
+
+
+def augmented(session: Session, rows: Indices, epoch: int) -> tuple[Tensor, Tensor]:
+    """Return the images of ``rows`` of the samples as training sees them in an epoch, and soft targets (B, K)."""
+    samples = session.samples
+    labels = torch.from_numpy(session.data.source.labels[samples.index[rows]])
     targets = one_hot(labels, len(session.data.classes)).float().to(session.machine.device)
-    images, targets = session.pipeline(
-        session.images.raw(indices),
+    changed = samples.changed(rows)
+    if changed.all():
+        images, targets = _changed(session, rows, targets, epoch)
+    else:
+        images = session.images.take(samples.index[rows])
+        where = torch.from_numpy(np.flatnonzero(changed)).to(session.machine.device)
+        if len(where):
+            images[where], targets[where] = _changed(session, rows[changed], targets[where], epoch)
+    return images.contiguous(memory_format=torch.channels_last), targets
+
+
+def _changed(session: Session, rows: Indices, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+    samples = session.samples
+    return session.pipeline(
+        session.images.raw(samples.index[rows]),
         targets,
         seed=session.recipe.seed,
-        epoch=epoch,
-        sample_ids=torch.from_numpy(indices),
+        epoch=samples.draw_epoch(epoch),
+        sample_ids=torch.from_numpy(samples.ids(rows)),
     )
-    return images.contiguous(memory_format=torch.channels_last), targets
 
 
 def _own_parts(

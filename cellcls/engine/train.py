@@ -15,13 +15,13 @@ from torch.nn.parallel import DistributedDataParallel
 from cellcls.api import events
 from cellcls.engine.data import Indices
 from cellcls.engine.device import machine as resolve_machine
-from cellcls.engine.evaluate import predict, to_uint8
+from cellcls.engine.evaluate import to_uint8
 from cellcls.engine.finish import finish
 from cellcls.engine.job import Job, stopped
 from cellcls.engine.memory import PeakMemory
 from cellcls.engine.session import History, Session, open_session
 from cellcls.engine.state import load_optimizer
-from cellcls.engine.step import augmented, take_step
+from cellcls.engine.step import augmented, steps_per_epoch, take_step
 from cellcls.errors import CellclsError, StoppedError
 from cellcls.ops.draws import permutation
 from cellcls.ops.files import write_json
@@ -72,7 +72,6 @@ class _Stage:
     frozen: tuple[str, ...]
     trained: nn.Module
     steps: int
-    train: Indices
 
 
 def _stage(session: Session, number: int) -> Iterator[events.Event]:
@@ -109,16 +108,13 @@ def _open_stage(session: Session, number: int) -> _Stage:
         session.optimizer_state = None
     if session.machine.first:
         _record_stage(session, number, frozen)
-    count = len(session.data.parts["train"])
-    steps = max(1, count // recipe.train.batch_size + (count % recipe.train.batch_size > 1))
     return _Stage(
         number=number,
         name=recipe.stage_name(number),
         settings=settings,
         frozen=frozen,
         trained=DistributedDataParallel(network) if session.machine.processes > 1 else network,
-        steps=1 if session.job.options.rehearse else steps,
-        train=session.data.parts["train"],
+        steps=1 if session.job.options.rehearse else steps_per_epoch(len(session.samples), recipe.train.batch_size),
     )
 
 
@@ -167,14 +163,14 @@ def _epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
     progress = session.progress
     epoch = len(progress.history)  # over all stages, for the draws
     yield from session.emit(events.EpochStarted(stage=stage.number, epoch=progress.epoch))
-    order = permutation(session.recipe.seed, epoch, len(stage.train)).numpy()
+    order = permutation(session.recipe.seed, epoch, len(session.samples)).numpy()
     schedule = stage.settings.schedule.build(epochs=stage.settings.epochs, steps_per_epoch=stage.steps)
     set_mode(session, stage)
     history = History(progress.history, stage.number)
     while progress.step < stage.steps:
         started = time.perf_counter()
         size = session.recipe.train.batch_size
-        batch = stage.train[order[progress.step * size : (progress.step + 1) * size]]
+        batch = order[progress.step * size : (progress.step + 1) * size]
         lr = _set_lr(session, schedule(progress.epoch * stage.steps + progress.step, history))
         if progress.total_steps == 0 and session.machine.first:
             _write_train_batch(session, batch, epoch)
@@ -207,8 +203,7 @@ def _end_epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
     for name in names:
         if name == "train":
             continue
-        indices = session.data.parts[recipe.evaluation(name).part_name]
-        found = predict(session.judged, session.images, indices, session.machine, loss=session.plain_loss).points()
+        found = session.measured(recipe.evaluation(name), session.judged).points()
         if not all(math.isfinite(value) for value in found.values()):
             raise _not_finite(session, stage, found["loss"])
         metrics |= {f"{name}.{figure}": value for figure, value in found.items()}

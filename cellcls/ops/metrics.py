@@ -35,24 +35,30 @@ def wilson(successes: float, trials: float) -> tuple[float, float]:
     return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
-def summary(confusion: NDArray[np.int64], class_names: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
+def summary(
+    confusion: NDArray[np.int64], class_names: Sequence[str], *, repeats: int = 1, seed: int = 0
+) -> dict[str, Any]:
     """Return every figure of a confusion matrix (K, K) with its interval, as JSON data.
+
+    ``repeats``: how often each image was counted (under as many corruptions, say); ``n`` and the intervals count it
+    once, as its copies are not independent.
 
     Averages over classes take the classes that are present among the true labels. ``seed`` is the bootstrap's.
     """
-    n = int(confusion.sum())
+    total = int(confusion.sum())
+    n = total // repeats
     rng = np.random.default_rng(seed)
-    cells = rng.multinomial(n, confusion.ravel() / max(n, 1), size=RESAMPLES).reshape(-1, *confusion.shape)
+    cells = rng.multinomial(n, confusion.ravel() / max(total, 1), size=RESAMPLES).reshape(-1, *confusion.shape)
     measured, resampled = points(confusion), _figures(cells.astype(float))
     trials = _effective_trials(confusion)
     found: dict[str, Any] = {"n": n}
     for name in FIGURES:
         value = measured[name]
         found[name] = value
-        found[f"{name}_ci"] = list(_interval(value, resampled[name], trials[name]))
+        found[f"{name}_ci"] = list(_interval(value, resampled[name], trials[name] / repeats))
     return found | {
         "classes": list(class_names),
-        "per_class": {name: _of_class(confusion, number) for number, name in enumerate(class_names)},
+        "per_class": {name: _of_class(confusion, number, repeats) for number, name in enumerate(class_names)},
         "confusion": confusion.tolist(),
     }
 
@@ -94,13 +100,15 @@ def _interval(value: float, resampled: Floats, trials: float) -> tuple[float, fl
     return float(low), float(high)
 
 
-def _of_class(confusion: NDArray[np.int64], number: int) -> dict[str, Any]:
+def _of_class(confusion: NDArray[np.int64], number: int, repeats: int) -> dict[str, Any]:
     right, support = int(confusion[number, number]), int(confusion[number].sum())
+    if not support:
+        return {"precision": None, "recall": None, "f1": None, "support": 0, "recall_ci": None}
     predicted = int(confusion[:, number].sum())
     return {
         "precision": right / predicted if predicted else 0.0,
-        "recall": right / support if support else 0.0,
-        "f1": 2 * right / (support + predicted) if support + predicted else 0.0,
-        "support": support,
-        "recall_ci": list(wilson(right, support)),
+        "recall": right / support,
+        "f1": 2 * right / (support + predicted),
+        "support": support // repeats,
+        "recall_ci": list(wilson(right / repeats, support / repeats)),
     }

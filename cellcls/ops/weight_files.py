@@ -1,4 +1,4 @@
-"""Reading weights from files that nobody vouches for: safetensors only, nothing is ever unpickled."""
+"""Weights in files: safetensors only, nothing is ever unpickled."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cellcls.errors import DataError
+from cellcls.ops.files import replacing
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -28,6 +29,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         return dict(load_file(path))
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise DataError(f"{path}: cannot be read as safetensors: {error}", "fetch or export the file again") from error
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors and texts as a safetensors file, as a whole or not at all. Raises ``WriteError``."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as temporary:
+        try:
+            save_file(plain, temporary, metadata=dict(metadata))
+        except SafetensorError as error:  # what the system refused, a full disk among it, comes as this
+            raise OSError(str(error)) from error
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:

@@ -1,6 +1,7 @@
 """Recipes: one TOML file holds all that changes a result."""
 
 from cellcls.recipe.dump import dump, to_data
+from cellcls.recipe.expect import Expect
 from cellcls.recipe.load import Loaded, load, variants
 from cellcls.recipe.model import (
     METRICS,
@@ -8,6 +9,7 @@ from cellcls.recipe.model import (
     Band,
     Claim,
     Evaluation,
+    Expand,
     Freeze,
     Input,
     Recipe,
@@ -24,6 +26,8 @@ __all__ = [
     "Band",
     "Claim",
     "Evaluation",
+    "Expand",
+    "Expect",
     "Field",
     "Freeze",
     "Input",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from cellcls.api import Callback, Schedule, WeightPlaces
@@ -10,6 +11,8 @@ from cellcls.recipe.problems import Problem, suggestion
 from cellcls.recipe.scan import Path
 
 TRAIN_METRICS = ("loss", "accuracy")
+FILE_NAME = "letters, digits, - _ . only"
+"""What a name may be made of that becomes the name of a file or folder."""
 
 
 def check(recipe: Recipe, *, rehearse: bool) -> Iterator[Problem]:
@@ -18,21 +21,40 @@ def check(recipe: Recipe, *, rehearse: bool) -> Iterator[Problem]:
         yield from _frozen(recipe)
     yield from _names(recipe)
     yield from _watched(recipe)
+    yield from _claimed(recipe)
     if recipe.split.val + recipe.split.test >= 1:
-        yield Problem(("split",), "`val` and `test` together leave nothing to train on: their sum must be below 1")
+        said = "`val` and `test` together leave nothing to train on: their sum must be below 1"
+        yield Problem(("split",), said, "left out, each is 0.1")
+
+
+def is_file_name(name: str) -> bool:
+    """Tell whether ``name`` can be the name of a file or folder everywhere."""
+    return re.fullmatch(r"[\w.-]*\w[\w.-]*", name) is not None and len(name.encode()) <= 100
 
 
 def _names(recipe: Recipe) -> Iterator[Problem]:
-    if not recipe.name.replace("-", "").replace("_", "").replace(".", "").isalnum():
-        yield Problem(("name",), f"`name` becomes a folder: letters, digits, - _ . only, not `{recipe.name}`")
+    if not is_file_name(recipe.name):
+        yield Problem(("name",), f"`name` becomes a folder: {FILE_NAME}, not `{recipe.name}`", 'say name = "NAME"')
     if not recipe.stages:
-        yield Problem(("stages",), "`stages` must have at least one stage")
-    stages = [recipe.stage_name(number) for number in range(len(recipe.stages))]
-    evaluations = [one.name for one in recipe.evaluate]
-    for section, names in (("stages", stages), ("evaluate", evaluations)):
+        yield Problem(("stages",), "`stages` must have at least one stage", "leave it out for one stage of 10 epochs")
+    for section, names in _named(recipe).items():
         for number, name in enumerate(names):
+            path = (section, number, "name")
             if name in names[:number]:
-                yield Problem((section, number, "name"), f"two of `{section}` are called `{name}`")
+                yield Problem(path, f"two of `{section}` are called `{name}`", "give each a `name` of its own")
+            elif not is_file_name(name):
+                yield Problem(path, f"`name` becomes a file: {FILE_NAME}, not `{name}`")
+            elif section == "evaluate" and "." in name:
+                instead = f'name = "{name.replace(".", "_")}"'
+                yield Problem(path, f"an evaluation's name has no dot: its figures are `{name}.accuracy`", instead)
+
+
+def _named(recipe: Recipe) -> dict[str, list[str]]:
+    return {
+        "stages": [recipe.stage_name(number) for number in range(len(recipe.stages))],
+        "evaluate": [one.name for one in recipe.evaluate],
+        "explain": [one.name or one.component_name for one in recipe.explain],
+    }
 
 
 def _frozen(recipe: Recipe) -> Iterator[Problem]:
@@ -50,25 +72,51 @@ def _frozen(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _watched(recipe: Recipe) -> Iterator[Problem]:
-    """A watched metric must be one that an epoch measures."""
+    """A watched metric must be one that an epoch measures, and the best weights are not those of the test."""
+    parts = {name: recipe.evaluation(name).part_name for name in (*PARTS, *(one.name for one in recipe.evaluate))}
+    for path, metric in _watching(recipe):
+        select = path == ("train", "select")
+        evaluation = metric.partition(".")[0]
+        known = {
+            f"{name}.{one}": part
+            for name, part in parts.items()
+            for one in (TRAIN_METRICS if name == "train" else METRICS)
+        }
+        offered = [name for name, part in known.items() if part == "val" or not select]
+        hint = f"{suggestion(metric, offered)}there are: {', '.join(offered)}"
+        if metric not in known:
+            yield Problem(path, f"`{metric}` is no figure of this recipe", hint)
+        elif select and known[metric] != "val":
+            on = "" if evaluation == known[metric] else f", which is on the part `{known[metric]}`"
+            yield Problem(path, f"`select` must not look at `{evaluation}`{on}", hint)
+
+
+def _watching(recipe: Recipe) -> Iterator[tuple[Path, str]]:
+    """Yield each metric that is watched, with its place."""
     watching: list[tuple[Path, Schedule | Callback]] = [
         (("stages", number, "schedule"), stage.schedule) for number, stage in enumerate(recipe.stages)
     ]
     watching += [(("callbacks", number), callback) for number, callback in enumerate(recipe.callbacks)]
-    places: list[tuple[Path, str]] = [(("train", "select"), recipe.train.select)]
+    yield ("train", "select"), recipe.train.select
     for path, one in watching:
-        places += [((*path, field), getattr(one, field)) for field in one.watches]
-    known = {one.name for one in recipe.evaluate} | set(PARTS)
-    for path, metric in places:
-        evaluation, _, figure = metric.partition(".")
-        allowed = TRAIN_METRICS if evaluation == "train" else METRICS
-        names = [f"{one}.{other}" for one in sorted(known) for other in (TRAIN_METRICS if one == "train" else METRICS)]
-        if evaluation not in known or figure not in allowed:
-            yield Problem(
-                path,
-                f"`{metric}` is no figure of this recipe",
-                f"{suggestion(metric, names)}say EVALUATION.METRIC with one of {', '.join(sorted(known))} "
-                f"and one of {', '.join(allowed)}",
-            )
-        elif path == ("train", "select") and evaluation in ("train", "test"):
-            yield Problem(path, f"`select` must not look at `{evaluation}`", "select by val, or by an evaluation of it")
+        yield from (((*path, field), getattr(one, field)) for field in one.watches)
+
+
+def _claimed(recipe: Recipe) -> Iterator[Problem]:
+    """A claimed figure must be one that the run measures; what figures an explanation has is its own business."""
+    named = _named(recipe)
+    known = dict.fromkeys(named["evaluate"], METRICS) | {"train_running": TRAIN_METRICS}
+    for name, figures in recipe.claim.figures.items() if recipe.claim else ():
+        if name in named["explain"]:
+            continue
+        if name not in known:
+            places = [*known, *named["explain"]]
+            hint = f"{suggestion(name, places)}measured are: {', '.join(places)}"
+            if name in PARTS:
+                hint = f'add an [[evaluate]] with name = "{name}"'
+            yield Problem(("claim", name), f"the recipe claims a figure of `{name}`, which it does not measure", hint)
+            continue
+        for figure in figures:
+            if figure not in known[name]:
+                hint = f"{suggestion(figure, known[name])}there are: {', '.join(known[name])}"
+                yield Problem(("claim", name, figure), f"`{name}` has no figure `{figure}`", hint, value=False)

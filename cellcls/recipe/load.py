@@ -7,20 +7,22 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import attrs
-import tomli
 
-from cellcls.errors import MissingInputError, MissingPluginError, RecipeError, UsageError
-from cellcls.recipe.checks import check
-from cellcls.recipe.model import Recipe
+from cellcls.api import changed
+from cellcls.errors import MissingPluginError, UsageError
+from cellcls.recipe.checks import FILE_NAME, check, is_file_name
+from cellcls.recipe.expect import Expect, check_entries, structured
+from cellcls.recipe.model import OUTER, Recipe
 from cellcls.recipe.overlay import Layer, merge, set_value
-from cellcls.recipe.problems import Origin, Problem, RecipeProblems, Text, show, suggestion, whole_line
-from cellcls.recipe.scan import Path, Place, scan
+from cellcls.recipe.problems import Origin, Problem, RecipeProblems, show, suggestion
+from cellcls.recipe.read import read
+from cellcls.recipe.scan import Path
 from cellcls.recipe.structure import INVALID, Structurer, fields_of
 from cellcls.registry import Registry
 
-MAX_BYTES = 1 << 20
-_OWN = ("name", "claim", "variants", "base")
-"""Keys that are never taken over from a base."""
+_FILE_ONLY = tuple(key for key in OUTER if key != "seeds")
+"""Keys that a variant cannot say."""
+_SEEDS = "seed = 42 is one run; seeds = [1, 2, 3] is three, shown as mean and spread"
 
 
 @attrs.frozen(kw_only=True)
@@ -33,13 +35,16 @@ class Loaded:
     seeded: bool
     """Whether it is one of several seeds."""
     origins: dict[Path, Origin]
+    expect: tuple[Expect, ...] = ()
+    """What the file expects of all its runs."""
 
 
 @attrs.frozen(kw_only=True)
 class _Draft:
     layer: Layer
     variant: str | None
-    seed: int | None
+    seed: int | None = None
+    problem: Problem | None = None
 
 
 def load(
@@ -49,122 +54,105 @@ def load(
     overrides: Sequence[str] = (),
     variant: str | None = None,
     rehearse: bool = False,
+    others: Sequence[FilePath] = (),
 ) -> list[Loaded]:
     """Read the recipe at ``path`` and return the runs it asks for: one a variant and seed.
 
     ``overrides`` are the command line's ``KEY=VALUE``; ``variant`` picks one; ``rehearse``: random weights may be
-    frozen. Raises ``RecipeProblems`` with all
-    problems, ``MissingInputError``, ``MissingPluginError``, ``UsageError``.
+    frozen; ``others``: the files of the same call, which ``[[expect]]`` may name as it may those beside ``path``.
+
+    Raises ``RecipeProblems`` with all problems, ``MissingInputError``, ``MissingPluginError``, ``UsageError``.
     """
-    text, layer = _read(path, ())
-    drafts = list(_drafts(layer, path, overrides, variant))
-    shown: dict[str, None] = {}
+    text, layer = read(path)
+    shown = [show(one, layer.origins, text) for one in _file_problems(layer)]
+    expect, unfit = structured(layer, registry)
+    shown += [show(one, layer.origins, text) for one in unfit]
     loaded = []
     missing: set[str] = set()
-    for draft in drafts:
+    for draft in _drafts(layer, path, overrides, variant):
         recipe, problems = _structured(draft, registry, rehearse)
         absent = _absent(draft.layer.data, registry)
         missing.update(absent)
         # a component nobody offers is no mistake of the recipe's while a plugin it requires is missing
-        shown.update(dict.fromkeys(_shown(one, draft, text) for one in problems if not (absent and one.missing)))
+        problems = [one for one in problems if not (absent and one.missing)]
+        shown += [show(one, draft.layer.origins, text) for one in problems]
         if recipe is not INVALID:
-            loaded.append(
-                Loaded(
-                    recipe=recipe,
-                    file=path,
-                    variant=draft.variant,
-                    seeded=draft.seed is not None,
-                    origins=draft.layer.origins,
-                )
-            )
+            seeded = draft.seed is not None
+            origins = draft.layer.origins
+            one = Loaded(recipe=recipe, file=path, variant=draft.variant, seeded=seeded, origins=origins, expect=expect)
+            loaded.append(one)
+    if not shown:
+        recipes = [] if variant or missing else [one.recipe for one in loaded]
+        near = {*path.parent.glob("*.toml"), *others} - {path}
+        shown += [show(one, layer.origins, text) for one in check_entries(expect, recipes, _tables(layer), near)]
     if shown:
         raise RecipeProblems(shown)
     if missing:
-        names = ", ".join(f"`{name}`" for name in sorted(missing))
-        raise MissingPluginError(
-            f"{path} requires {names}, which is not installed or does not load",
-            *(_install_line(name) for name in sorted(missing)),
-            "cellcls list-plugins shows what is installed and what failed",
-        )
+        raise _missing_plugins(path, sorted(missing), registry)
     return loaded
 
 
 def variants(path: FilePath) -> list[str]:
     """Return the names of a recipe file's variants."""
-    return list(_read(path, ())[1].data.get("variants", {}))
+    return list(_tables(read(path)[1]))
 
 
-def _read(path: FilePath, seen: tuple[FilePath, ...]) -> tuple[Text, Layer]:
-    """Read one file with its base below it; ``seen`` are the files that led here."""
-    if path.resolve() in seen:
-        raise RecipeError(f"{path}: its `base` leads back to itself")
-    text = _text(path)
-    layer = _parse(text)
-    base = layer.data.get("base")
-    if not isinstance(base, str):
-        return text, layer
-    below_path = path.parent / base
-    if not below_path.is_file():
-        origin = layer.origins[("base",)]
-        raise MissingInputError(origin.show(f"the base recipe {below_path} is not there", value=True))
-    _, below = _read(below_path, (*seen, path.resolve()))
-    return text, merge(below.without(*_OWN), layer)
-
-
-def _text(path: FilePath) -> Text:
-    if not path.exists():
-        near = [str(one) for one in sorted(path.parent.glob("*.toml"))] if path.parent.is_dir() else []
-        hint = suggestion(str(path), near)
-        raise MissingInputError(f"no recipe at {path}", f"{hint}cellcls recipes ls shows the shipped ones")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise MissingInputError(f"{path}: cannot read: {error.strerror}") from error
-    if len(content) > MAX_BYTES:
-        raise RecipeError(f"{path}: {len(content):,} bytes; a recipe has at most {MAX_BYTES:,}")
-    try:
-        return Text(str(path), content.decode().replace("\r\n", "\n"))
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path}: not UTF-8 text at byte {error.start}") from error
-
-
-def _parse(text: Text) -> Layer:
-    try:
-        data = tomli.loads(text.content)
-    except tomli.TOMLDecodeError as error:
-        span = whole_line(text.content, error.lineno)
-        message = f"broken TOML: {error.msg}"
-        origin = Origin(text, Place(attrs.evolve(span, start=span.start + max(0, error.colno - 1))))
-        raise RecipeProblems([origin.show(message, value=False)]) from error
-    except (RecursionError, ValueError) as error:
-        raise RecipeError(f"{text.name}: broken TOML: {error}") from error
-    return Layer(data, {path: Origin(text, place) for path, place in scan(text.content).items()})
+def _file_problems(layer: Layer) -> Iterator[Problem]:
+    """Yield what is wrong around the recipe itself: its variants."""
+    named = layer.data.get("variants", {})
+    if not isinstance(named, dict):
+        yield Problem(("variants",), "`variants` must hold tables", "a variant is written [variants.NAME]", value=False)
+        return
+    for name, one in named.items():
+        path = ("variants", name)
+        if not isinstance(one, dict):
+            yield Problem(path, f"variant `{name}` must be a table", f"write [variants.{name}]")
+        elif not is_file_name(name):
+            yield Problem(path, f"the variant's name becomes a folder: {FILE_NAME}, not `{name}`", value=False)
+        else:
+            inner = [key for key in _FILE_ONLY if key in one]
+            yield from (Problem((*path, key), f"`{key}` cannot stand in a variant", value=False) for key in inner)
 
 
 def _drafts(layer: Layer, path: FilePath, overrides: Sequence[str], variant: str | None) -> Iterator[_Draft]:
-    named = layer.data.get("variants", {})
-    if not isinstance(named, dict) or not all(isinstance(one, dict) for one in named.values()):
-        raise RecipeProblems([layer.origins[("variants",)].show("`variants` must hold tables", value=False)])
+    named = _tables(layer)
     if variant is not None and variant not in named:
         offer = f"{suggestion(variant, named)}{path} has: {', '.join(named) or 'no variants'}"
         raise UsageError(f"{path} has no variant `{variant}`", offer)
-    whole = layer.without("variants", "base")
-    chosen = [variant] if variant is not None else list(named) or [None]
+    whole = layer.without(*_FILE_ONLY)
+    chosen: list[str | None] = [variant] if variant is not None else [*named] or [None]
     for one in chosen:
-        draft = whole if one is None else merge(whole.without("claim"), layer.at("variants", one))
+        draft = whole if one is None else merge(whole.without("claim"), layer.at("variants", one).without(*_FILE_ONLY))
         draft = Layer({**_listed_defaults(), "name": path.stem, **draft.data}, draft.origins)
         for assignment in overrides:
             draft = set_value(draft, assignment)
-        seeds = draft.data.get("seeds", [None])
-        yield from (_Draft(layer=draft.without("seeds"), variant=one, seed=seed) for seed in _seeds(seeds, draft))
+        yield from _seeded(draft, one)
 
 
-def _seeds(seeds: Any, draft: Layer) -> list[int | None]:
-    whole = isinstance(seeds, list) and seeds and all(one is None or type(one) is int for one in seeds)
-    if whole and len(set(seeds)) == len(seeds):
-        return list(seeds)
-    origin = draft.origins[("seeds",)]
-    raise RecipeProblems([origin.show("`seeds` must be a list of different whole numbers", value=True)])
+def _tables(layer: Layer) -> dict[str, Any]:
+    named = layer.data.get("variants", {})
+    return {name: one for name, one in named.items() if isinstance(one, dict)} if isinstance(named, dict) else {}
+
+
+def _seeded(draft: Layer, variant: str | None) -> Iterator[_Draft]:
+    """Yield a draft a seed."""
+    seeds = draft.data.get("seeds", [])
+    whole = isinstance(seeds, list) and all(type(one) is int for one in seeds) and len(set(seeds)) == len(seeds)
+    single = Layer({key: value for key, value in draft.data.items() if key != "seeds"}, draft.origins)
+    if "seeds" not in draft.data:
+        yield _Draft(layer=single, variant=variant)
+    elif "seed" in draft.data:
+        yield _Draft(
+            layer=single, variant=variant, problem=Problem(("seeds",), "say `seed` or `seeds`, not both", _SEEDS)
+        )
+    elif not whole or not seeds:
+        problem = Problem(("seeds",), "`seeds` must be a list of different whole numbers", _SEEDS)
+        yield _Draft(layer=single, variant=variant, problem=problem)
+    else:
+        for number, seed in enumerate(seeds):
+            written = draft.origins.get(("seeds", number), draft.origins[("seeds",)])
+            one = Layer({**single.data, "seed": seed}, {**draft.origins, ("seed",): written})
+            yield _Draft(layer=one, variant=variant, seed=seed)
 
 
 def _listed_defaults() -> dict[str, Any]:
@@ -175,33 +163,39 @@ def _listed_defaults() -> dict[str, Any]:
 
 
 def _structured(draft: _Draft, registry: Registry, rehearse: bool) -> tuple[Any, list[Problem]]:
-    data = dict(draft.layer.data)
-    if draft.variant is not None and isinstance(data["name"], str):
-        data["name"] = f"{data['name']}-{draft.variant}"
-    if draft.seed is not None:
-        data["seed"] = draft.seed
+    """Return the recipe (``INVALID`` where it has problems) and its problems."""
     structurer = Structurer(registry)
-    recipe = structurer.make(Recipe, data, ())
+    recipe = structurer.make(Recipe, draft.layer.data, ())
     problems = structurer.problems if recipe is INVALID else list(check(recipe, rehearse=rehearse))
-    return (INVALID if problems else recipe), problems
-
-
-def _shown(problem: Problem, draft: _Draft, text: Text) -> str:
-    return show(problem, draft.layer.origins, text)
+    if draft.problem is not None:
+        problems = [draft.problem, *problems]
+    if problems:
+        return INVALID, problems
+    return (recipe if draft.variant is None else changed(recipe, name=f"{recipe.name}-{draft.variant}")), []
 
 
 def _absent(data: dict[str, Any], registry: Registry) -> list[str]:
     wanted = data.get("requires", [])
     there = {_plain(name) for name in registry.distributions()}
-    return (
-        [name for name in wanted if isinstance(name, str) and _plain(name) not in there]
-        if isinstance(wanted, list)
-        else []
-    )
+    names = [name for name in wanted if isinstance(name, str)] if isinstance(wanted, list) else []
+    return [name for name in names if _plain(name) not in there]
 
 
 def _plain(name: str) -> str:
     return name.lower().replace("_", "-")
+
+
+def _missing_plugins(path: FilePath, names: list[str], registry: Registry) -> MissingPluginError:
+    failures = {_plain(plugin.distribution): plugin.failure for plugin in registry.plugins if plugin.failure}
+    hints = [
+        f"{name} is installed but does not load: {failures[_plain(name)]}"
+        if _plain(name) in failures
+        else _install_line(name)
+        for name in names
+    ]
+    quoted = ", ".join(f"`{name}`" for name in names)
+    more = "cellcls list-plugins shows what is installed and what failed"
+    return MissingPluginError(f"{path} requires {quoted}, which cannot be used here", *hints, more)
 
 
 def _install_line(name: str) -> str:

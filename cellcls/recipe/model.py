@@ -26,6 +26,10 @@ PARTS = ("train", "val", "test")
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "loss")
 """The figures of an evaluation that ``select``, ``watch`` and claims may name."""
 
+OUTER = ("base", "seeds", "variants", "expect")
+"""Keys of a recipe's file that stand around the recipe: what it is laid over, the runs it is made into and what is
+expected of them beside each other."""
+
 T = TypeVar("T")
 
 
@@ -59,6 +63,20 @@ class Input:
     interpolation: Literal["bilinear", "bicubic", "nearest"] = param(
         default="bilinear", help="How images of another size are resized."
     )
+
+
+@section
+class Expand:
+    """Copies of training images, made by ``[[augment]]``; the images themselves then pass unchanged.
+
+    With neither copies nor oversampling, augmentation acts on every image anew in each epoch.
+    """
+
+    copies: int = param(default=0, ge=0, le=100, help="Copies of every training image.")
+    below_average: bool = param(
+        default=False, help="Further copies for classes below the average count, up to the average."
+    )
+    fixed: bool = param(default=True, help="Draw a copy once for the whole run (offline), or anew each epoch.")
 
 
 @section
@@ -109,11 +127,19 @@ class Evaluation:
 
     name: str = param(help="Name of the figures: `test`, `remote`.")
     part: Literal["train", "val", "test"] | None = param(default=None, help="Part of the data; default: the name.")
+    views: tuple[Literal["flips", "turns"], ...] = param(
+        default=(), help="Views of each image whose probabilities are averaged (test-time augmentation)."
+    )
+    corrupt: str | None = param(default=None, help="Suite of corruptions, or one corruption, the images go through.")
+    severities: tuple[int, ...] = param(default=(1, 2, 3, 4, 5), ge=1, le=5, help="How strong, 1 to 5; all are pooled.")
+    seed: int = param(default=0, ge=0, help="Seed of the corruption.")
 
     def problem(self) -> str | None:
         """Say what is wrong with the combination."""
         if self.part is None and self.name not in PARTS:
-            return f"`part` must be said ({', '.join(PARTS)}) where the name is none of them"
+            return f"needs a `part` ({', '.join(PARTS)}), as its name is none of them"
+        if not self.severities or len(set(self.severities)) < len(self.severities):
+            return "`severities` must name some of 1 to 5, each once"
         return None
 
     @property
@@ -169,6 +195,7 @@ class Recipe:
     cleaners: tuple[Cleaner, ...] = param(default=(), help="Rules that drop images.")
     split: Split = param(factory=Split, help="Train, val and test.")
     input: Input = param(factory=Input, help="What the network sees.")
+    expand: Expand = param(factory=Expand, help="Copies of training images.")
     augment: tuple[Augmentation, ...] = param(default=(), help="Random changes of training images, in this order.")
     backbone: Backbone = chosen({"use": "cnn5"}, help="Image to map of features.")
     head: Head = chosen({"use": "linear"}, help="Map of features to classes.")

@@ -6,14 +6,16 @@ origins: where each key was written.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
 import tomli
 
 from cellcls.errors import UsageError
+from cellcls.recipe.model import OUTER
 from cellcls.recipe.problems import Origin, Text
-from cellcls.recipe.scan import Path, Place, Span, scan
+from cellcls.recipe.scan import Path, Place, Span
 from cellcls.recipe.structure import default_use
 
 
@@ -41,6 +43,8 @@ class Layer:
 
 def merge(base: Layer, over: Layer) -> Layer:
     """Return ``base`` changed by ``over``."""
+    if over.data.keys() & {"seed", "seeds"}:  # two ways to say one thing: the newer one holds
+        base = base.without("seed", "seeds")
     origins = dict(base.origins)
     data = _merged(base.data, over.data, (), origins)
     return Layer(data, {**origins, **over.origins})
@@ -78,31 +82,32 @@ def set_value(layer: Layer, assignment: str) -> Layer:
     if not equals or not key.strip():
         raise UsageError(f"--set {assignment}: write KEY=VALUE, as in --set stages.0.optimizer.lr=1e-4")
     parts = [part.strip() for part in key.strip().split(".")]
-    written = Text(f"--set {assignment}", assignment)
+    if not all(parts):
+        raise UsageError(f"--set {assignment}: a name is missing beside a dot of `{key.strip()}`")
+    if parts[0] in OUTER and parts[0] != "seeds":
+        raise UsageError(f"--set {assignment}: `{parts[0]}` can be said in a file only")
+    written = Text(f"--set {assignment}", assignment, is_file=False)
     value = _parsed(text.strip())
     over, path = _nested(layer.data, parts, value, assignment)
-    start = len(key) + 1
-    places = {path: Place(Span(0, len(key.rstrip())), Span(start, len(assignment)))}
-    for inner, place in _inner_places(text).items():
-        shift = start - 2  # the value was scanned as "v=TEXT"
-        spans = [Span(span.start + shift, span.end + shift) if span else None for span in (place.key, place.value)]
-        places[(*path, *inner)] = Place(spans[0] or Span(0, 1), spans[1])
-    return merge(layer, Layer(over, {where: Origin(written, place) for where, place in places.items()}))
+    # the whole assignment is the place: it is shown as it was typed, without carets
+    origin = Origin(written, Place(Span(0, len(key)), Span(len(key) + 1, len(assignment))))
+    return merge(layer, Layer(over, dict.fromkeys([path, *_inside(value, path)], origin)))
 
 
 def _parsed(text: str) -> Any:
     try:
-        return tomli.loads(f"v={text}")["v"]
-    except (tomli.TOMLDecodeError, KeyError, RecursionError):
+        data = tomli.loads(f"v={text}")
+    except (ValueError, RecursionError):  # no TOML, nested hundreds deep, or a number of thousands of digits
         return text
+    return data["v"] if len(data) == 1 else text
 
 
-def _inner_places(text: str) -> dict[Path, Place]:
-    try:
-        tomli.loads(f"v={text}")
-        return {path[1:]: place for path, place in scan(f"v={text}").items() if len(path) > 1}
-    except (tomli.TOMLDecodeError, RecursionError):
-        return {}
+def _inside(value: Any, path: Path) -> Iterator[Path]:
+    """Yield the path of everything in ``value``."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*path, key)
+        yield from _inside(item, (*path, key))
 
 
 def _nested(data: Any, parts: list[str], value: Any, assignment: str) -> tuple[dict[str, Any], Path]:

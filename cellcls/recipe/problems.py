@@ -17,6 +17,7 @@ class Text:
 
     name: str
     content: str
+    is_file: bool = True
 
 
 @attrs.frozen
@@ -28,21 +29,25 @@ class Origin:
 
     def __str__(self) -> str:
         line, column = position(self.text.content, self.place.key.start)
-        return f"{self.text.name}:{line}:{column}" if "\n" in self.text.content else self.text.name
+        return f"{self.text.name}:{line}:{column}" if self.text.is_file else self.text.name
 
     def show(self, message: str, *, value: bool) -> str:
-        """Return ``message`` under its place, with the source line and carets below the key or the value."""
+        """Return ``message`` under its place; for a file with the source line and carets below the key or the value."""
+        message = _printable(message)
+        if not self.text.is_file:
+            return f"{self.text.name}: {message}"
         span = (self.place.value if value else None) or self.place.key
         line, column = position(self.text.content, span.start)
         source = self.text.content.split("\n")[line - 1]
         width = max(1, min(span.end - span.start, len(source) - column + 1))
         margin = " " * 4
         number = f"{line:>{len(margin) + 2}}"
+        blank = "".join(letter if letter == "\t" else " " for letter in source[: column - 1])
         return "\n".join(
             [
                 f"{self.text.name}:{line}:{column}: {message}",
                 f"{number} | {source}",
-                f"{' ' * len(number)} | {' ' * (column - 1)}{'^' * width}",
+                f"{' ' * len(number)} | {blank}{'^' * width}",
             ]
         )
 
@@ -59,25 +64,45 @@ class Problem:
     """Whether it may come from a plugin that is not installed."""
 
 
-class RecipeProblems(RecipeError):
-    """Everything that is wrong with a recipe."""
+@attrs.frozen
+class Shown:
+    """A problem with its place in words, and what to sort it by: text and offset."""
 
-    def __init__(self, shown: Iterable[str]) -> None:
-        self.shown = tuple(shown)
+    text: str
+    place: tuple[str, int]
+
+
+class RecipeProblems(RecipeError):
+    """Everything that is wrong with a recipe, in the order in which it was written, each once."""
+
+    def __init__(self, shown: Iterable[Shown]) -> None:
+        ordered = sorted(shown, key=lambda one: one.place)
+        self.shown = tuple(dict.fromkeys(one.text for one in ordered))
         super().__init__("\n".join(self.shown))
 
 
-def show(problem: Problem, origins: dict[Path, Origin], whole: Text) -> str:
-    """Return a problem at its place, or at the nearest place above it that was written."""
-    path = problem.path
-    while path and path not in origins:
-        path = path[:-1]
+def show(problem: Problem, origins: dict[Path, Origin], whole: Text) -> Shown:
+    """Return a problem at its place, or at the nearest place that was written: in the table it is about, or above."""
+    path = _nearest(problem.path, origins)
     origin = origins.get(path)
     if origin is None:
-        shown = f"{whole.name}:1:1: {problem.message}"
+        text, place = f"{whole.name}:1:1: {_printable(problem.message)}", (whole.name, 0)
     else:
-        shown = origin.show(problem.message, value=problem.value and path == problem.path)
-    return f"{shown}\n  {problem.hint}" if problem.hint else shown
+        text = origin.show(problem.message, value=problem.value and path == problem.path)
+        place = (origin.text.name, origin.place.key.start)
+    return Shown(f"{text}\n  {_printable(problem.hint)}" if problem.hint else text, place)
+
+
+def _nearest(path: Path, origins: dict[Path, Origin]) -> Path:
+    while path and path not in origins:
+        within = next((other for other in origins if other[: len(path)] == path), None)
+        path = path[:-1] if within is None else within
+    return path
+
+
+def _printable(text: str) -> str:
+    """Return ``text`` with letters that would move the cursor or break the line as escapes: keys may hold any."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def suggestion(wrong: str, right: Iterable[str]) -> str:

@@ -9,6 +9,9 @@ import attrs
 Path = tuple[str | int, ...]
 """Where a value stands in the data: ``("stages", 0, "optimizer", "lr")``."""
 
+DEEPEST = 32
+"""Levels whose places are noted: a recipe has a handful, and a hostile file of 1 MiB would fill the memory."""
+
 _SPACE = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _BASIC = re.compile(r'"(?:[^"\\\n]|\\.)*"')
@@ -79,22 +82,30 @@ class _Scanner:
         span = Span(start, self.at)
         self.skip(_SPACE)
         self.at += 2 if double else 1
-        path = (*self.resolved(keys[:-1]), keys[-1])
+        path = (*self.opened(keys[:-1], Place(span)), keys[-1])
         if double:
+            self.imply(path, Place(span))
             number = self.lengths.get(path, 0)
             self.lengths[path] = number + 1
-            self.places.setdefault(path, Place(span))
             path = (*path, number)
-        elif path in self.lengths:
-            path = (*path, self.lengths[path] - 1)
-        self.places[path] = Place(span)
+        self.note(path, Place(span))
         return path
 
-    def resolved(self, keys: list[str]) -> Path:
-        """Return the path of a dotted header: a name of an array of tables means its newest element."""
+    def note(self, path: Path, place: Place) -> None:
+        if len(path) <= DEEPEST:
+            self.places[path] = place
+
+    def imply(self, path: Path, place: Place) -> None:
+        """Note a table that stands there only as part of the name of another, unless it has a place already."""
+        if path not in self.places:
+            self.note(path, place)
+
+    def opened(self, keys: list[str], place: Place) -> Path:
+        """Return the path of the tables before a header's last: an array of tables stands for its newest element."""
         path: Path = ()
         for key in keys:
             path = (*path, key)
+            self.imply(path, place)
             if path in self.lengths:
                 path = (*path, self.lengths[path] - 1)
         return path
@@ -109,10 +120,10 @@ class _Scanner:
         self.skip(_SPACE)
         path = table
         for key in keys[:-1]:
-            path = (*path, key)
-            self.places.setdefault(path, Place(span))
-        path = (*path, keys[-1])
-        self.places[path] = Place(span, self.value(path))
+            path = (*path, key)[: DEEPEST + 1]
+            self.imply(path, Place(span))
+        path = (*path, keys[-1])[: DEEPEST + 1]
+        self.note(path, Place(span, self.value(path)))
         return table
 
     def keys(self) -> list[str]:
@@ -160,7 +171,7 @@ class _Scanner:
         while self.text[self.at] != "]":
             start = self.at
             span = self.value((*path, number))
-            self.places[(*path, number)] = Place(Span(start, start + 1), span)
+            self.note((*path, number), Place(Span(start, start + 1), span))
             number += 1
             self.separator()
         self.at += 1

@@ -15,7 +15,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import attrs
 
-from cellcls.api import Component, Param
+from cellcls.api import KINDS, Component, Param
+from cellcls.recipe.mending import mended
+from cellcls.recipe.model import OUTER, Recipe, Stage
 from cellcls.recipe.problems import Problem, suggestion
 from cellcls.recipe.scan import Path
 from cellcls.registry import Registry
@@ -98,7 +100,7 @@ class Structurer:
         if origin in (Union, types.UnionType):
             return self._union(target, value, path)
         if not _fits(target, value):
-            return self.note(path, f"`{_key(path)}` must be {type_text(target)}, not {_shown(value)}")
+            return self._misfit(target, value, path)
         if origin is tuple:
             return self._tuple(target, value, path)
         if origin in (dict, Mapping):
@@ -115,8 +117,12 @@ class Structurer:
         arms = [arm for arm in get_args(target) if arm is not types.NoneType]
         fitting = [arm for arm in arms if _fits(arm, value)]
         if not fitting:
-            return self.note(path, f"`{_key(path)}` must be {type_text(target)}, not {_shown(value)}")
+            return self._misfit(target, value, path)
         return self.make(fitting[0], value, path)
+
+    def _misfit(self, target: Any, value: Any, path: Path) -> Any:
+        wanted = f"a table with `use` ({target.kind})" if is_kind(target) else type_text(target)
+        return self.note(path, f"`{_key(path)}` must be {wanted}, not {_shown(value)}", mended(target, value, path))
 
     def _tuple(self, target: Any, value: list[Any], path: Path) -> Any:
         arms = get_args(target)
@@ -139,8 +145,15 @@ class Structurer:
             return self.note(where, problem, self._offer(kind.kind), value=name is not None)
         cls = self.registry.find(kind.kind, name)
         if cls is None:
-            hint = suggestion(name, self.registry.names(kind.kind)) + self._offer(kind.kind)
-            return self.note((*path, "use"), f"no {kind.kind} is called `{name}`", hint, missing=True)
+            others = [other for other in KINDS if self.registry.find(other, name)]
+            known = (
+                f"`{name}` is of kind {', '.join(others)}.  "
+                if others
+                else suggestion(name, self.registry.names(kind.kind))
+            )
+            where = (*path, "use") if "use" in value else path
+            offer = self._offer(kind.kind)
+            return self.note(where, f"no {kind.kind} is called `{name}`", known + offer, missing=not others)
         return self._section(cls, {key: item for key, item in value.items() if key != "use"}, path)
 
     def _offer(self, kind: str) -> str:
@@ -149,7 +162,7 @@ class Structurer:
     def _section(self, cls: type, value: dict[str, Any], path: Path) -> Any:
         fields = fields_of(cls)
         before = len(self.problems)
-        made = dict(self._known(fields, value, path))
+        made = dict(self._known(cls, fields, value, path))
         rest = next((field for field in fields.values() if field.param.rest), None)
         unknown = {key: item for key, item in value.items() if key not in fields or (rest and key == rest.name)}
         if rest:
@@ -161,11 +174,14 @@ class Structurer:
             return INVALID
         return self._built(cls, made, path)
 
-    def _known(self, fields: dict[str, Field], value: dict[str, Any], path: Path) -> Iterator[tuple[str, Any]]:
+    def _known(
+        self, cls: type, fields: dict[str, Field], value: dict[str, Any], path: Path
+    ) -> Iterator[tuple[str, Any]]:
         for name, field in fields.items():
             if field.param.rest:
                 continue
             where = (*path, name)
+            before = len(self.problems)
             if name in value or field.default_data is not None:
                 item = self.make(field.type, value.get(name, field.default_data), where)
                 problem = field.param.problem(item) if item is not INVALID else None
@@ -173,16 +189,27 @@ class Structurer:
                     self.note(where, f"`{name}` {problem}")
                 yield name, item
             elif field.required:
-                self.note(path, f"`{name}` is missing: {type_text(field.type)}", field.param.help, value=False)
+                self.note(path, f"`{name}` is missing: {type_text(field.type)}", value=False)
+            self._tell_more(before, {where, path}, field.param.help, _more(cls))
+
+    def _tell_more(self, first: int, places: set[Path], about: str, more: str) -> None:
+        """Add what a setting is and where to read on to the problems noted last at ``places``: its own, not those of
+        what it holds."""
+        for number, problem in enumerate(self.problems[first:], first):
+            if problem.path in places and "More:" not in problem.hint:
+                self.problems[number] = attrs.evolve(problem, hint=f"{problem.hint or about}  {more}")
 
     def _unknown(self, cls: type, fields: dict[str, Field], path: Path) -> None:
         key = str(path[-1])
         names = [name for name in fields if not fields[name].param.rest]
         if issubclass(cls, Component):
-            owner, more = cls.component_name, f"cellcls describe {cls.kind} {cls.component_name}"
+            owner = cls.component_name
+        elif len(path) > 1:
+            owner = _key(path[:-1])
         else:
-            owner, more = _key(path[:-1]) if len(path) > 1 else "a recipe", "cellcls describe recipe"
-        takes = f"{owner} takes: {', '.join(names)}.  More: {more}" if names else f"{owner} takes no settings"
+            owner = "a recipe"
+            names += OUTER
+        takes = f"{owner} takes: {', '.join(names)}.  {_more(cls)}" if names else f"{owner} takes no settings"
         what = "section or key" if len(path) == 1 else "setting"
         self.note(path, f"{owner} has no {what} `{key}`", suggestion(key, names) + takes, value=False)
 
@@ -195,10 +222,15 @@ class Structurer:
         return self.note(path, f"`{_key(path)}` {problem}") if problem else built
 
 
+def _more(cls: type[Any]) -> str:
+    """Return the command that tells more of a section or component."""
+    if issubclass(cls, Component):
+        return f"More: cellcls describe {cls.kind} {cls.component_name}"
+    return "More: cellcls describe recipe"
+
+
 def default_use(path: Path) -> str | None:
     """Return the component that an absent ``use`` at ``path`` stands for."""
-    from cellcls.recipe.model import Recipe, Stage
-
     names = [part for part in path if isinstance(part, str)]
     owner = Stage if names[0] == "stages" else Recipe
     field = fields_of(owner).get(names[-1])
@@ -213,6 +245,8 @@ def _fits(target: Any, value: Any) -> bool:
         return any(_fits(arm, value) for arm in get_args(target))
     if origin is Literal:
         return any(value == option and type(value) is type(option) for option in get_args(target))
+    if type(value) is int and not -(2**63) <= value < 2**63:  # TOML's own limit, and that of what computes with it
+        return False
     if origin is tuple:
         arms = get_args(target)
         return isinstance(value, list) and (arms[-1] is Ellipsis or len(arms) == len(value))
@@ -239,5 +273,7 @@ def _shown(value: Any) -> str:
         return f"a list of {len(value)}"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int):  # str() refuses thousands of digits
+        return str(value) if -(2**63) <= value < 2**63 else "a number beyond 64 bits"
     text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -3,14 +3,16 @@ is named with its reason and stops nothing else."""
 
 from __future__ import annotations
 
+import inspect
 import typing
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from importlib import metadata
 
 import attrs
 import pluggy
 
-from cellcls.api import KINDS, Component
+from cellcls.api import KINDS, Callback, Component
 from cellcls.api import hooks as hookspecs
 from cellcls.api.hooks import PROJECT
 from cellcls.registry.registry import PluginRecord, Registry
@@ -60,7 +62,7 @@ def _offered(point: metadata.EntryPoint) -> list[type[Component]]:
     try:
         manager.register(module, name=point.name)
         manager.check_pending()
-    except pluggy.PluginValidationError as error:
+    except Exception as error:  # pluggy looks at every name of the module, which may do anything
         raise _Refused(f"hook refused: {_brief(error)}") from error
     if not manager.get_hookcallers(module):
         raise _Refused(f"`{point.value}` has no hook: define {_HOOK}() marked with @cellcls.api.hookimpl")
@@ -68,6 +70,8 @@ def _offered(point: metadata.EntryPoint) -> list[type[Component]]:
         answers = manager.hook.cellcls_components()
     except (Exception, SystemExit) as error:
         raise _Refused(f"{_HOOK}() failed: {_brief(error)}") from error
+    if not answers:  # pluggy leaves out None
+        raise _Refused(f"{_HOOK}() returned nothing, not a list of component classes: is `return` missing?")
     return [cls for answer in answers for cls in _checked(answer)]
 
 
@@ -79,13 +83,29 @@ def _checked(answer: object) -> Sequence[type[Component]]:
             raise _Refused(f"{_HOOK}() offers {cls!r}, which is no component class")
         if "component_name" not in vars(cls):
             raise _Refused(f"{_HOOK}() offers {cls.__name__}, which lacks @component(...)")
-        if cls.kind not in KINDS or not issubclass(cls, KINDS[cls.kind]):
-            raise _Refused(f"{cls.__name__} is of no known kind: subclass one of {', '.join(KINDS)}")
+        kind = KINDS.get(getattr(cls, "kind", ""))
+        if kind is None or not issubclass(cls, kind):
+            known = ", ".join(one.__name__ for one in KINDS.values())
+            raise _Refused(f"{cls.__name__} is of no known kind: subclass one of {known}")
         try:
             typing.get_type_hints(cls)
         except Exception as error:
             raise _Refused(f"the field types of {cls.__name__} cannot be resolved: {_brief(error)}") from error
+        if kind is Callback:
+            _refuse_methods(cls)
     return answer
+
+
+def _refuse_methods(cls: type[Component]) -> None:
+    """A callback's public methods are events: one with another name would never be called."""
+    events = [name for name in vars(Callback) if not name.startswith("_") and inspect.isfunction(vars(Callback)[name])]
+    own = [base for base in cls.__mro__ if base not in Callback.__mro__]
+    for name, value in (item for base in own for item in vars(base).items()):
+        public = not name.startswith("_") and name not in events
+        if public and (inspect.isroutine(value) or isinstance(value, property)):
+            close = get_close_matches(name, events, n=1)
+            advice = f"did you mean `{close[0]}`?" if close else f"events are {', '.join(events)}"
+            raise _Refused(f"{cls.__name__}.{name} is no event's name: {advice} A helper starts with an underscore")
 
 
 def _refuse_taken(

@@ -158,6 +158,11 @@ class RunRecord:
         """Names of the classes in the order of the labels; empty while they are unknown."""
         return self.data.classes or next((shown.classes for shown in self.metrics.evaluations.values()), ())
 
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The filled recipe as data. Raises ``DataError`` where it is damaged."""
+        return _toml(self.folder / "recipe.toml", self.recipe)
+
     def headline(self) -> tuple[str, Evaluation] | None:
         """Return the evaluation that speaks for the run: ``test``, else one on the test part, else the first."""
         found = self.metrics.evaluations
@@ -179,7 +184,7 @@ def read_run(folder: Path) -> RunRecord:
     text = _text(recipe)
     metrics = _record(folder / "metrics.json", Metrics)
     if not metrics.name:
-        metrics = attrs.evolve(metrics, name=_recipe_name(recipe, text))
+        metrics = attrs.evolve(metrics, name=str(_toml(recipe, text).get("name", "")))
     return RunRecord(
         folder=folder,
         recipe=text,
@@ -213,9 +218,9 @@ def _text(path: Path) -> str:
         raise DataError(f"{path}: cannot be read: {error}", _DAMAGED) from error
 
 
-def _recipe_name(path: Path, text: str) -> str:
+def _toml(path: Path, text: str) -> dict[str, Any]:
     try:
-        return str(tomli.loads(text).get("name", ""))
+        return tomli.loads(text)
     except (tomli.TOMLDecodeError, RecursionError) as error:
         raise DataError(f"{path}: not TOML: {error}", _DAMAGED) from error
 

@@ -52,7 +52,7 @@ def _claim(claim: Claim, rehearsal: bool) -> Row:
 
 
 def per_class(evaluation: Evaluation) -> list[Row]:
-    """Return a row for each class that was evaluated."""
+    """Return a row for each class that has images."""
     return [
         {
             "class": plain(name),
@@ -62,6 +62,32 @@ def per_class(evaluation: Evaluation) -> list[Row]:
             "images": count(score.support),
         }
         for name, score in evaluation.per_class.items()
+        if score.support
+    ]
+
+
+def corruptions(figures: Mapping[str, Any]) -> list[Row]:
+    """Return a row for each corruption of an evaluation (none: no rows): balanced error at each severity, their mean,
+    and, where the suite has published figures, the error added relative to AlexNet's."""
+    relative = figures.get("relative_balanced_error", {})
+    rows = []
+    for name, errors in figures.get("balanced_error", {}).items():
+        each = {f"severity {level}": percent(error) for level, error in zip(figures["severities"], errors, strict=True)}
+        row = {"corruption": plain(name), **each, "mean": percent(sum(errors) / len(errors))}
+        rows.append(row | ({"relative to AlexNet": f"{relative[name]:.0f}%"} if relative else {}))
+    return rows
+
+
+def views(figures: Mapping[str, Any]) -> list[Row]:
+    """Return a row for each view of an evaluation with test-time augmentation (none: no rows)."""
+    return [
+        {
+            "view": plain(name),
+            "accuracy": percent(one["accuracy"]),
+            "fixed": count(one["fixed"]),
+            "broken": count(one["broken"]),
+        }
+        for name, one in figures.get("views", {}).items()
     ]
 
 

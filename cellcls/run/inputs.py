@@ -90,6 +90,7 @@ def rehearsal(recipe: Recipe, registry: Registry) -> Recipe:
         dataset=synthetic(images_per_class=REHEARSAL_IMAGES),
         split=Split(),
         stages=tuple(changed(stage, epochs=1) for stage in recipe.stages),
+        explain=tuple(changed(one, images=min(one.images, 2), depths=min(one.depths, 4)) for one in recipe.explain),
     )
 
 

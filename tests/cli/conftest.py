@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Path]:
+def shared_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """A trained run; tests change nothing in it."""
     folder = tmp_path_factory.mktemp("trained")
     (folder / "tiny.toml").write_text(TINY)
@@ -112,7 +112,7 @@ def shared_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterato
         with pytest.raises(SystemExit) as ended:
             main(["run", str(folder / "tiny.toml"), "--out", str(folder / "run"), "--device", "cpu"])
     assert ended.value.code == 0
-    yield folder / "run"
+    return folder / "run"
 
 
 def cells(count: int = 40, size: int = 32, first: int = 900_000) -> tuple[np.ndarray, np.ndarray]:

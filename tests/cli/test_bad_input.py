@@ -30,10 +30,14 @@ RECIPES: dict[str, tuple[int, tuple[str, ...], str]] = {
     "frozen random weights": (78, ('freeze = "backbone"',), "random weights"),
     "split of everything": (78, ("--set", "split.val=0.9", "--set", "split.test=0.2"), "nothing to train on"),
     "size too small": (78, ("--set", "input.size=3"), "input.size=3"),
-    "unknown model": (78, ("--set", "backbone.use=timm", "--set", "backbone.model=efficientnet_b99"), "efficientnet_b99"),
-    "missing plugin": (69, ('--set', 'requires=["cellcls-nobody"]'), "pip install cellcls-nobody"),
+    "unknown model": (
+        78,
+        ("--set", "backbone.use=timm", "--set", "backbone.model=efficientnet_b99"),
+        "efficientnet_b99",
+    ),
+    "missing plugin": (69, ("--set", 'requires=["cellcls-nobody"]'), "pip install cellcls-nobody"),
     "missing recipe": (66, ("RECIPE", "tinny.toml"), "tiny.toml`?"),
-    "missing base": (66, ("--set", "name=\"x\"", "BASE"), "the base recipe"),
+    "missing base": (66, ("--set", 'name="x"', "BASE"), "the base recipe"),
     "missing data": (66, ("--set", "dataset.use=npz", "--set", "dataset.file=absent.npz"), "absent.npz"),
     "nonsense --data": (66, ("--data", "nonsense"), "no data at nonsense"),
     "folder without the file": (
@@ -260,7 +264,7 @@ def test_weights_that_do_not_fit(cli, place: Path, shared_run: Path, challenge: 
 
 
 def test_unchanged_weights_do_fit(cli, place: Path, shared_run: Path, challenge: Path):
-    weights = _changed(shared_run, place / "same.safetensors", lambda tensors, metadata: None)
+    weights = _changed(shared_run, place / "same.safetensors", lambda *_: None)
     assert cli("evaluate", weights, "--data", challenge).code == 0
 
 
@@ -302,6 +306,7 @@ def test_a_full_disk_before_the_first_state_leaves_nothing(cli, place: Path, ful
 
 def test_weights_that_find_no_room(cli, place: Path):
     """The system itself refuses: no file may grow beyond 100 kB, and these weights need 150."""
+    assert cli("check", "tiny.toml").code == 0  # the rendered cells are in the cache now
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
@@ -315,7 +320,10 @@ def test_weights_that_find_no_room(cli, place: Path):
 def test_a_full_disk_leaves_no_half_answer(cli, place: Path, shared_run: Path, challenge: Path, full_disk):
     cli("evaluate", shared_run, "--data", challenge)  # decoded copies are in the cache now
     full_disk(0)
-    for command in (("evaluate", shared_run, "--data", challenge, "--out"), ("predict", shared_run, challenge, "--csv")):
+    for command in (
+        ("evaluate", shared_run, "--data", challenge, "--out"),
+        ("predict", shared_run, challenge, "--csv"),
+    ):
         said = cli(*command, place / "answer")
         assert said.code == 74
         assert said.out == ""

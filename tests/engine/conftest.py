@@ -52,9 +52,7 @@ def make_job(tmp_path: Path, registry: Registry) -> Make:
         options = Options(device="cpu", rehearse=job.pop("rehearse", False))
         loaded = load(recipe, registry, overrides=overrides, rehearse=options.rehearse)[0]
         inputs = find_inputs(loaded.recipe, recipe, registry, options)
-        return Job(
-            inputs=inputs, folder=make_folder(tmp_path / out), options=options, registry=registry, **job
-        )
+        return Job(inputs=inputs, folder=make_folder(tmp_path / out), options=options, registry=registry, **job)
 
     return make
 

@@ -75,8 +75,7 @@ freeze = "backbone"
 use = "grad_cam"
 images = 2
 """
-    tiny = 'seed = 1\n[dataset]\nuse = "synthetic"\nimages_per_class = 5\n[split]\nval = 0.2\ntest = 0.2\n[input]\nsize = 64\n'
-    job = make_job(more, tiny=tiny, rehearse=True)
+    job = make_job(more, tiny="seed = 1\n[input]\nsize = 64\n", rehearse=True)
     execute(job)
     maps = np.load(job.folder.array("explain", "grad_cam"))["maps"]
     assert maps.shape == (2, 64, 64)

@@ -118,12 +118,16 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(make_job):
 
 def _stopped_by(job: Job, number: int, steps: int) -> InterruptedRunError:
     """Run ``job`` and send this process a signal after some steps."""
-    taken = 0
-    with job.stop.listening(), pytest.raises(InterruptedRunError) as stopped:
+
+    def signalled() -> None:
+        taken = 0
         for event in run(job):
             taken += type(event).__name__ == "StepEnded"
             if taken == steps:
                 os.kill(os.getpid(), number)
+
+    with job.stop.listening(), pytest.raises(InterruptedRunError) as stopped:
+        signalled()
     return stopped.value
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support.equality import assert_equal_runs
 from safetensors.torch import load_file
 from sklearn.metrics import accuracy_score, f1_score
+from support.equality import assert_equal_runs
 
 from cellcls.api import events
 from cellcls.engine.network import load_network
@@ -218,7 +218,8 @@ patience = 2
     job = make_job(more)
     seen = execute(job)
     (ended,) = [event for event in seen if isinstance(event, events.StageEnded)]
-    assert ended.reason and "val.accuracy" in ended.reason
+    assert ended.reason
+    assert "val.accuracy" in ended.reason
     assert len(job.folder.history.read_text().splitlines()) == 3
     assert json.loads(job.folder.metrics.read_text())["stages_ended_early"] == {"1": ended.reason}
 

@@ -1,0 +1,31 @@
+"""Corruptions of test images. The mathematics is in ``cellcls.ops.corruptions``; torch is imported inside ``build``."""
+
+from cellcls.builtin.corruptions.competition import Competition
+from cellcls.builtin.corruptions.medmnist_c import (
+    BrightnessDown,
+    BrightnessUp,
+    Bubble,
+    ContrastDown,
+    ContrastUp,
+    Defocus,
+    Jpeg,
+    Motion,
+    Pixelate,
+    Saturate,
+    StainDeposit,
+)
+
+__all__ = [
+    "BrightnessDown",
+    "BrightnessUp",
+    "Bubble",
+    "Competition",
+    "ContrastDown",
+    "ContrastUp",
+    "Defocus",
+    "Jpeg",
+    "Motion",
+    "Pixelate",
+    "Saturate",
+    "StainDeposit",
+]

@@ -1,0 +1,24 @@
+"""The suite that stands for the challenge's hidden test set."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from cellcls.api import Batch, Corruption, component
+from cellcls.builtin.corruptions.severity import at, operation
+
+
+@component("competition")
+class Competition(Corruption):
+    """Chains of 1 to 4 strong operations an image: place, channels, tone, noise, blur, occlusion, mixtures. Ours, for
+    want of the challenge's hidden images; strengths and lengths of the chains grow with the severity."""
+
+    suite: ClassVar[str | None] = "competition"
+
+    def build(self, *, severity: int, size: int) -> Batch:
+        """Return the chains at ``severity``. Raises ``RecipeError`` outside 1 to 5."""
+        at(severity, range(5), self)
+        from cellcls.ops.corruptions.competition import compete
+        from cellcls.ops.corruptions.seeds import DRAWS, Seeds
+
+        return operation(lambda images, drawn: compete(images, severity, Seeds.of(drawn)), draws=DRAWS)

@@ -1,0 +1,81 @@
+"""``cellcls compare``, and what ``cellcls run`` says of all its runs together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from cellcls.cli.output import json_option, print_json, say, table
+
+if TYPE_CHECKING:
+    from cellcls.report.compare import Comparison
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("--by", metavar="EVALUATION.METRIC", help="The figure to sort by; default: test.accuracy, else val's.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder to write to; default: the one that holds the runs."
+)
+@json_option
+def compare(runs: tuple[Path, ...], by: str | None, out: Path | None, as_json: bool) -> None:
+    """Compare finished runs: one sorted table, differences on the same images, curves; as text, page and picture.
+
+    A folder that holds runs stands for all of them, and gets the page.
+    """
+    from cellcls.report.compare import read_comparison, to_data
+    from cellcls.report.compare_page import write_comparison
+    from cellcls.run.folder import free_folder
+
+    comparison = read_comparison(runs, by)
+    page = write_comparison(comparison, out or comparison.parent or free_folder("compare"))
+    if as_json:
+        print_json({"page": str(page), **to_data(comparison)})
+        return
+    show(comparison)
+    print(f"comparison: {page}")
+
+
+def show(comparison: Comparison) -> None:
+    """Print the tables of a comparison."""
+    from cellcls.report import compare_tables
+
+    table(f"{comparison.title}: best first, by {comparison.by}", compare_tables.runs(comparison))
+    for note in compare_tables.notes(comparison):
+        say(note)
+    table("seeds", compare_tables.seeds(comparison))
+    show_expected(comparison)
+    if comparison.unfinished:
+        say(f"cellcls: warning: not finished, and left out: {', '.join(comparison.unfinished)}")
+    if comparison.rehearsal:
+        say("cellcls: warning: rehearsals: rendered cells, a step a stage; the figures say nothing about cells")
+
+
+def show_expected(comparison: Comparison) -> None:
+    """Print what was expected beside what was measured."""
+    from cellcls.report import expect
+
+    table("expected and measured", expect.rows(comparison.verdicts))
+
+
+def compared(results: Sequence[dict[str, Any]]) -> Comparison | None:
+    """Compare the runs of one call, and write it where they share a folder; None where none is finished.
+
+    A single run is compared with nothing, but what its file expects of its evaluations is judged.
+    """
+    from cellcls.report.compare import read_comparison
+    from cellcls.run.plan import FILE
+
+    if all(one["metrics"] is None for one in results):
+        return None
+    run = Path(results[0]["run"])
+    if not (run.parent / FILE).is_file():
+        return read_comparison([run])
+    comparison = read_comparison([run.parent])
+    from cellcls.report.compare_page import write_comparison
+
+    write_comparison(comparison, run.parent)
+    return comparison

@@ -1,0 +1,136 @@
+"""What is exported, and the images on which an export is compared with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cellcls.api import Source
+from cellcls.engine.data import open_source
+from cellcls.engine.device import Machine
+from cellcls.engine.evaluate import predict, to_uint8
+from cellcls.engine.images import Images
+from cellcls.engine.network import Trained
+from cellcls.errors import DataError, MissingInputError
+from cellcls.ops.classes import CLASSES
+from cellcls.ops.render import render
+from cellcls.recipe import PARTS, Recipe, load
+from cellcls.registry import Registry
+from cellcls.run.folder import RunFolder, read_json
+from cellcls.run.inputs import find_inputs
+from cellcls.run.options import Options
+
+RENDERED_SIZE = 96
+"""Side in pixels of rendered cells: that of the challenge's images."""
+
+REHEARSED = (
+    "These weights come from a rehearsal: a few steps on rendered cells. They know nothing about blood cells and must "
+    "not be used for anything but trying out the tools."
+)
+
+
+class _Held(Source):
+    """Images in memory; their labels are not asked for."""
+
+    def __init__(self, pixels: NDArray[np.uint8], classes: tuple[str, ...]) -> None:
+        self.pixels = pixels
+        self.class_names = classes
+        self.labels = np.zeros(len(pixels), dtype=np.int64)
+
+    def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Return the images asked for."""
+        return self.pixels[indices]
+
+
+@attrs.frozen(kw_only=True)
+class Trial:
+    """Images an export is tried on, as they are stored: (n, H, W, 3) uint8. ``of`` says what they are."""
+
+    pixels: NDArray[np.uint8]
+    of: str
+
+
+@attrs.frozen(kw_only=True)
+class Subject:
+    """A run's best network, on the CPU, and the run it comes from."""
+
+    run: Path
+    trained: Trained
+    registry: Registry
+
+    @property
+    def size(self) -> int:
+        """Side of the network's input in pixels."""
+        return self.trained.config.input.size
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the labels."""
+        return self.trained.config.classes
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run came to its end."""
+        return self.metrics is not None
+
+    @property
+    def metrics(self) -> dict[str, Any] | None:
+        """The run's figures, None where it has not come to its end."""
+        file = RunFolder(self.run).metrics
+        found: dict[str, Any] | None = read_json(file) if file.exists() else None
+        return found
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The run's data record. Raises ``MissingInputError``."""
+        record: dict[str, Any] = read_json(RunFolder(self.run).data)
+        return record
+
+    def recipe(self) -> Recipe:
+        """Return the run's recipe. Raises ``MissingInputError``."""
+        return load(RunFolder(self.run).recipe, self.registry, rehearse=True)[0].recipe
+
+    def trial(self, count: int) -> Trial:
+        """Return ``count`` images of the run's data set (fewer where it has fewer), of the test part first, or rendered
+        cells where it is not at hand."""
+        try:
+            return self._own_images(count)
+        except (MissingInputError, DataError) as error:
+            pixels = np.stack([render(n % len(CLASSES), n, size=RENDERED_SIZE).image for n in range(count)])
+            reason = error.message.rstrip(".")
+            return Trial(pixels=pixels, of=f"rendered cells, as the run's own images are not to be had ({reason})")
+
+    def _own_images(self, count: int) -> Trial:
+        folder = RunFolder(self.run)
+        options = Options.from_data(read_json(folder.options)) if folder.options.exists() else Options()
+        source = open_source(find_inputs(self.recipe(), folder.recipe, self.registry, options))
+        parts = {part: [index for index in self.data["parts"][part] if index < len(source)] for part in PARTS}
+        chosen = next((part for part in ("test", "val") if len(parts[part]) >= count), None)
+        rows = np.array(parts[chosen] if chosen else [*parts["test"], *parts["val"], *parts["train"]], dtype=np.int64)
+        spread = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(np.int64)
+        return Trial(
+            pixels=source.read(rows[spread]), of=f"images of the run's {chosen + ' part' if chosen else 'data set'}"
+        )
+
+    def prepared(self, trial: Trial) -> torch.Tensor:
+        """Return the trial's images as the network gets them: (n, 3, S, S) float32 in 0..1."""
+        return self._images(trial).take(np.arange(len(trial.pixels)))
+
+    def fitted(self, trial: Trial) -> Trial:
+        """Return the trial with its images brought to the network's size, still uint8."""
+        return attrs.evolve(trial, pixels=to_uint8(self.prepared(trial)))
+
+    def probabilities(self, trial: Trial) -> NDArray[np.float32]:
+        """Return what the run itself answers, (n, K)."""
+        here = Machine(device=torch.device("cpu"), precision="float32", threads=torch.get_num_threads())
+        return predict(self.trained.network, self._images(trial), np.arange(len(trial.pixels)), here).probabilities
+
+    def _images(self, trial: Trial) -> Images:
+        how = self.trained.config.input
+        source = _Held(trial.pixels, self.classes)
+        return Images(source, size=how.size, interpolation=how.interpolation, device=torch.device("cpu"))

@@ -1,0 +1,183 @@
+"""Measuring an evaluation of a recipe: plain, over views, or on corrupted images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cellcls.api import Batch, Corruption, PerSampleLoss
+from cellcls.engine.data import Indices
+from cellcls.engine.device import Machine
+from cellcls.engine.evaluate import Predictions, predict
+from cellcls.engine.images import Images
+from cellcls.errors import RecipeError
+from cellcls.ops.corruptions import corrupt
+from cellcls.ops.corruptions.published import ALEXNET, relative_balanced_error
+from cellcls.ops.metrics import confusion_matrix, points, summary
+from cellcls.recipe import Evaluation
+from cellcls.registry import Registry
+
+
+@attrs.frozen(kw_only=True)
+class Condition:
+    """What images are measured under: a corruption at a severity (None: as they are)."""
+
+    corruption: str | None = None
+    severity: int = 0
+    operation: Batch | None = None
+    place: int = 0
+
+
+class Corrupted(Images):
+    """Images as a corruption leaves them; a batch is corrupted when it is read."""
+
+    def __init__(self, images: Images, condition: Condition, seed: int) -> None:
+        super().__init__(images.source, size=images.size, interpolation=images.interpolation, device=images.device)
+        self.held = images.held
+        self.condition = condition
+        self.seed = seed
+
+    def take(self, indices: Indices) -> Tensor:
+        """Return corrupted images (B, 3, S, S) in 0..1; what happens to an image depends on its index and the seed."""
+        import torch
+
+        operation = self.condition.operation
+        assert operation is not None
+        ids = torch.from_numpy(indices)
+        return corrupt(operation, self.raw(indices), ids, seed=self.seed, place=self.condition.place)
+
+
+@attrs.frozen(kw_only=True)
+class Measured:
+    """Predictions of an evaluation under each of its conditions."""
+
+    evaluation: Evaluation
+    conditions: tuple[Condition, ...]
+    predictions: tuple[Predictions, ...]
+    clean_error: float | None = None
+    """Balanced error of the same images without corruption, where the suite's published figures need it."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what ``predictions/NAME.npz`` holds; ``condition`` numbers the corruption and severity of a row."""
+        rows = [one.arrays() for one in self.predictions]
+        stacked = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+        if len(rows) == 1:
+            return stacked
+        return stacked | {"condition": np.repeat(np.arange(len(rows)), [len(row["index"]) for row in rows])}
+
+    def _confusion(self, classes: int) -> NDArray[np.int64]:
+        each = [confusion_matrix(one.label, one.predicted, classes) for one in self.predictions]
+        return np.asarray(np.sum(each, axis=0), dtype=np.int64)
+
+    def points(self) -> dict[str, float]:
+        """Return the figures an epoch's line holds, without intervals."""
+        found = points(self._confusion(self.predictions[0].probabilities.shape[1]))
+        return found | {"loss": float(np.mean([one.loss.mean() for one in self.predictions]))}
+
+    def figures(self, class_names: tuple[str, ...]) -> dict[str, Any]:
+        """Return the figures of the evaluation, as in ``metrics.json``.
+
+        Under several conditions the same images are seen again, so intervals count each image once.
+        """
+        found = summary(self._confusion(len(class_names)), class_names, repeats=len(self.predictions))
+        found |= {
+            "part": self.evaluation.part_name,
+            "loss": self.points()["loss"],
+            "seconds_per_image": float(np.mean([one.seconds_per_image for one in self.predictions])),
+        }
+        if self.evaluation.views:
+            found["views"] = _views(self.predictions[0])
+        if self.evaluation.corrupt:
+            found |= self._corrupted(len(class_names))
+        return found
+
+    def _corrupted(self, classes: int) -> dict[str, Any]:
+        errors: dict[str, list[float]] = {}
+        for condition, one in zip(self.conditions, self.predictions, strict=True):
+            right = points(confusion_matrix(one.label, one.predicted, classes))
+            errors.setdefault(str(condition.corruption), []).append(1 - right["balanced_accuracy"])
+        found: dict[str, Any] = {
+            "suite": self.evaluation.corrupt,
+            "severities": list(self.evaluation.severities),
+            "seed": self.evaluation.seed,
+            "balanced_error": errors,
+        }
+        if self.clean_error is not None:
+            relative = {
+                name: relative_balanced_error(name, values, self.clean_error) for name, values in errors.items()
+            }
+            found["relative_balanced_error"] = relative | {"mean": float(np.mean(list(relative.values())))}
+        return found
+
+
+def measure(
+    network: nn.Module,
+    images: Images,
+    indices: Indices,
+    machine: Machine,
+    evaluation: Evaluation,
+    registry: Registry,
+    *,
+    loss: PerSampleLoss | None = None,
+) -> Measured:
+    """Predict ``indices`` under every condition of an evaluation. Raises ``RecipeError`` for an unknown suite."""
+    conditions = tuple(_conditions(evaluation, images.size, registry))
+    made = tuple(
+        predict(
+            network,
+            images if one.operation is None else Corrupted(images, one, evaluation.seed),
+            indices,
+            machine,
+            loss=loss,
+            views=evaluation.views,
+        )
+        for one in conditions
+    )
+    published = {one.corruption for one in conditions} == set(ALEXNET) and evaluation.severities == (1, 2, 3, 4, 5)
+    clean = None
+    if published:
+        clean = 1 - predict(network, images, indices, machine, views=evaluation.views).points()["balanced_accuracy"]
+    return Measured(evaluation=evaluation, conditions=conditions, predictions=made, clean_error=clean)
+
+
+def _conditions(evaluation: Evaluation, size: int, registry: Registry) -> Iterator[Condition]:
+    if evaluation.corrupt is None:
+        yield Condition()
+        return
+    for place, (name, corruption) in enumerate(suite(evaluation.corrupt, registry).items()):
+        for severity in evaluation.severities:
+            operation = corruption.build(severity=severity, size=size)
+            yield Condition(corruption=name, severity=severity, operation=operation, place=place)
+
+
+def suite(name: str, registry: Registry) -> dict[str, Corruption]:
+    """Return the corruptions of a suite, or the one corruption of that name, with their default settings."""
+    classes = [cast("type[Corruption]", cls) for cls in registry if cls.kind == Corruption.kind]
+    chosen = [cls for cls in classes if cls.suite == name] or [cls for cls in classes if cls.component_name == name]
+    if not chosen:
+        suites = sorted({str(cls.suite) for cls in classes if cls.suite})
+        raise RecipeError(
+            f"no suite or corruption is called `{name}`",
+            f"suites: {', '.join(suites)}; corruptions: {', '.join(registry.names('corruption'))}",
+        )
+    return {cls.component_name: cls() for cls in chosen}
+
+
+def _views(found: Predictions) -> Mapping[str, Any]:
+    """Return for each view, and for their mean, its accuracy and how many predictions it fixed and broke compared with
+    the image as it is."""
+    plain = found.views["as_it_is"] == found.label
+    named = {name: predicted for name, predicted in found.views.items() if name != "as_it_is"}
+    return {"as_it_is": {"accuracy": float(plain.mean()), "fixed": 0, "broken": 0}} | {
+        name: {
+            "accuracy": float((predicted == found.label).mean()),
+            "fixed": int(((predicted == found.label) & ~plain).sum()),
+            "broken": int(((predicted != found.label) & plain).sum()),
+        }
+        for name, predicted in {**named, "mean": found.predicted}.items()
+    }

@@ -1,0 +1,90 @@
+"""Reading a recipe file and the chain of its bases into one layer."""
+
+from __future__ import annotations
+
+from pathlib import Path as FilePath
+
+import attrs
+import tomli
+
+from cellcls.errors import MissingInputError, RecipeError
+from cellcls.recipe.overlay import Layer, merge
+from cellcls.recipe.problems import Origin, RecipeProblems, Shown, Text, suggestion, whole_line
+from cellcls.recipe.scan import Place, scan
+
+MAX_BYTES = 1 << 20
+_OWN = ("name", "claim", "expect", "variants", "base")
+"""Keys that are never taken over from a base."""
+
+_TOML = "all of TOML's rules: https://toml.io/en/v1.0.0"
+_ADVICE = {
+    "Invalid value": 'a text stands in quotes ("a text"), true and false in small letters, a list in [ ]',
+    "Unterminated string": "the closing quote is missing",
+    "Illegal character": "the closing quote is missing, or a letter is not allowed here",
+    "Cannot overwrite a value": "the key stands there twice: remove one",
+    "Cannot declare": "the section stands there twice: join them; several of a kind are written [[section]]",
+    "Unclosed array": "the closing ] is missing",
+    "Unclosed inline table": "the closing } is missing",
+    "Expected newline": "one KEY = VALUE a line; numbers without leading zeros",
+}
+
+
+def read(path: FilePath, seen: tuple[FilePath, ...] = ()) -> tuple[Text, Layer]:
+    """Read one file with its base below it; ``seen`` are the files that led here.
+
+    Raises ``MissingInputError``; ``RecipeError`` where it cannot be taken apart.
+    """
+    text = _text(path)
+    layer = _parse(text)
+    if "base" not in layer.data:
+        return text, layer
+    base, origin = layer.data["base"], layer.origins[("base",)]
+    if not isinstance(base, str):
+        raise _at(origin, "`base` must be a path (a text)", 'base = "other.toml" lays this recipe over that one')
+    below = path.parent / base
+    if not below.is_file():
+        raise MissingInputError(
+            origin.show(f"the base recipe {below} is not there", value=True), "it is looked for beside this file"
+        )
+    led_here = (*seen, path.resolve())
+    if below.resolve() in led_here:
+        raise _at(origin, f"`base` leads back to {below}", "a recipe cannot be laid over itself: remove one `base`")
+    return text, merge(read(below, led_here)[1].without(*_OWN), layer)
+
+
+def _at(origin: Origin, message: str, hint: str) -> RecipeProblems:
+    shown = f"{origin.show(message, value=True)}\n  {hint}"
+    return RecipeProblems([Shown(shown, (origin.text.name, origin.place.key.start))])
+
+
+def _text(path: FilePath) -> Text:
+    if not path.exists():
+        near = [str(one) for one in sorted(path.parent.glob("*.toml"))] if path.parent.is_dir() else []
+        hint = suggestion(str(path), near)
+        raise MissingInputError(f"no recipe at {path}", f"{hint}cellcls recipes ls shows the shipped ones")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise MissingInputError(f"{path}: cannot read: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise RecipeError(f"{path}: {len(content):,} bytes; a recipe has at most {MAX_BYTES:,}")
+    try:
+        # some editors put a mark of the encoding first
+        return Text(str(path), content.decode("utf-8-sig").replace("\r\n", "\n"))
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise RecipeError(f"{path}:{line}: not UTF-8 text", "save the file as UTF-8") from error
+
+
+def _parse(text: Text) -> Layer:
+    try:
+        data = tomli.loads(text.content)
+        places = scan(text.content)
+    except tomli.TOMLDecodeError as error:
+        span = whole_line(text.content, error.lineno)
+        origin = Origin(text, Place(attrs.evolve(span, start=span.start + max(0, error.colno - 1))))
+        advice = next((said for start, said in _ADVICE.items() if error.msg.startswith(start)), "")
+        raise _at(origin, f"broken TOML: {error.msg}", f"{advice}.  {_TOML}" if advice else _TOML) from error
+    except (RecursionError, ValueError) as error:  # nested hundreds deep, or a number of thousands of digits
+        raise RecipeError(f"{text.name}: broken TOML: {error}") from error
+    return Layer(data, {path: Origin(text, place) for path, place in places.items()})

@@ -1,0 +1,116 @@
+"""The rows of a comparison: the terminal, the page and the figure show these same texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cellcls.report.compare import NOISE, Comparison, Standing
+from cellcls.report.expect import figure
+from cellcls.report.numbers import NOTHING, count, decimal, duration, is_remote, milliseconds, percent, short, starred
+from cellcls.report.tables import REMOTE_NOTE, Row
+
+BEST, NOISY, APART, UNPAIRED = "best", "noise", "clear", "not paired"
+
+
+def runs(comparison: Comparison) -> list[Row]:
+    """Return a row for each run, the best first, and below them one for each baseline."""
+    return [run(comparison, one) for one in comparison.standings] + [
+        _baseline(comparison, name, shares) for name, shares in comparison.baselines.items()
+    ]
+
+
+def run(comparison: Comparison, one: Standing) -> Row:
+    """Return one run's row: figures with intervals, its difference to the best in points, and what it costs."""
+    metrics = one.record.metrics
+    row = {"run": one.label}
+    if not comparison.by.endswith((".accuracy", ".macro_f1")):
+        row[_heading(comparison.by)] = decimal(figure(metrics, comparison.by))
+    for name in comparison.evaluations:
+        shown = metrics.evaluations[name]
+        row[f"{starred(name)} accuracy"] = percent(shown.accuracy, shown.accuracy_ci)
+    main = metrics.evaluations.get(comparison.evaluation)
+    if main is not None:
+        row["macro F1"] = percent(main.macro_f1)
+    if comparison.evaluation in comparison.best.record.metrics.evaluations:
+        row |= _to_best(comparison, one)
+    return row | {
+        "time per image": milliseconds(main.seconds_per_image if main else None),
+        "parameters": short(metrics.parameters) if metrics.parameters else NOTHING,
+        "training": duration(one.training_seconds),
+    }
+
+
+def _heading(by: str) -> str:
+    source, _, metric = by.rpartition(".")
+    return f"{starred(source)} {metric}".replace("_", " ")
+
+
+def _to_best(comparison: Comparison, one: Standing) -> Row:
+    if one is comparison.best:
+        return {"points to best": NOTHING, "p": NOTHING, "difference": BEST}
+    if one.against is None or one.interval is None or one.p is None:
+        return {"points to best": NOTHING, "p": NOTHING, "difference": UNPAIRED}
+    low, high = one.interval
+    return {
+        "points to best": f"{100 * one.against.difference:.1f} [{100 * low:.1f}, {100 * high:.1f}]",
+        "p": "<0.001" if one.p < 0.001 else f"{one.p:.3f}",
+        "difference": NOISY if one.is_noise else APART,
+    }
+
+
+def _baseline(comparison: Comparison, name: str, shares: Mapping[str, float]) -> Row:
+    known = {f"{starred(evaluation)} accuracy": percent(share) for evaluation, share in shares.items()}
+    return {key: known.get(key, NOTHING) for key in run(comparison, comparison.best)} | {"run": name}
+
+
+def seeds(comparison: Comparison) -> list[Row]:
+    """Return a row for each recipe that ran with several seeds: accuracies as ``97.4% ± 0.2``."""
+    return [
+        {"recipe": one.label, "runs": count(one.runs)}
+        | {
+            f"{starred(name)} accuracy, mean ± sd": f"{percent(one.mean(name))} ± {100 * one.spread(name):.1f}"
+            for name in comparison.evaluations
+        }
+        | {
+            f"{starred(name)}, lowest to highest": f"{percent(min(values))} to {percent(max(values))}"
+            for name, values in one.values.items()
+        }
+        for one in comparison.seeds
+    ]
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """Return what a reader of the table must know, a sentence or two each."""
+    found = ["In brackets: 95% intervals. Chance: a guess among the classes. Majority class: always the commonest."]
+    if len(comparison.standings) > 1:
+        found.append(
+            "Points to best: difference in accuracy on the images that both saw, its interval by Newcombe (1998, "
+            "method 10); p: McNemar's exact test. "
+            f"{NOISY}: p is {NOISE} or more, so the difference may be chance. No correction for many comparisons."
+        )
+    reasons = {one.label: one.unpaired for one in comparison.standings if one.unpaired}
+    if reasons:
+        found.append(f"Not paired: {'; '.join(f'{name}: {why}' for name, why in reasons.items())}.")
+    if any(is_remote(name) for name in comparison.evaluations):
+        found.append(f"{REMOTE_NOTE}.")
+    return found
+
+
+def verdict(comparison: Comparison) -> str:
+    """Say in one sentence which run is the best, by how much it is so and which others may be as good."""
+    best = comparison.best
+    shown = best.record.metrics.evaluations.get(comparison.evaluation)
+    if shown is None or not comparison.by.endswith(".accuracy"):
+        found = (
+            f"{best.label} is the best of {len(comparison.standings)} runs by {comparison.by}: {decimal(best.value)}"
+        )
+    else:
+        rendered = "rendered " if best.record.metrics.rehearsal else ""
+        images = f"{count(shown.n)} {rendered}{shown.part} images"
+        of = f", the most of {len(comparison.standings)} runs" if len(comparison.standings) > 1 else ""
+        found = f"{best.label} named {percent(shown.accuracy)} of {images} correctly{of}"
+    near = [one.label for one in comparison.standings if one.is_noise]
+    if not near:
+        return f"{found}."
+    said = ", ".join(near[:-1]) + " and " + near[-1] if len(near) > 1 else near[0]
+    return f"{found}; that {said} did worse may be chance."

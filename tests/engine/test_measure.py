@@ -1,0 +1,91 @@
+"""Evaluations over views and on corrupted images."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from cellcls.engine.measure import suite
+from cellcls.engine.views import views
+from cellcls.errors import RecipeError
+
+RECIPE = """
+[[stages]]
+epochs = 2
+[[evaluate]]
+name = "val"
+[[evaluate]]
+name = "test"
+[[evaluate]]
+name = "tta"
+part = "test"
+views = ["flips", "turns"]
+[[evaluate]]
+name = "remote"
+part = "test"
+corrupt = "competition"
+severities = [1, 5]
+seed = 3
+[[evaluate]]
+name = "microscope"
+part = "test"
+corrupt = "medmnist_c"
+"""
+
+
+@pytest.fixture
+def finished(make_job, execute):
+    job = make_job(RECIPE)
+    execute(job)
+    return job.folder, json.loads(job.folder.metrics.read_text())["evaluations"]
+
+
+def test_views_are_averaged_and_counted(finished):
+    _folder, evaluations = finished
+    found = evaluations["tta"]["views"]
+    assert list(found) == [
+        *("as_it_is", "flip_horizontal", "flip_vertical", "turn_90", "turn_180", "turn_270"),
+        "mean",
+    ]
+    assert found["as_it_is"]["accuracy"] == evaluations["test"]["accuracy"]
+    assert found["mean"]["accuracy"] == evaluations["tta"]["accuracy"]
+    for one in found.values():
+        gained = one["fixed"] - one["broken"]
+        assert one["accuracy"] == pytest.approx(evaluations["test"]["accuracy"] + gained / evaluations["test"]["n"])
+
+
+def test_corrupted_images_are_counted_once_in_the_intervals(finished):
+    folder, evaluations = finished
+    remote, plain = evaluations["remote"], evaluations["test"]
+    assert remote["n"] == plain["n"] == 16
+    assert np.sum(remote["confusion"]) == 2 * 16
+    low, high = remote["accuracy_ci"]
+    assert high - low > 0.2  # 16 images say little, however often they are corrupted
+    rows = np.load(folder.array("predictions", "remote"))
+    assert rows["condition"].tolist() == [0] * 16 + [1] * 16
+    assert remote["accuracy"] == pytest.approx((rows["probabilities"].argmax(1) == rows["label"]).mean())
+
+
+def test_the_published_suite_gives_relative_errors(finished):
+    _folder, evaluations = finished
+    found = evaluations["microscope"]
+    assert len(found["balanced_error"]) == 11
+    assert all(len(errors) == 5 for errors in found["balanced_error"].values())
+    assert set(found["relative_balanced_error"]) == {*found["balanced_error"], "mean"}
+
+
+def test_views_are_the_symmetries_they_say():
+    images = torch.rand(2, 3, 5, 5)
+    made = {name: view(images) for name, view in views(("flips", "turns")).items()}
+    assert torch.equal(made["turn_180"], made["flip_horizontal"].flip(2))
+    assert torch.equal(torch.rot90(made["turn_270"], 1, (2, 3)), images)
+
+
+def test_an_unknown_suite_is_told_with_what_there_is(registry):
+    with pytest.raises(RecipeError, match="no suite or corruption is called `competion`") as told:
+        suite("competion", registry)
+    assert "competition" in str(told.value)
+    assert list(suite("jpeg", registry)) == ["jpeg"]
