@@ -1,6 +1,6 @@
 """Draw the picture of the README: rendered cells, a row of each class.
 
-    python tools/rendered_sheet.py docs/images/cells.png
+python tools/rendered_sheet.py docs/images/cells.png
 """
 
 from __future__ import annotations

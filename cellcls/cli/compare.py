@@ -26,8 +26,9 @@ def compare(runs: tuple[Path, ...], by: str | None, out: Path | None, as_json: b
 
     A folder that holds runs stands for all of them, and gets the page.
     """
-    from cellcls.report.compare import read_comparison, to_data
+    from cellcls.report.compare import to_data
     from cellcls.report.compare_page import write_comparison
+    from cellcls.report.compare_read import read_comparison
     from cellcls.run.folder import free_folder
 
     comparison = read_comparison(runs, by)
@@ -35,11 +36,11 @@ def compare(runs: tuple[Path, ...], by: str | None, out: Path | None, as_json: b
     if as_json:
         print_json({"page": str(page), **to_data(comparison)})
         return
-    show(comparison)
+    show_comparison(comparison)
     print(f"comparison: {page}")
 
 
-def show(comparison: Comparison) -> None:
+def show_comparison(comparison: Comparison) -> None:
     """Print the tables of a comparison."""
     from cellcls.report import compare_tables
 
@@ -66,7 +67,7 @@ def compared(results: Sequence[dict[str, Any]]) -> Comparison | None:
 
     A single run is compared with nothing, but what its file expects of its evaluations is judged.
     """
-    from cellcls.report.compare import read_comparison
+    from cellcls.report.compare_read import read_comparison
     from cellcls.run.plan import FILE
 
     if all(one["metrics"] is None for one in results):

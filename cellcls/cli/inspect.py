@@ -11,7 +11,7 @@ import rich_click as click
 from cellcls.api import KINDS, Component
 from cellcls.cli.output import json_option, machine_options, print_json, table
 from cellcls.errors import MissingPluginError, UsageError
-from cellcls.recipe import Loaded, Recipe, dump, fields_of, load, to_data, type_text
+from cellcls.recipe import Expect, Loaded, Recipe, dump, fields_of, load, to_data, type_text
 from cellcls.recipe.problems import suggestion
 from cellcls.recipe.scan import Path as KeyPath
 from cellcls.recipe.structure import is_kind
@@ -170,7 +170,7 @@ def _describe_component(cls: type[Component], registry: Registry, as_json: bool)
 
 
 def _describe_recipe(as_json: bool) -> None:
-    rows = list(_grammar(Recipe, ""))
+    rows = [*_grammar(Recipe, ""), *_grammar(Expect, "expect[].")]
     if as_json:
         print_json(rows)
     else:

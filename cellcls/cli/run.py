@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import rich_click as click
 
-from cellcls.cli.compare import compared, show, show_expected
+from cellcls.cli.compare import compared, show_comparison, show_expected
 from cellcls.cli.execute import Result, is_first, resume_all, run_all
 from cellcls.cli.output import json_option, machine_options, print_json, say, table
 from cellcls.errors import ExitCode, MissingInputError, UsageError
@@ -85,7 +86,7 @@ def _print(results: list[Result], together: Comparison | None, as_json: bool) ->
     from cellcls.report.read import read_run
 
     if as_json:
-        print_json(results[0] if len(results) == 1 else results)
+        print_json(_with_expectations(results[0], together) if len(results) == 1 else results)
         return
     for one in results:
         if one["metrics"] is None:
@@ -98,7 +99,12 @@ def _print(results: list[Result], together: Comparison | None, as_json: bool) ->
             say("cellcls: warning: a rehearsal: rendered cells, a step a stage; the figures say nothing about cells")
         print(f"report: {one['run']}/report.html\n")
     if together and together.parent:
-        show(together)
+        show_comparison(together)
         print(f"comparison: {Path(results[0]['run']).parent}/comparison.html")
     elif together:
         show_expected(together)
+
+
+def _with_expectations(result: Result, together: Comparison | None) -> Result:
+    verdicts = [attrs.asdict(one) for one in together.verdicts] if together else []
+    return {**result, "expectations": verdicts} if verdicts else result

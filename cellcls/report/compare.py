@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,23 +10,13 @@ from statistics import mean, stdev
 from typing import Any
 
 import attrs
-import numpy as np
-from numpy.typing import NDArray
 
-from cellcls.errors import MissingInputError, UsageError
-from cellcls.ops import npz
-from cellcls.ops.paired import Paired, difference_interval, mcnemar, paired
-from cellcls.recipe import METRICS
-from cellcls.recipe.problems import suggestion
-from cellcls.report.expect import Verdict, figure, figures_of, judge
-from cellcls.report.read import Evaluation, RunRecord, read_run
-from cellcls.run.folder import RunFolder
-from cellcls.run.plan import Plan, read_plan
+from cellcls.ops.paired import Paired, difference_interval, mcnemar
+from cellcls.report.expect import Verdict
+from cellcls.report.read import Evaluation, RunRecord
 
 NOISE = 0.05
 """A difference with a p of this or more may be chance."""
-_METHOD_ONLY = ("name", "views")
-"""Settings of an evaluation that do not change the images it is made on."""
 
 
 @attrs.frozen(kw_only=True)
@@ -35,6 +24,8 @@ class Standing:
     """A run among the others. ``against``: its images counted against the best's, this run first."""
 
     label: str
+    name: str
+    """Its label without the seed."""
     record: RunRecord
     value: float | None
     against: Paired | None = None
@@ -106,10 +97,10 @@ class Comparison:
 
     @cached_property
     def evaluations(self) -> tuple[str, ...]:
-        """The evaluations that all runs have, the one they are sorted by first."""
+        """The evaluations that all runs have, first the one they are sorted by, which some may lack."""
         found = [one.record.metrics.evaluations for one in self.standings]
-        shared = [name for name in found[0] if all(name in other for other in found)]
-        order = {self.evaluation: 0, "test": 1, "val": 2}
+        shared = [name for name in found[0] if name == self.evaluation or all(name in other for other in found)]
+        order = {"test": 1, "val": 2} | {self.evaluation: 0}
         return tuple(sorted(shared, key=lambda name: order.get(name, 3)))
 
     @property
@@ -140,127 +131,10 @@ class Comparison:
         return tuple(self._seeds(group) for group in groups.values() if len({_seed(one) for one in group}) > 1)
 
     def _seeds(self, group: Sequence[Standing]) -> Seeds:
-        values = {
-            name: tuple(one.record.metrics.evaluations[name].accuracy for one in group) for name in self.evaluations
-        }
-        return Seeds(label=group[0].record.name, values=values)
-
-
-def read_comparison(paths: Sequence[Path], by: str | None = None) -> Comparison:
-    """Compare the runs in ``paths``; a folder of runs stands for all of them. ``by``: EVALUATION.METRIC.
-
-    Raises ``MissingInputError`` where there is no run, ``UsageError`` where none is finished or has the figure,
-    ``DataError`` where a file is damaged.
-    """
-    folders = list(dict.fromkeys(folder.resolve() for path in paths for folder in _runs(path)))
-    records = {folder: read_run(folder) for folder in folders}
-    finished = {folder: one for folder, one in records.items() if one.metrics.complete and one.metrics.evaluations}
-    home = paths[0].resolve() if len(paths) == 1 else None
-    planned = read_plan(home) if home else Plan()
-    wanted = [folder.name for folder in folders if folder not in finished]
-    made = {folder.name for folder in folders}
-    wanted += [run.folder for file in planned.files for run in file.runs if run.folder not in {*made, "."}]
-    if not finished:
-        raise UsageError(f"none of these runs is finished: {', '.join(wanted)}", "cellcls run --resume RUN")
-    chosen = _chosen(by, list(finished.values()))
-    named = dict(zip(_labels(finished, planned), finished.values(), strict=True))
-    within = {str(folder.relative_to(home)): one for folder, one in finished.items()} if home else {}
-    return Comparison(
-        by=chosen,
-        standings=_ranked(named, chosen),
-        unfinished=tuple(wanted),
-        verdicts=judge(planned, within),
-        title=planned.files[0].name if len(planned.files) == 1 else _title(home),
-        parent=home if home not in records else None,
-    )
-
-
-def _title(home: Path | None) -> str:
-    return home.name if home else "Comparison"
-
-
-def _runs(path: Path) -> list[Path]:
-    folder = RunFolder(path)
-    if folder.recipe.is_file():
-        return [path]
-    found = [one.path for one in folder.children()]
-    if not found:
-        what = "a run folder, nor does it hold any" if path.is_dir() else "there"
-        raise MissingInputError(f"{path}: not {what}", "`cellcls run RECIPE` makes a run folder")
-    return found
-
-
-def _labels(folders: Mapping[Path, RunRecord], planned: Plan) -> list[str]:
-    """Return a short name for each run, no two alike: its variant or recipe, else its folder."""
-    names = [planned.label(folder.name) or one.name for folder, one in folders.items()]
-    twice = {name for name, times in Counter(names).items() if times > 1}
-    own = [folder.name if name in twice else name for name, folder in zip(names, folders, strict=True)]
-    twice = {name for name, times in Counter(own).items() if times > 1}
-    return [str(folder) if name in twice else name for name, folder in zip(own, folders, strict=True)]
-
-
-def _chosen(by: str | None, records: Sequence[RunRecord]) -> str:
-    """Return the figure to sort by: of the test part, where all runs have it."""
-    known = list(dict.fromkeys(name for one in records for name in figures_of(one.metrics)))
-    if by is None:
-        for name in ("test.accuracy", "val.accuracy"):
-            if all(figure(one.metrics, name) is not None for one in records):
-                return name
-        return next(name for name in known if name.endswith(".accuracy"))
-    if by not in known:
-        shown = ", ".join(name for name in known if name.rpartition(".")[2] in METRICS)
-        raise UsageError(f"none of the runs has a figure `{by}`", f"{suggestion(by, known)}there are: {shown}")
-    return by
-
-
-def _ranked(named: Mapping[str, RunRecord], by: str) -> tuple[Standing, ...]:
-    sign = 1 if by.endswith(".loss") else -1
-    standings = [Standing(label=label, record=one, value=figure(one.metrics, by)) for label, one in named.items()]
-    standings.sort(key=lambda one: (one.value is None, sign * (one.value or 0.0), one.label))
-    evaluation = by.rpartition(".")[0]
-    best = standings[0]
-    right = _right(best.record, evaluation)
-    return (best, *(_against(one, best, right, evaluation) for one in standings[1:]))
-
-
-# --- pairing ----------------------------------------------------------------------------------------------------
-
-Right = dict[str, NDArray[Any]]
-"""``index`` (n,) of the images and whether each was named ``right`` (n,)."""
-
-
-def _right(record: RunRecord, evaluation: str) -> Right | None:
-    path = RunFolder(record.folder).array("predictions", evaluation)
-    if not path.is_file():
-        return None
-    index, label, probabilities = (
-        npz.load(npz.member(path, name), limit=1 << 32) for name in ("index", "label", "probabilities")
-    )
-    return {"index": index, "right": probabilities.argmax(1) == label}
-
-
-def _against(one: Standing, best: Standing, best_right: Right | None, evaluation: str) -> Standing:
-    right = _right(one.record, evaluation)
-    if right is None or best_right is None:
-        return attrs.evolve(one, unpaired="no predictions were kept")
-    if one.record.data.hash != best.record.data.hash or not one.record.data.hash:
-        return attrs.evolve(one, unpaired="another data set")
-    if _images(one.record, evaluation) != _images(best.record, evaluation):
-        return attrs.evolve(one, unpaired="the images were made in another way")
-    _, mine, others = np.intersect1d(right["index"], best_right["index"], assume_unique=True, return_indices=True)
-    if not len(mine):
-        return attrs.evolve(one, unpaired="no image in common")
-    return attrs.evolve(one, against=paired(right["right"][mine], best_right["right"][others]))
-
-
-def _images(record: RunRecord, evaluation: str) -> dict[str, Any]:
-    """Return what a recipe says of an evaluation's images: their part, and how they are corrupted."""
-    listed: list[dict[str, Any]] = record.settings.get("evaluate", [])
-    said = next((one for one in listed if one.get("name") == evaluation), {"name": evaluation, "part": evaluation})
-    return {key: value for key, value in said.items() if key not in _METHOD_ONLY}
-
-
-# --- baselines and seeds ----------------------------------------------------------------------------------------
+        found = [one.record.metrics.evaluations for one in group]
+        names = [name for name in self.evaluations if all(name in one for one in found)]
+        values = {name: tuple(one[name].accuracy for one in found) for name in names}
+        return Seeds(label=group[0].name, values=values)
 
 
 def _majority(shown: Evaluation) -> float:
@@ -275,6 +149,9 @@ def _without_seed(record: RunRecord) -> str:
 
 def _seed(one: Standing) -> int | None:
     return one.record.metrics.seed
+
+
+# --- as data ----------------------------------------------------------------------------------------------------
 
 
 def to_data(comparison: Comparison) -> dict[str, Any]:

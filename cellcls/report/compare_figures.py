@@ -81,7 +81,9 @@ def intervals(comparison: Comparison) -> Figure:
 
 def _intervals(axes: Axes, shown: Sequence[Standing], name: str) -> None:
     for row, one in enumerate(shown):
-        found = one.record.metrics.evaluations[name]
+        found = one.record.metrics.evaluations.get(name)
+        if found is None:
+            continue
         low, high = found.accuracy_ci or (found.accuracy, found.accuracy)
         colour = style.DROPPED if one.is_noise is False else style.TRAIN
         axes.plot((low, high), (row, row), color=colour, linewidth=5, alpha=0.6, solid_capstyle="round")
@@ -144,7 +146,7 @@ def cleanings(comparison: Comparison) -> Mapping[str, Mapping[str, int]]:
     for one in comparison.standings:
         after = one.record.data.counts.get("after", {})
         if after and after not in found.values():
-            found[one.label] = after
+            found[one.name] = after
     return found if found[_BEFORE] else {}
 
 
@@ -153,7 +155,7 @@ def classes(cleaned: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> F
     figure, axes = style.new_figure(0.8 + len(names) * (0.16 + 0.15 * len(cleaned)))
     thick = 0.8 / len(cleaned)
     for number, (name, counts) in enumerate(cleaned.items()):
-        colour = style.DROPPED if name == _BEFORE else style.class_colour(number)
+        colour = (style.DROPPED, style.TRAIN, *style.OTHERS)[number % (2 + len(style.OTHERS))]
         places = np.arange(len(names)) - 0.4 + thick * (number + 0.5)
         sizes = [counts.get(one, 0) for one in names]
         label = style.shorten(name if name == _BEFORE else f"after cleaning: {name}", 34)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from cellcls.report.compare import NOISE, Comparison, Standing
+from cellcls.report.compare import NOISE, Comparison, Seeds, Standing
 from cellcls.report.expect import figure
 from cellcls.report.numbers import NOTHING, count, decimal, duration, is_remote, milliseconds, percent, short, starred
 from cellcls.report.tables import REMOTE_NOTE, Row
@@ -23,21 +23,29 @@ def run(comparison: Comparison, one: Standing) -> Row:
     """Return one run's row: figures with intervals, its difference to the best in points, and what it costs."""
     metrics = one.record.metrics
     row = {"run": one.label}
-    if not comparison.by.endswith((".accuracy", ".macro_f1")):
+    if not _is_shown(comparison):
         row[_heading(comparison.by)] = decimal(figure(metrics, comparison.by))
     for name in comparison.evaluations:
-        shown = metrics.evaluations[name]
-        row[f"{starred(name)} accuracy"] = percent(shown.accuracy, shown.accuracy_ci)
+        shown = metrics.evaluations.get(name)
+        row[f"{starred(name)} accuracy"] = percent(shown.accuracy, shown.accuracy_ci) if shown else NOTHING
     main = metrics.evaluations.get(comparison.evaluation)
-    if main is not None:
-        row["macro F1"] = percent(main.macro_f1)
-    if comparison.evaluation in comparison.best.record.metrics.evaluations:
-        row |= _to_best(comparison, one)
+    if is_paired(comparison):
+        row |= {"macro F1": percent(main.macro_f1 if main else None)} | _to_best(comparison, one)
     return row | {
         "time per image": milliseconds(main.seconds_per_image if main else None),
         "parameters": short(metrics.parameters) if metrics.parameters else NOTHING,
         "training": duration(one.training_seconds),
     }
+
+
+def is_paired(comparison: Comparison) -> bool:
+    """Tell whether the runs are sorted by a figure of images that they can be paired on."""
+    return comparison.evaluation in comparison.evaluations
+
+
+def _is_shown(comparison: Comparison) -> bool:
+    """Tell whether the figure the runs are sorted by has a column anyhow."""
+    return is_paired(comparison) and comparison.by.endswith((".accuracy", ".macro_f1"))
 
 
 def _heading(by: str) -> str:
@@ -65,31 +73,31 @@ def _baseline(comparison: Comparison, name: str, shares: Mapping[str, float]) ->
 
 def seeds(comparison: Comparison) -> list[Row]:
     """Return a row for each recipe that ran with several seeds: accuracies as ``97.4% ± 0.2``."""
-    return [
-        {"recipe": one.label, "runs": count(one.runs)}
-        | {
-            f"{starred(name)} accuracy, mean ± sd": f"{percent(one.mean(name))} ± {100 * one.spread(name):.1f}"
-            for name in comparison.evaluations
-        }
-        | {
-            f"{starred(name)}, lowest to highest": f"{percent(min(values))} to {percent(max(values))}"
-            for name, values in one.values.items()
-        }
-        for one in comparison.seeds
-    ]
+    return [_of_seeds(one, comparison.evaluations) for one in comparison.seeds]
+
+
+def _of_seeds(one: Seeds, evaluations: Sequence[str]) -> Row:
+    row = {"recipe": one.label, "runs": count(one.runs)}
+    for name in evaluations:
+        values = one.values.get(name)
+        shown = f"{percent(one.mean(name))} ± {100 * one.spread(name):.1f}" if values else NOTHING
+        ends = f"{percent(min(values))} to {percent(max(values))}" if values else NOTHING
+        row |= {f"{starred(name)} accuracy, mean ± sd": shown, f"{starred(name)}, lowest to highest": ends}
+    return row
 
 
 def notes(comparison: Comparison) -> list[str]:
     """Return what a reader of the table must know, a sentence or two each."""
     found = ["In brackets: 95% intervals. Chance: a guess among the classes. Majority class: always the commonest."]
-    if len(comparison.standings) > 1:
+    if len(comparison.standings) > 1 and is_paired(comparison):
         found.append(
+            f"Macro F1, differences and time are of {starred(comparison.evaluation)}. "
             "Points to best: difference in accuracy on the images that both saw, its interval by Newcombe (1998, "
             "method 10); p: McNemar's exact test. "
             f"{NOISY}: p is {NOISE} or more, so the difference may be chance. No correction for many comparisons."
         )
     reasons = {one.label: one.unpaired for one in comparison.standings if one.unpaired}
-    if reasons:
+    if reasons and is_paired(comparison):
         found.append(f"Not paired: {'; '.join(f'{name}: {why}' for name, why in reasons.items())}.")
     if any(is_remote(name) for name in comparison.evaluations):
         found.append(f"{REMOTE_NOTE}.")
@@ -112,5 +120,5 @@ def verdict(comparison: Comparison) -> str:
     near = [one.label for one in comparison.standings if one.is_noise]
     if not near:
         return f"{found}."
-    said = ", ".join(near[:-1]) + " and " + near[-1] if len(near) > 1 else near[0]
-    return f"{found}; that {said} did worse may be chance."
+    few = " and ".join([", ".join(near[:-1]), near[-1]] if len(near) > 1 else near)
+    return f"{found}; its difference to {few if len(near) <= 3 else f'{len(near)} of the others'} may be chance."

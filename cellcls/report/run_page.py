@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cellcls.ops import files
-from cellcls.report import draw, tables
+from cellcls.report import draw, expect, tables
 from cellcls.report.numbers import count, duration, is_remote, percent, plain, starred
 from cellcls.report.page import Block, Chart, Charts, Commands, Fold, Gallery, Page, Section, Table, Text, render
 from cellcls.report.read import Evaluation, RunRecord, read_run
 from cellcls.report.style import class_colour
+from cellcls.run.plan import read_plan
 
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -36,6 +37,7 @@ def run_page(record: RunRecord, drawn: Mapping[str, bytes]) -> Page:
         banners.append(("INCOMPLETE", f"this run has not ended; `{_resume(record)}` goes on with it."))
     sections = [
         Section(title="Claimed and measured", blocks=list(_claims(record))),
+        Section(title="Expected", blocks=list(_expected(record))),
         Section(title="Evaluations", blocks=list(_evaluations(record))),
         Section(title="Classes", blocks=list(_classes(record))),
         Section(title="Figures", blocks=list(_figures(record, drawn))),
@@ -92,6 +94,14 @@ def _claims(record: RunRecord) -> Iterator[Block]:
     judged = sum(row["verdict"] != tables.NOT_JUDGED for row in rows)
     yield Text(f"{held} of {judged} claims held." if judged else "No claim was judged in this run.")
     yield Table(rows=rows, tones={tables.HELD: "good", tables.NOT_HELD: "bad"})
+
+
+def _expected(record: RunRecord) -> Iterator[Block]:
+    """Show what the recipe's file expects of the evaluations of this one run."""
+    verdicts = expect.judge(read_plan(record.folder), {".": record}) if record.metrics.complete else ()
+    if verdicts:
+        yield Text(expect.summary(verdicts))
+        yield Table(rows=expect.rows(verdicts), tones={tables.HELD: "good", tables.NOT_HELD: "bad"})
 
 
 def _evaluations(record: RunRecord) -> Iterator[Block]:

@@ -29,6 +29,13 @@
     last.safetensors     weights at the end
     stages/I-NAME.safetensors   weights at the end of each stage; .json beside it: what was frozen
     state/               what resuming needs; removed when the run is complete
+    runs.json            only where the recipe's file expects something: see ``cellcls.run.plan``
     figures/*.png        curves, confusion matrices, most confused, heat maps, class counts, train_batch
     report.html          all of it on one self-contained page
+
+A file with variants or seeds, or several recipes, make a folder with one such run folder each, and beside them::
+
+    runs.json            which runs they are, and what the recipes expect of them
+    comparison.html      all of them on one page; comparison.png, intervals.png, curves.png, classes.png: its figures
+    comparison.json      the same as data
 """
