@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--by", metavar="EVALUATION.METRIC", help="The figure to sort by; default: test.accuracy, else val's.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder to write to; default: the one that holds the runs."
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder to write to; default: that of all the runs, else runs/compare-N.",
 )
 @json_option
 def compare(runs: tuple[Path, ...], by: str | None, out: Path | None, as_json: bool) -> None:
@@ -63,14 +65,14 @@ def show_expected(comparison: Comparison) -> None:
 
 
 def compared(results: Sequence[dict[str, Any]]) -> Comparison | None:
-    """Compare the runs of one call, and write it where they share a folder; None where none is finished.
+    """Compare the runs of one call, and write it where they share a folder; None where nothing was evaluated.
 
     A single run is compared with nothing, but what its file expects of its evaluations is judged.
     """
     from cellcls.report.compare_read import read_comparison
     from cellcls.run.plan import FILE
 
-    if all(one["metrics"] is None for one in results):
+    if not any(one["metrics"] and one["metrics"]["evaluations"] for one in results):
         return None
     run = Path(results[0]["run"])
     if not (run.parent / FILE).is_file():

@@ -14,11 +14,12 @@ import click as plain_click
 import rich_click as click
 
 from cellcls.cli.compare import compare
+from cellcls.cli.explain import explain
 from cellcls.cli.export import export
 from cellcls.cli.inspect import check, describe, list_plugins, show
 from cellcls.cli.output import color_system
 from cellcls.cli.recipes import recipes
-from cellcls.cli.results import evaluate, explain, predict
+from cellcls.cli.results import evaluate, predict
 from cellcls.cli.run import run
 from cellcls.errors import CellclsError, ExitCode
 

@@ -1,4 +1,4 @@
-"""Commands on a finished run: ``evaluate``, ``predict``, ``explain``."""
+"""Commands on a finished run: ``evaluate``, ``predict``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import rich_click as click
 
 from cellcls.cli.output import json_option, print_json, say, table
 from cellcls.errors import UsageError
-from cellcls.ops.files import write_bytes, write_json, write_text
+from cellcls.ops.files import write_json, write_text
 from cellcls.registry import load_registry
 from cellcls.run.options import Options
 
@@ -47,7 +47,7 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Measure a run's best weights on a labelled data set, classes matched by name."""
-    _refuse_taken(out)
+    refuse_taken(out)
     registry = load_registry()
     from cellcls.engine.apply import evaluate_on
 
@@ -71,8 +71,8 @@ def evaluate(
     shown = evaluation_of(answer)
     table(f"{run} on {data}", [tables.of_evaluation(shown.part, shown)])
     table("per class", tables.per_class(shown))
-    table("corruptions: balanced error at each severity", tables.corruptions(answer))
-    table("views", tables.views(answer))
+    table("corruptions: balanced error at each severity", tables.corruptions(shown))
+    table("views", tables.views(shown))
 
 
 @click.command()
@@ -96,7 +96,7 @@ def predict(
     to_stdout = str(csv_file) == "-"
     if to_stdout and as_json:
         raise UsageError("--csv - and --json both want stdout", "give --csv a file")
-    _refuse_taken(None if to_stdout else csv_file)
+    refuse_taken(None if to_stdout else csv_file)
     registry = load_registry()
     from cellcls.engine.apply import predict_paths
 
@@ -123,60 +123,10 @@ def predict(
         table(f"{run}", shown)
 
 
-@click.command()
-@run_argument
-@click.option("--data", type=click.Path(path_type=Path), help="A labelled set; default: the run's own test part.")
-@click.option("--images", type=click.IntRange(1, 512), default=16, show_default=True, help="Number of images.")
-@click.option("--use", default="grad_cam", show_default=True, help="The explainer.")
-@click.option("--out", type=click.Path(path_type=Path), help="The picture to make; default: a new one in the run.")
-@device_option
-@threads_option
-@json_option
-def explain(
-    run: Path,
-    data: Path | None,
-    images: int,
-    use: str,
-    out: Path | None,
-    device: str | None,
-    threads: int | None,
-    as_json: bool,
-) -> None:
-    """Draw where a run's best weights look, as heat maps on images."""
-    _refuse_taken(out)
-    registry = load_registry()
-    from cellcls.engine.apply import explain_on
-    from cellcls.report.draw import heat_map_picture
-    from cellcls.report.pictures import Pictures
-
-    maps, classes, figures = explain_on(
-        run, data, registry, Options(device=device, threads=threads), use=use, images=images
-    )
-    target = out or _free(run / "figures" if run.is_dir() else run.parent, "explain")
-    write_bytes(target, heat_map_picture(Pictures(**maps.pictures()), classes))
-    answer = {"picture": str(target), **figures}
-    if as_json:
-        print_json(answer)
-    else:
-        shown = {
-            "picture": target,
-            "images": figures["images"],
-            "heat on the cell": f"{figures['heat_inside']:.1%}",
-            "the cell's share of the area": f"{figures['cell_area']:.1%}",
-        }
-        table("heat maps", [shown])
-
-
-def _refuse_taken(path: Path | None) -> None:
+def refuse_taken(path: Path | None) -> None:
+    """Raise ``UsageError`` where there is something at ``path`` already."""
     if path is not None and path.exists():
         raise UsageError(f"{path} is there already, and is not overwritten")
-
-
-def _free(folder: Path, stem: str) -> Path:
-    number = 1
-    while (folder / f"{stem}-{number}.png").exists():
-        number += 1
-    return folder / f"{stem}-{number}.png"
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

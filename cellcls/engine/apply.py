@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from cellcls.api import Explainer, Source
 from cellcls.engine.data import Indices, cache_folder, prepare
+from cellcls.engine.depth import Comparison, compare_depths
 from cellcls.engine.device import Machine
 from cellcls.engine.device import machine as resolve_machine
 from cellcls.engine.evaluate import predict
 from cellcls.engine.explain import HeatMaps, heat_figures, heat_maps, masks, spread
 from cellcls.engine.images import Images
 from cellcls.engine.measure import measure
-from cellcls.engine.network import NetworkConfig, Trained, load_network
+from cellcls.engine.network import Network, NetworkConfig, Trained, load_network
 from cellcls.errors import DataError, MissingInputError, UsageError
 from cellcls.ops import npz
 from cellcls.ops.decode import EXTENSIONS, decode, fit
@@ -83,18 +84,60 @@ def evaluate_on(
     }
 
 
+@attrs.frozen(kw_only=True)
+class Explained:
+    """Heat maps of a run's best weights, and their comparison with another network."""
+
+    maps: HeatMaps
+    classes: tuple[str, ...]
+    figures: dict[str, float]
+    comparison: Comparison | None
+
+
 def explain_on(
-    run: Path, data: Path | None, registry: Registry, options: Options, *, use: str, images: int
-) -> tuple[HeatMaps, tuple[str, ...], dict[str, float]]:
-    """Return heat maps of a run's best weights on ``data`` (None: its own test part), the classes and the figures."""
+    run: Path,
+    data: Path | None,
+    registry: Registry,
+    options: Options,
+    *,
+    use: str = "grad_cam",
+    images: int = 16,
+    other: Path | None = None,
+    depths: int = 16,
+) -> Explained:
+    """Explain a run's best weights on ``data`` (None: its own test part), and compare depth by depth: with ``other``,
+    else the network of the first stage with that of the last, where there are several."""
     cls = registry.find("explainer", use)
     if cls is None:
         raise UsageError(f"no explainer is called `{use}`", f"there are: {', '.join(registry.names('explainer'))}")
-    explainer = cast("Explainer", cast("Any", cls)(images=images))
+    explainer = cast("Explainer", cast("Any", cls)(images=images, depths=depths))
     opened = _open(run, data, registry, options, None) if data else _own(run, registry, options)
     chosen = spread(opened.images.source.labels, opened.indices, images)
     maps = heat_maps(explainer, opened.trained.network, opened.images, chosen)
-    return maps, opened.trained.config.classes, heat_figures(maps, masks(opened.images.source, maps))
+    pair = _pair(run, other, opened, registry)
+    names, networks = pair if pair else (("", ""), None)
+    return Explained(
+        maps=maps,
+        classes=opened.trained.config.classes,
+        figures=heat_figures(maps, masks(opened.images.source, maps)),
+        comparison=compare_depths(explainer, networks, names, opened.images, chosen) if networks else None,
+    )
+
+
+def _pair(
+    run: Path, other: Path | None, opened: _Opened, registry: Registry
+) -> tuple[tuple[str, str], tuple[Network, Network]] | None:
+    """Return the two networks to compare and their names, or None."""
+    if other is not None:
+        second = load_network(other, registry)
+        if second.config.classes != opened.trained.config.classes:
+            raise DataError(f"{other}: its classes are not those of {run}", "compare runs on the same classes")
+        return (run.stem, other.stem), (opened.trained.network, second.network.to(opened.machine.device))
+    files = sorted((run / "stages").glob("*.safetensors"), key=lambda file: int(file.stem.partition("-")[0]))
+    if len(files) < 2:
+        return None
+    first, last = (load_network(file, registry).network.to(opened.machine.device) for file in (files[0], files[-1]))
+    return (files[0].stem, files[-1].stem), (first, last)
 
 
 @attrs.frozen(kw_only=True)

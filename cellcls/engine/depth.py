@@ -84,10 +84,18 @@ def compare_depths(
     images: Images,
     indices: Indices,
 ) -> Comparison:
-    """Compare two networks of one architecture on ``indices``, at up to ``explainer.depths`` layers, evenly spread."""
-    layers = _spaced(networks[0].features.layers, explainer.depths)
+    """Compare two networks on ``indices``, at up to ``explainer.depths`` layers, evenly spread. Networks of different
+    architectures are compared at the same relative depths; layers and shares are then those of the first."""
+    count = min(explainer.depths, *(len(one.features.layers) for one in networks))
+    spaced = [_spaced(one.features.layers, count) for one in networks]
+    layers = spaced[0]
     depth = networks[0].depth("the backbone")
-    both = [tuple(heat_maps(explainer, one, images, indices, layer=layer) for one in networks) for layer in layers]
+    both = [
+        tuple(
+            heat_maps(explainer, one, images, indices, layer=layer) for one, layer in zip(networks, pair, strict=True)
+        )
+        for pair in zip(*spaced, strict=True)
+    ]
     inside = masks(images.source, both[0][0])
     figures = [[heat_figures(one, inside) for one in pair] for pair in both]
     return Comparison(

@@ -2,7 +2,8 @@
 
 All figures are functions of the matrix, so a bootstrap resample of the images is one draw of a multinomial over its
 cells (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13), and 2,000 of them cost milliseconds.
-Where a figure is 0 or 1 every resample agrees and the bootstrap has no width: there Wilson's interval is used.
+Where every resample agrees (all right, all wrong, or each class one of the two) the bootstrap has no width: there
+Wilson's interval is used.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def wilson(successes: float, trials: float) -> tuple[float, float]:
     share, z2 = successes / trials, Z95 * Z95
     centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     half = Z95 / (1 + z2 / trials) * np.sqrt(share * (1 - share) / trials + z2 / (4 * trials * trials))
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    # at the ends the bound is exact but for rounding
+    return (0.0 if share <= 0 else float(centre - half)), (1.0 if share >= 1 else float(centre + half))
 
 
 def summary(
@@ -94,10 +96,8 @@ def _effective_trials(confusion: NDArray[np.int64]) -> dict[str, float]:
 
 
 def _interval(value: float, resampled: Floats, trials: float) -> tuple[float, float]:
-    if value <= 0 or value >= 1:
-        return wilson(value * trials, trials)
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return float(low), float(high)
+    low, high = map(float, np.quantile(resampled, [0.025, 0.975]))
+    return (low, high) if high - low > 1e-12 else wilson(value * trials, trials)
 
 
 def _of_class(confusion: NDArray[np.int64], number: int, repeats: int) -> dict[str, Any]:

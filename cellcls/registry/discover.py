@@ -62,7 +62,7 @@ def _offered(point: metadata.EntryPoint) -> list[type[Component]]:
     try:
         manager.register(module, name=point.name)
         manager.check_pending()
-    except Exception as error:  # pluggy looks at every name of the module, which may do anything
+    except Exception as error:  # pluggy looks at everything in the module; a proxy may raise
         raise _Refused(f"hook refused: {_brief(error)}") from error
     if not manager.get_hookcallers(module):
         raise _Refused(f"`{point.value}` has no hook: define {_HOOK}() marked with @cellcls.api.hookimpl")

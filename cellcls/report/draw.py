@@ -11,7 +11,7 @@ from cellcls.report import figures, pictures, style, tables
 from cellcls.report.mosaic import mosaic
 from cellcls.report.numbers import starred
 from cellcls.report.pictures import Group, Pictures, Tile
-from cellcls.report.read import Evaluation, RunRecord
+from cellcls.report.read import DepthsRecord, Evaluation, RunRecord
 
 EXAMPLES_PER_PAIR = 6
 LARGEST_BATCH = 24
@@ -52,6 +52,8 @@ def _mosaics(record: RunRecord) -> Iterator[tuple[str, bytes]]:
         groups = confused_groups(record, name, shown)
         if groups:
             yield file_name("confused", name), style.to_png(mosaic(groups))
+    for name, compared in record.depths.items():
+        yield file_name("depths", name), style.to_png(figures.depths(compared))
     for name in record.explained:
         yield file_name("heatmaps", name), style.to_png(mosaic(heatmap_groups(record, name)))
     if record.train_batch is not None:
@@ -90,6 +92,12 @@ def _other_examples(record: RunRecord, name: str, pairs: Sequence[tables.Confusi
 def heatmap_groups(record: RunRecord, name: str) -> Sequence[Group]:
     """Return the heat maps of an explanation: each image, and beside it the image under its map."""
     return [Group(tiles=pictures.judged(record.explained[name], record.classes))]
+
+
+def depths_picture(compared: DepthsRecord) -> bytes:
+    """Draw a comparison that is in no run folder; return the PNG file."""
+    with style.drawing():
+        return style.to_png(figures.depths(compared))
 
 
 def heat_map_picture(maps: Pictures, classes: Sequence[str]) -> bytes:

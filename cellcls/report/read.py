@@ -51,6 +51,13 @@ class Evaluation:
     seconds_per_image: float | None = None
     per_class: Mapping[str, ClassScore] = attrs.field(factory=dict)
     confusion: tuple[tuple[int, ...], ...] = attrs.field()
+    views: Mapping[str, Mapping[str, float]] = attrs.field(factory=dict)
+    """By view of test-time augmentation: ``accuracy``, and how many predictions it ``fixed`` and ``broken``."""
+    severities: tuple[int, ...] = ()
+    balanced_error: Mapping[str, tuple[float, ...]] = attrs.field(factory=dict)
+    """By corruption: 1 - balanced accuracy at each severity."""
+    relative_balanced_error: Mapping[str, float] = attrs.field(factory=dict)
+    """By corruption: the error it adds, in percent of what it adds to the published AlexNet."""
 
     @confusion.validator
     def _square(self, _attribute: object, value: tuple[tuple[int, ...], ...]) -> None:
@@ -116,6 +123,28 @@ class DataRecord:
 
 
 @attrs.frozen(kw_only=True)
+class DepthRecord:
+    """Two networks compared at one layer."""
+
+    layer: str
+    frozen_share: float
+    similarity: float
+    heat_inside: Interval
+
+
+@attrs.frozen(kw_only=True)
+class DepthsRecord:
+    """``explain/NAME.json``: two networks compared depth by depth. ``advised``: the first layer where they part."""
+
+    names: tuple[str, str]
+    same_above: float
+    advised: str | None = None
+    frozen_share: float
+    cell_area: float
+    depths: tuple[DepthRecord, ...]
+
+
+@attrs.frozen(kw_only=True)
 class Metrics:
     """``metrics.json``; a run that has not come so far has no such file, and these defaults."""
 
@@ -147,6 +176,8 @@ class RunRecord:
     explained: Mapping[str, Pictures]
     """Heat maps, by explanation."""
     train_batch: Pictures | None
+    depths: Mapping[str, DepthsRecord] = attrs.field(factory=dict)
+    """Comparisons of two stages, by explanation."""
 
     @property
     def name(self) -> str:
@@ -195,12 +226,18 @@ def read_run(folder: Path) -> RunRecord:
         examples=_pictures(folder / "examples"),
         explained=_pictures(folder / "explain"),
         train_batch=read_pictures(folder / "train_batch.npz"),
+        depths={path.stem: _record(path, DepthsRecord) for path in sorted((folder / "explain").glob("*.json"))},
     )
 
 
 def evaluation_of(answer: Mapping[str, Any]) -> Evaluation:
     """Return figures that are in no run folder as an evaluation. Raises ``DataError``."""
     return _structure("the figures", dict(answer), Evaluation)
+
+
+def depths_of(record: Mapping[str, Any]) -> DepthsRecord:
+    """Return a comparison that is in no run folder. Raises ``DataError``."""
+    return _structure("the comparison", dict(record), DepthsRecord)
 
 
 def _no_run(folder: Path) -> MissingInputError:

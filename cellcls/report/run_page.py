@@ -111,6 +111,15 @@ def _evaluations(record: RunRecord) -> Iterator[Block]:
     note = "In brackets: 95% intervals. Balanced accuracy and macro F1 count every class alike, however rare it is."
     remote = any(is_remote(name) for name in record.metrics.evaluations)
     yield Table(rows=rows, note=f"{note} {tables.REMOTE_NOTE}." if remote else note)
+    yield from _conditions(record)
+
+
+def _conditions(record: RunRecord) -> Iterator[Block]:
+    """Show what is particular to an evaluation: its corruptions, its views."""
+    for name, shown in record.metrics.evaluations.items():
+        for title, rows in (("corruptions", tables.corruptions(shown)), ("views", tables.views(shown))):
+            if rows:
+                yield Fold(title=f"{starred(name)}: {title}", blocks=[Table(rows=rows)])
 
 
 def _classes(record: RunRecord) -> Iterator[Block]:
@@ -142,6 +151,9 @@ _CAPTIONS = {
     "per_class": "Share of each class's images that was named right. The bar is the 95% interval: with few images it "
     "is wide. The dashed line is the mean over the classes.",
     "classes": "Images of each class: where they went, and how many the cleaning dropped. The number is what was kept.",
+    "depths": "Two networks compared layer by layer, from shallow to deep. Above: how alike their heat maps are; the "
+    "dashed line is where we call them the same. Below: how much of the heat lies on the cell; the dashed line is what "
+    "looking anywhere would give. The upright line is the first layer where they part: all before it may stay frozen.",
     "confusion": "Each row is a class as given, each column what the network said: the diagonal is right, all else is "
     "a mistake. Below each count its share of the row.",
 }
@@ -164,6 +176,9 @@ def _figures(record: RunRecord, drawn: Mapping[str, bytes]) -> Iterator[Block]:
         yield Charts(charts=found)
     if headline:
         yield from _confused(record, *headline)
+    for name in record.depths:
+        if chart := _chart(drawn, "depths", draw.file_name("depths", name)):
+            yield Charts(charts=[chart])
     for name, explained in record.explained.items():
         layer = f" Layer: {explained.layer}." if explained.layer else ""
         title, groups = f"Where it looked: {plain(name)}", draw.heatmap_groups(record, name)

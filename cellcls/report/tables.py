@@ -66,28 +66,28 @@ def per_class(evaluation: Evaluation) -> list[Row]:
     ]
 
 
-def corruptions(figures: Mapping[str, Any]) -> list[Row]:
+def corruptions(shown: Evaluation) -> list[Row]:
     """Return a row for each corruption of an evaluation (none: no rows): balanced error at each severity, their mean,
     and, where the suite has published figures, the error added relative to AlexNet's."""
-    relative = figures.get("relative_balanced_error", {})
+    relative = shown.relative_balanced_error
     rows = []
-    for name, errors in figures.get("balanced_error", {}).items():
-        each = {f"severity {level}": percent(error) for level, error in zip(figures["severities"], errors, strict=True)}
+    for name, errors in shown.balanced_error.items():
+        each = {f"severity {level}": percent(error) for level, error in zip(shown.severities, errors, strict=True)}
         row = {"corruption": plain(name), **each, "mean": percent(sum(errors) / len(errors))}
         rows.append(row | ({"relative to AlexNet": f"{relative[name]:.0f}%"} if relative else {}))
     return rows
 
 
-def views(figures: Mapping[str, Any]) -> list[Row]:
+def views(shown: Evaluation) -> list[Row]:
     """Return a row for each view of an evaluation with test-time augmentation (none: no rows)."""
     return [
         {
             "view": plain(name),
             "accuracy": percent(one["accuracy"]),
-            "fixed": count(one["fixed"]),
-            "broken": count(one["broken"]),
+            "fixed": count(int(one["fixed"])),
+            "broken": count(int(one["broken"])),
         }
-        for name, one in figures.get("views", {}).items()
+        for name, one in shown.views.items()
     ]
 
 

@@ -74,10 +74,16 @@ def read_plan(folder: Path) -> Plan:
     path = folder / FILE
     if not path.is_file():
         return Plan()
+    found = read_json(path)
     try:
-        return cattrs.structure(read_json(path), Plan)
-    except DataError:
-        raise
+        made = cattrs.structure({"files": found["files"]}, Plan)
     except Exception as error:  # cattrs gathers all problems into a group of its own
-        problems = cattrs.transform_error(error)
-        raise DataError(f"{path}: {'; '.join(problems[:3])}", "remove the file: its expectations go too") from error
+        raise _damaged(path, "; ".join(cattrs.transform_error(error)[:3])) from error
+    problem = next((one.problem() for file in made.files for one in file.expect if one.problem()), None)
+    if problem:
+        raise _damaged(path, problem)
+    return made
+
+
+def _damaged(path: Path, problem: str) -> DataError:
+    return DataError(f"{path}: {problem}", "remove the file: its expectations go too")

@@ -16,11 +16,14 @@ import numpy as np
 import pytest
 import timm
 import torch
+import torchvision
 from PIL import Image
+from torch import nn
 
 from cellcls.cli import main
 from cellcls.engine.apply import predict_paths
 from cellcls.engine.export import codabench, export_run, onnx
+from cellcls.engine.export.program import printed, traced
 from cellcls.engine.job import Job
 from cellcls.engine.network import load_network
 from cellcls.engine.train import run
@@ -188,6 +191,42 @@ def test_a_wrong_submission_is_not_written(
     with pytest.raises(DataError, match=reason):
         export_run(runs("cnn5"), "codabench", tmp_path / "out.zip", registry)
     assert empty(tmp_path)
+
+
+class Positions(nn.Module):
+    """Makes a tensor of its own, which lies where the network does."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean((1, 2)) * torch.arange(images.shape[-1], device=images.device)
+
+
+class Branches(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images if images.sum() > 0 else -images
+
+
+class Foreign(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        boxes = torch.zeros(1, 5, device=images.device)
+        return torchvision.ops.roi_align(images, boxes, 1)
+
+
+def test_a_network_is_printed_as_code():
+    example = torch.rand(3, 3, 8, 8)
+    code = printed(traced(Positions(), example[:2]))
+    lines = ["def network(images):", *(f"    {line}" for line in code.body)]
+    names: dict[str, Any] = {"torch": torch, "device": lambda **_: torch.device("meta")}
+    exec("\n".join(lines), names)
+    (found,) = names["network"](example.to("meta"))
+    assert found.device.type == "meta"
+    names["device"] = torch.device
+    torch.testing.assert_close(names["network"](example)[0], Positions()(example))
+
+
+@pytest.mark.parametrize(("network", "reason"), [(Branches(), "cannot trace"), (Foreign(), "torchvision.roi_align")])
+def test_what_cannot_be_code_is_refused(network: nn.Module, reason: str):
+    with pytest.raises(UsageError, match=reason):
+        printed(traced(network, torch.zeros(2, 3, 8, 8)))
 
 
 # --- onnx -------------------------------------------------------------------------------------------------------

@@ -70,9 +70,9 @@ BROKEN = {
         HEAD.format(name="a") + "@hookimpl\ndef cellcls_components(registry): return [Pool]",
         "hook refused: PluginValidationError",
     ),
-    "looking_at_it_raises": (
-        "def __getattr__(name): raise RuntimeError('do not look')\ndef __dir__(): return ['bait']",
-        "hook refused: RuntimeError: do not look",
+    "looking_at_it_raises": (  # as a proxy does outside its context
+        "class Proxy:\n    @property\n    def __class__(self): raise RuntimeError('no context')\nproxy = Proxy()",
+        "hook refused: RuntimeError: no context",
     ),
     "hook_raises": (HEAD.format(name="a") + HOOK.format(answer="1 / 0"), "cellcls_components() failed: ZeroDivision"),
     "hook_exits": (HEAD.format(name="a") + HOOK.format(answer="exit(1)"), "cellcls_components() failed: SystemExit"),

@@ -1,0 +1,126 @@
+"""``cellcls explain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from cellcls.cli.output import json_option, print_json, table
+from cellcls.cli.results import device_option, refuse_taken, run_argument, threads_option
+from cellcls.errors import UsageError
+from cellcls.ops.files import write_bytes
+from cellcls.registry import load_registry
+from cellcls.run.options import Options
+
+
+@click.command()
+@run_argument
+@click.argument("other", required=False, type=click.Path(path_type=Path), metavar="[OTHER_RUN]")
+@click.option("--data", type=click.Path(path_type=Path), help="A labelled set; default: the run's own test part.")
+@click.option("--images", type=click.IntRange(1, 512), default=16, show_default=True, help="Number of images.")
+@click.option(
+    "--depths", type=click.IntRange(2, 512), default=16, show_default=True, help="Layers to compare, at most."
+)
+@click.option("--use", default="grad_cam", show_default=True, help="The explainer.")
+@click.option("--out", type=click.Path(path_type=Path), help="The picture to make; default: a new one in the run.")
+@device_option
+@threads_option
+@json_option
+def explain(
+    run: Path,
+    other: Path | None,
+    data: Path | None,
+    images: int,
+    depths: int,
+    use: str,
+    out: Path | None,
+    device: str | None,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Draw where a run's best weights look, as heat maps on images.
+
+    A run of several stages is also compared before and after: its first stage's network with its last one's, depth by
+    depth. With OTHER_RUN, the two runs are compared on the same images.
+    """
+    refuse_taken(out)
+    registry = load_registry()
+    from cellcls.engine.apply import explain_on
+
+    found = explain_on(
+        run, data, registry, Options(device=device, threads=threads), use=use, images=images, other=other, depths=depths
+    )
+    target = out or _free(run / "figures" if run.is_dir() else run.parent)
+    answer = {"run": str(run), **_draw(found, target)}
+    if as_json:
+        print_json(answer)
+        return
+    figures = found.figures
+    heat = {
+        "picture": target,
+        "images": figures["images"],
+        "heat on the cell": f"{figures['heat_inside']:.1%}",
+        "the cell's share of the area": f"{figures['cell_area']:.1%}",
+    }
+    table("heat maps", [heat])
+    if found.comparison is not None:
+        _tell(found.comparison.record(), answer["depths_picture"])
+
+
+def _draw(found: Any, target: Path) -> dict[str, Any]:
+    """Write the pictures; return the answer for scripts."""
+    from cellcls.report.draw import depths_picture, heat_map_picture
+    from cellcls.report.pictures import Pictures
+    from cellcls.report.read import depths_of
+
+    comparison = found.comparison
+    shown = [found.maps] if comparison is None else list(comparison.last)
+    targets = [target] if comparison is None else [_beside(target, name) for name in comparison.names]
+    depths = _beside(target, "depths")
+    for path in (*targets, *([] if comparison is None else [depths])):
+        refuse_taken(path)
+    for path, maps in zip(targets, shown, strict=True):
+        write_bytes(path, heat_map_picture(Pictures(**maps.pictures()), found.classes))
+    answer = {"picture": str(targets[0]), **found.figures}
+    if comparison is None:
+        return answer
+    write_bytes(depths, depths_picture(depths_of(comparison.record())))
+    pictures = {"pictures": [str(path) for path in targets], "depths_picture": str(depths)}
+    return answer | pictures | {"comparison": comparison.record()}
+
+
+def _tell(record: dict[str, Any], picture: str) -> None:
+    first, second = record["names"]
+    rows = [
+        {
+            "layer": one["layer"],
+            "parameters before it": f"{one['frozen_share']:.1%}",
+            "similarity": f"{one['similarity']:.2f}",
+            f"heat on the cell, {first}": f"{one['heat_inside'][0]:.1%}",
+            f"{second}": f"{one['heat_inside'][1]:.1%}",
+        }
+        for one in record["depths"]
+    ]
+    table(f"{first} and {second}, depth by depth; picture: {picture}", rows)
+    if record["advised"]:
+        print(
+            f"advice: freeze what comes before {record['advised']} ({record['frozen_share']:.1%} of the parameters): "
+            f"there the maps fall below a correlation of {record['same_above']:g}"
+        )
+    else:
+        print(f"advice: freeze the whole backbone: nowhere do the maps fall below {record['same_above']:g}")
+
+
+def _beside(target: Path, name: str) -> Path:
+    if not target.suffix:
+        raise UsageError(f"{target}: name a picture, as in maps.png")
+    return target.with_name(f"{target.stem}-{name}{target.suffix}")
+
+
+def _free(folder: Path) -> Path:
+    number = 1
+    while any(folder.glob(f"explain-{number}[-.]*")):
+        number += 1
+    return folder / f"explain-{number}.png"

@@ -1,0 +1,70 @@
+"""Finished run folders written by hand: as little of one as a comparison reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+
+from cellcls.ops.metrics import confusion_matrix, summary
+
+CLASSES = ["basophil", "monocyte"]
+
+
+def write_small_run(
+    folder: Path,
+    right: dict[str, list[int]],
+    *,
+    name: str | None = None,
+    seed: int = 42,
+    data: str = "3fb1",
+    first: int = 0,
+    rehearsal: bool = False,
+    complete: bool = True,
+    evaluate: list[dict[str, Any]] | None = None,
+    counts: dict[str, Any] | None = None,
+    select: float = 0.5,
+) -> Path:
+    """Write a run of two classes. ``right``: of each evaluation, 1 for an image named right and 0 for one that was not;
+    its images are numbered from ``first``. ``select``: ``val.accuracy`` of its best epoch."""
+    folder.mkdir(parents=True)
+    name = name or folder.name
+    evaluations = {}
+    for evaluation, marks in right.items():
+        hits = np.array(marks, bool)
+        label = np.arange(len(hits)) % 2
+        predicted = np.where(hits, label, 1 - label)
+        (folder / "predictions").mkdir(exist_ok=True)
+        np.savez(
+            folder / "predictions" / f"{evaluation}.npz",
+            index=np.arange(len(hits)) + first,
+            label=label,
+            probabilities=np.eye(2, dtype=np.float32)[predicted],
+        )
+        figures = summary(confusion_matrix(label, predicted, 2), CLASSES)
+        part = evaluation if evaluation in ("train", "val") else "test"
+        evaluations[evaluation] = {**figures, "part": part, "seconds_per_image": 0.001, "loss": 0.4}
+    listed = evaluate or [{"name": one} for one in right]
+    recipe = {"name": name, "seed": seed, "train": {"select": "val.accuracy"}, "evaluate": listed}
+    (folder / "recipe.toml").write_text(tomli_w.dumps(recipe))
+    metrics = {
+        "name": name,
+        "seed": seed,
+        "rehearsal": rehearsal,
+        "complete": complete,
+        "parameters": 1000,
+        "train_running": {"accuracy": 0.8, "loss": 0.3},
+        "evaluations": evaluations,
+    }
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "data.json").write_text(json.dumps({"hash": data, "classes": CLASSES, "n": 50, "counts": counts or {}}))
+    epoch = {"stage": 0, "stage_name": "1", "seconds": 1.5}
+    lines = [
+        epoch | {"epoch": number, "best": value == select, "val.accuracy": value, "val.loss": 1 - value}
+        for number, value in enumerate((select - 0.1, select, select - 0.2))
+    ]
+    (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
