@@ -54,7 +54,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
     for heads in range(fewer):
         ways = ways * (tosses - heads) // (heads + 1)
         total += ways
-    return min(1.0, 2 * total / 2**tosses)
+    return min(1.0, float(2 * total / 2**tosses))
 
 
 def difference_interval(counts: Paired) -> tuple[float, float]:
