@@ -25,7 +25,12 @@ def mended(target: Any, value: Any, path: Path) -> str:
         if not any(map(_is_table, arms)):
             return ""
         return f"write [{key}], with single brackets: there is only one" if len(path) == 1 else f"{key} = {{ ... }}"
-    return _instead_of_scalar(arms, value, key)
+    return "" if is_too_large(value) else _instead_of_scalar(arms, value, key)
+
+
+def is_too_large(value: Any) -> bool:
+    """Tell whether ``value`` is an integer beyond 64 bits: TOML has none, and ``str`` refuses thousands of digits."""
+    return type(value) is int and not -(2**63) <= value < 2**63
 
 
 def _instead_of_text(arms: tuple[Any, ...], value: str, key: str, path: Path) -> str:

@@ -111,11 +111,6 @@ def suggestion(wrong: str, right: Iterable[str]) -> str:
     return f"did you mean `{close[0]}`?  " if close else ""
 
 
-def dotted(path: Path) -> str:
-    """Return a path as it is written after ``--set``: ``stages.0.optimizer.lr``."""
-    return ".".join(map(str, path))
-
-
 def whole_line(content: str, line: int) -> Span:
     """Return the span of a line, counted from 1."""
     lines = content.split("\n")

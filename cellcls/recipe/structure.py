@@ -16,7 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import attrs
 
 from cellcls.api import KINDS, Component, Param
-from cellcls.recipe.mending import mended
+from cellcls.recipe.mending import is_too_large, mended
 from cellcls.recipe.model import OUTER, Recipe, Stage
 from cellcls.recipe.problems import Problem, suggestion
 from cellcls.recipe.scan import Path
@@ -245,7 +245,7 @@ def _fits(target: Any, value: Any) -> bool:
         return any(_fits(arm, value) for arm in get_args(target))
     if origin is Literal:
         return any(value == option and type(value) is type(option) for option in get_args(target))
-    if type(value) is int and not -(2**63) <= value < 2**63:  # TOML's own limit, and that of what computes with it
+    if is_too_large(value):
         return False
     if origin is tuple:
         arms = get_args(target)
@@ -273,7 +273,7 @@ def _shown(value: Any) -> str:
         return f"a list of {len(value)}"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int):  # str() refuses thousands of digits
-        return str(value) if -(2**63) <= value < 2**63 else "a number beyond 64 bits"
+    if is_too_large(value):
+        return "a number beyond 64 bits"
     text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

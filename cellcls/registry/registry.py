@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 
 import attrs
 
@@ -40,11 +39,6 @@ class Registry:
     def find(self, kind: str, name: str) -> type[Component] | None:
         """Return a component class, or None where nobody offers it."""
         return self.components.get(kind, {}).get(name)
-
-    def suggest(self, kind: str, name: str) -> str | None:
-        """Return the name that ``name`` was probably meant to be."""
-        close = get_close_matches(name, self.names(kind), n=1)
-        return close[0] if close else None
 
     def __iter__(self) -> Iterator[type[Component]]:
         for kind in KINDS:

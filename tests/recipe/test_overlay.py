@@ -364,3 +364,39 @@ def test_no_file_breaks_anything(tmp_path_factory: pytest.TempPathFactory, conte
     path.write_bytes(content)
     with pytest.raises((RecipeError, MissingInputError)):
         load(path, Registry(components={}, plugins=()))
+
+
+HOSTILE = {
+    "lists": "x = " + "[" * 399 + "]" * 399,
+    "lists_too_deep": "x = " + "[" * 5000 + "]" * 5000,
+    "tables": "x = " + "{ a = " * 399 + "1" + " }" * 399,
+    "dotted": "x." * 999 + "x = 1",
+    "dotted_table": "[" + "x." * 999 + "x]",
+    "dotted_too_deep": "x." * 50_000 + "x = 1",
+    "hexadecimal": "seed = 0x" + "f" * 5000,
+    "digits": "seed = " + "9" * 5000,
+    "exponent": "[head]\ndropout = 1e400",
+    "long_key": "k" * 100_000 + " = 1",
+    "long_text": 'seed = "' + "x" * 100_000 + '"',
+    "many": "\n".join(f"k{number} = 1" for number in range(300)),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_file_is_refused_in_words(case: str, tmp_path: FilePath, builtins: Registry) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(HOSTILE[case])
+    with pytest.raises(RecipeError) as caught:
+        load(path, builtins)
+    first = str(caught.value).split("\n")[0]
+    assert first.startswith(str(path))
+    if case != "long_key":
+        assert len(first) < len(str(path)) + 300
+
+
+@pytest.mark.parametrize("case", ["lists", "lists_too_deep", "tables", "hexadecimal", "digits", "exponent"])
+def test_a_hostile_value_is_refused_in_words(case: str, tmp_path: FilePath, builtins: Registry) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text("")
+    with pytest.raises((RecipeProblems, UsageError), match="--set"):
+        load(path, builtins, overrides=["head.dropout=" + HOSTILE[case].partition(" = ")[2]])

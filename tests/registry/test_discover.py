@@ -194,10 +194,3 @@ def test_registries_share_nothing(plugin: Plugin) -> None:
     assert load_registry([plugin("sound", GOOD)]).names("head") == ("sound",)
     assert load_registry([]).names("head") == ()
     assert load_registry([]).plugins == ()
-
-
-def test_the_nearest_name_is_suggested() -> None:
-    registry = load_registry(builtin())
-    assert registry.suggest("head", "liner") == "linear"
-    assert registry.suggest("head", "xyz") is None
-    assert registry.suggest("no kind", "linear") is None
