@@ -21,6 +21,7 @@ def check(recipe: Recipe, *, rehearse: bool) -> Iterator[Problem]:
         yield from _frozen(recipe)
     yield from _names(recipe)
     yield from _watched(recipe)
+    yield from _compared(recipe)
     yield from _claimed(recipe)
     if recipe.split.val + recipe.split.test >= 1:
         said = "`val` and `test` together leave nothing to train on: their sum must be below 1"
@@ -72,7 +73,7 @@ def _frozen(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _watched(recipe: Recipe) -> Iterator[Problem]:
-    """A watched metric must be one that an epoch measures, and the best weights are not those of the test."""
+    """A watched metric must be one that an epoch measures, and nothing in training may follow the test."""
     parts = {name: recipe.evaluation(name).part_name for name in (*PARTS, *(one.name for one in recipe.evaluate))}
     for path, metric in _watching(recipe):
         select = path == ("train", "select")
@@ -82,13 +83,13 @@ def _watched(recipe: Recipe) -> Iterator[Problem]:
             for name, part in parts.items()
             for one in (TRAIN_METRICS if name == "train" else METRICS)
         }
-        offered = [name for name, part in known.items() if part == "val" or not select]
+        offered = [name for name, part in known.items() if part == "val" or (part == "train" and not select)]
         hint = f"{suggestion(metric, offered)}there are: {', '.join(offered)}"
         if metric not in known:
             yield Problem(path, f"`{metric}` is no figure of this recipe", hint)
-        elif select and known[metric] != "val":
+        elif metric not in offered:
             on = "" if evaluation == known[metric] else f", which is on the part `{known[metric]}`"
-            yield Problem(path, f"`select` must not look at `{evaluation}`{on}", hint)
+            yield Problem(path, f"`{path[-1]}` must not look at `{evaluation}`{on}", hint)
 
 
 def _watching(recipe: Recipe) -> Iterator[tuple[Path, str]]:
@@ -100,6 +101,16 @@ def _watching(recipe: Recipe) -> Iterator[tuple[Path, str]]:
     yield ("train", "select"), recipe.train.select
     for path, one in watching:
         yield from (((*path, field), getattr(one, field)) for field in one.watches)
+
+
+def _compared(recipe: Recipe) -> Iterator[Problem]:
+    """An explanation that compares stages must name stages."""
+    stages = _named(recipe)["stages"]
+    for number, one in enumerate(recipe.explain):
+        for place, stage in enumerate(one.compare or ()):
+            if stage not in stages:
+                hint = f"{suggestion(stage, stages)}there are: {', '.join(stages)}"
+                yield Problem(("explain", number, "compare", place), f"no stage is called `{stage}`", hint)
 
 
 def _claimed(recipe: Recipe) -> Iterator[Problem]:
