@@ -56,8 +56,12 @@ GPU = [
     *_variants("gradcam_depth", "lite_depth effnetv2l"),
     *_variants("class_weights", "none balanced"),
     *_variants("oversample", "plain copies"),
-    *_variants("optimizers", "fair_lion_3em5 fair_lion_1em4 fair_lion_3em4 fair_adam_3em4 fair_adam_1em3 fair_adam_3em3"),
-    *_variants("optimizers", "fair_adamw_3em4 fair_adamw_1em3 fair_adamw_3em3 fair_sgd_1em2 fair_sgd_1em1 fair_sgd_1p0"),
+    *_variants(
+        "optimizers", "fair_lion_3em5 fair_lion_1em4 fair_lion_3em4 fair_adam_3em4 fair_adam_1em3 fair_adam_3em3"
+    ),
+    *_variants(
+        "optimizers", "fair_adamw_3em4 fair_adamw_1em3 fair_adamw_3em3 fair_sgd_1em2 fair_sgd_1em1 fair_sgd_1p0"
+    ),
     *_variants("augmentation", "none offline generator"),
 ]
 """Everything, at the recipes' own settings, most important first."""

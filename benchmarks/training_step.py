@@ -25,7 +25,6 @@ from cellcls.engine.device import machine as resolve_machine
 from cellcls.engine.job import Job
 from cellcls.engine.session import open_session
 from cellcls.engine.step import augmented, take_step
-from cellcls.engine.train import freeze
 from cellcls.recipe import load
 from cellcls.registry import load_registry
 from cellcls.run.folder import make_folder
@@ -73,7 +72,6 @@ def engine_session(model: str, folder: Path, threads: int, augment: str):
         Job(inputs=inputs, folder=out, options=options, registry=registry), resolve_machine(options, "float32")
     )
     stage = session.recipe.stages[0]
-    freeze(session, stage)
     session.optimizer = stage.optimizer.build(parameters=session.network.parameters())
     session.network.train()
     return session

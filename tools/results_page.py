@@ -64,7 +64,11 @@ def _finished(folder: Path) -> RunRecord | None:
 
 def _row(one: Loaded, record: RunRecord | None) -> dict[str, str]:
     claim = one.recipe.claim
-    claimed = [f"{name}.{metric} {band}" for name, bands in (claim.figures if claim else {}).items() for metric, band in bands.items()]
+    claimed = [
+        f"{name}.{metric} {band}"
+        for name, bands in (claim.figures if claim else {}).items()
+        for metric, band in bands.items()
+    ]
     row = {"run": one.variant or one.recipe.name, "claimed": "; ".join(claimed) or "-"}
     if record is None:
         return row | {"measured": _why_not(one), "verdict": "-", "seed": "-", "weights": "-", "what differed": "-"}

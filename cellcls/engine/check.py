@@ -6,13 +6,13 @@ from typing import Any
 
 from cellcls.engine.data import prepare
 from cellcls.engine.device import machine as resolve_machine
+from cellcls.engine.freezing import frozen_by
 from cellcls.engine.images import Images
 from cellcls.engine.memory import estimate_mb
 from cellcls.engine.network import build_features, network_config
 from cellcls.engine.samples import samples
 from cellcls.engine.step import steps_per_epoch
-from cellcls.ops.freezing import frozen_modules
-from cellcls.recipe import Freeze, Recipe
+from cellcls.recipe import Recipe
 from cellcls.run.inputs import Inputs
 from cellcls.run.options import Options
 
@@ -31,16 +31,11 @@ def check_run(inputs: Inputs, options: Options) -> dict[str, Any]:
     wanted = recipe.backbone.wants(options.weight_places)
     trained = samples(data.parts["train"], data.source.labels, recipe.expand, seed=recipe.seed)
     steps = 1 if options.rehearse else steps_per_epoch(len(trained), recipe.train.batch_size)
-    depth = network.depth(recipe.backbone.component_name)
-    frozen = {}
-    for number, stage in enumerate(recipe.stages):
-        how = stage.freeze
-        named = (
-            frozen_modules(depth, keras_layers=how.keras_layers, fraction=how.fraction, until=how.until)
-            if isinstance(how, Freeze)
-            else frozen_modules(depth, how)
-        )
-        frozen[recipe.stage_name(number)] = f"{len(named)} of {len(depth.weighted)} modules"
+    weighted = len(network.features.weighted)
+    frozen = {
+        recipe.stage_name(number): f"{len(frozen_by(network, recipe, stage))} of {weighted} modules frozen"
+        for number, stage in enumerate(recipe.stages)
+    }
     return {
         "name": recipe.name,
         "rehearsal": options.rehearse,

@@ -72,9 +72,18 @@ class NetworkConfig:
 
 
 def build_features(recipe: Recipe, weights: WeightPlaces | None) -> Features:
-    """Build the backbone of a recipe; ``weights`` None leaves its random start."""
+    """Build the backbone of a recipe; ``weights`` None leaves its random start.
+
+    Raises ``MissingInputError`` with the ways out where wanted weights are not to be had.
+    """
     torch.manual_seed(recipe.seed)
-    return recipe.backbone.build(size=recipe.input.size, weights=weights)
+    try:
+        return recipe.backbone.build(size=recipe.input.size, weights=weights)
+    except MissingInputError as error:
+        if not hasattr(recipe.backbone, "pretrained") or any(stage.freeze != "none" for stage in recipe.stages):
+            raise  # a backbone that is frozen must know something
+        way_out = "or train it from a random start, as no stage freezes anything: --set backbone.pretrained=false"
+        raise MissingInputError(error.message, *error.hints, way_out) from error
 
 
 @torch.no_grad()

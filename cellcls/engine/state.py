@@ -40,6 +40,15 @@ class Progress:
     stop_reason: str | None = None
     """Why a callback asked the stage to end."""
 
+    def count(self, loss_sum: float, right: float, seen: int, seconds: float) -> None:
+        """Count a step that was taken."""
+        self.loss_sum += loss_sum
+        self.right += right
+        self.seen += seen
+        self.seconds += seconds
+        self.step += 1
+        self.total_steps += 1
+
     def next_epoch(self) -> None:
         """Move on to the next epoch of the stage."""
         self.epoch, self.step = self.epoch + 1, 0

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import attrs
 import numpy as np
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from cellcls.api import events
@@ -17,6 +16,7 @@ from cellcls.engine.data import Indices
 from cellcls.engine.device import machine as resolve_machine
 from cellcls.engine.evaluate import to_uint8
 from cellcls.engine.finish import finish
+from cellcls.engine.freezing import freeze, set_mode
 from cellcls.engine.job import Job, stopped
 from cellcls.engine.memory import PeakMemory
 from cellcls.engine.session import History, Session, open_session
@@ -25,9 +25,8 @@ from cellcls.engine.step import augmented, steps_per_epoch, take_step
 from cellcls.errors import CellclsError, StoppedError
 from cellcls.ops.draws import permutation
 from cellcls.ops.files import write_json
-from cellcls.ops.freezing import frozen_modules
 from cellcls.ops.npz import save_arrays
-from cellcls.recipe import Freeze, Stage
+from cellcls.recipe import Stage
 from cellcls.run.folder import write_history, write_options
 
 
@@ -98,7 +97,7 @@ def _open_stage(session: Session, number: int) -> _Stage:
     """Freeze what the stage freezes, build its optimizer, and load the optimizer's state when resuming within it."""
     recipe, network = session.recipe, session.network
     settings = recipe.stages[number]
-    frozen = freeze(session, settings)
+    frozen = freeze(network, recipe, settings)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     session.optimizer = settings.optimizer.build(parameters=trained)
     for group in session.optimizer.param_groups:
@@ -118,35 +117,6 @@ def _open_stage(session: Session, number: int) -> _Stage:
     )
 
 
-def freeze(session: Session, stage: Stage) -> tuple[str, ...]:
-    """Take gradients from what the stage freezes; return the names of the frozen modules of the backbone."""
-    depth = session.network.depth(getattr(session.recipe.backbone, "model", session.recipe.backbone.component_name))
-    how = stage.freeze
-    if isinstance(how, Freeze):
-        frozen = frozen_modules(depth, keras_layers=how.keras_layers, fraction=how.fraction, until=how.until)
-    else:
-        frozen = frozen_modules(depth, how)
-    session.network.requires_grad_(True)
-    modules = dict(session.network.backbone.named_modules())
-    for name in frozen:
-        for parameter in modules[name].parameters(recurse=False):
-            parameter.requires_grad_(False)
-    if how == "backbone":
-        session.network.backbone.requires_grad_(False)
-    return frozen
-
-
-def set_mode(session: Session, stage: _Stage) -> None:
-    """Put the network into training mode, but for what must stay as in inference: a backbone frozen as a whole, and
-    BatchNorm in frozen layers (everywhere with ``bn = "frozen"``), whose statistics would drift else."""
-    stage.trained.train()
-    if stage.settings.freeze == "backbone":
-        session.network.backbone.eval()
-    for name, module in session.network.backbone.named_modules():
-        if isinstance(module, _BatchNorm) and (stage.settings.bn == "frozen" or name in stage.frozen):
-            module.eval()
-
-
 def _record_stage(session: Session, number: int, frozen: tuple[str, ...]) -> None:
     trained = sum(one.numel() for one in session.network.parameters() if one.requires_grad)
     total = sum(one.numel() for one in session.network.parameters())
@@ -160,40 +130,45 @@ def _record_stage(session: Session, number: int, frozen: tuple[str, ...]) -> Non
 
 
 def _epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
-    progress = session.progress
-    epoch = len(progress.history)  # over all stages, for the draws
+    progress, size = session.progress, session.recipe.train.batch_size
     yield from session.emit(events.EpochStarted(stage=stage.number, epoch=progress.epoch))
+    epoch = len(progress.history)  # over all stages, for the draws
     order = permutation(session.recipe.seed, epoch, len(session.samples)).numpy()
     schedule = stage.settings.schedule.build(epochs=stage.settings.epochs, steps_per_epoch=stage.steps)
-    set_mode(session, stage)
     history = History(progress.history, stage.number)
+    set_mode(session.network, stage.settings, stage.frozen)
     while progress.step < stage.steps:
-        started = time.perf_counter()
-        size = session.recipe.train.batch_size
         batch = order[progress.step * size : (progress.step + 1) * size]
         lr = _set_lr(session, schedule(progress.epoch * stage.steps + progress.step, history))
         if progress.total_steps == 0 and session.machine.first:
             _write_train_batch(session, batch, epoch)
         with session.job.stop.between_steps():
-            figures = take_step(session, stage.trained, batch, epoch)
-            loss = figures.loss_sum / figures.seen
-            if not math.isfinite(loss):
-                raise _not_finite(session, stage, loss)
-            progress.loss_sum += figures.loss_sum
-            progress.right += figures.right
-            progress.seen += figures.seen
-            progress.seconds += time.perf_counter() - started
-            progress.step += 1
-            progress.total_steps += 1
-            session.save_if_long_ago()
-            if session.job.stop.asked is not None:
-                session.save(force=True)
-                raise stopped(session.job.stop.asked, f"go on with: cellcls run --resume {session.job.folder.path}")
+            loss = _step(session, stage, batch, epoch)
+            _save_or_stop(session)
         step = progress.step - 1
         yield from session.emit(
             events.StepEnded(stage=stage.number, epoch=progress.epoch, step=step, steps=stage.steps, loss=loss, lr=lr)
         )
     yield from _end_epoch(session, stage)
+
+
+def _step(session: Session, stage: _Stage, batch: Indices, epoch: int) -> float:
+    """Take a step, count it, and return its loss. Raises ``StoppedError`` where that is no number."""
+    progress, started = session.progress, time.perf_counter()
+    figures = take_step(session, stage.trained, batch, epoch)
+    loss = figures.loss_sum / figures.seen
+    if not math.isfinite(loss):
+        raise _not_finite(session, stage, loss)
+    progress.count(figures.loss_sum, figures.right, figures.seen, time.perf_counter() - started)
+    return loss
+
+
+def _save_or_stop(session: Session) -> None:
+    """Save the state if that is long ago, and stop where somebody asked for it. Raises ``InterruptedRunError``."""
+    session.save_if_long_ago()
+    if session.job.stop.asked is not None:
+        session.save(force=True)
+        raise stopped(session.job.stop.asked, f"go on with: cellcls run --resume {session.job.folder.path}")
 
 
 def _end_epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:

@@ -16,6 +16,9 @@ CLASSES = (
 )
 """In the order of the challenge's and BloodMNIST's labels 0..7."""
 
+PARTS = ("train", "val", "test")
+"""The parts of a data set."""
+
 _ALIASES = {
     "ig": "immature_granulocyte",
     "immature_granulocytes": "immature_granulocyte",

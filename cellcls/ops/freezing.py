@@ -70,5 +70,10 @@ def _position(depth: Depth, until: str) -> int:
         if name == until or name.startswith(f"{until}."):
             return position
     near = get_close_matches(until, depth.weighted, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else "see them with `cellcls check`"
+    hint = f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else _named(depth)
     raise RecipeError(f'`until = "{until}"`: {depth.model} has no module with weights of that name', hint)
+
+
+def _named(depth: Depth) -> str:
+    first, last = ", ".join(depth.weighted[:3]), depth.weighted[-1]
+    return f"its modules are called {first}, ..., {last}"

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellcls.errors import DataError, RecipeError
+from cellcls.ops.classes import PARTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cellcls.ops.copies import Groups
-
-PARTS = ("train", "val", "test")
 
 
 def split(

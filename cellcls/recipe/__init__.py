@@ -1,11 +1,11 @@
 """Recipes: one TOML file holds all that changes a result."""
 
+from cellcls.ops.classes import PARTS
 from cellcls.recipe.dump import dump, to_data
 from cellcls.recipe.expect import Expect
 from cellcls.recipe.load import Loaded, load, variants
 from cellcls.recipe.model import (
     METRICS,
-    PARTS,
     Band,
     Claim,
     Evaluation,

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from cellcls.api import Callback, Schedule, WeightPlaces
-from cellcls.recipe.model import METRICS, PARTS, Recipe
+from cellcls.ops.classes import PARTS
+from cellcls.recipe.model import METRICS, Recipe
 from cellcls.recipe.problems import Problem, suggestion
 from cellcls.recipe.scan import Path
 

@@ -21,8 +21,8 @@ from cellcls.api import (
     Schedule,
     param,
 )
+from cellcls.ops.classes import PARTS
 
-PARTS = ("train", "val", "test")
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "loss")
 """The figures of an evaluation that ``select``, ``watch`` and claims may name."""
 

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from cellcls.engine.depth import share_before, similarity
 from cellcls.ops.freezing import Depth
+from cellcls.registry import load_registry
 
 RECIPE = """
 [[stages]]
@@ -41,6 +42,25 @@ def test_a_run_compares_its_stages(make_job, execute):
     assert figures["frozen_share"] == record["frozen_share"]
     for stage in ("head", "finetune"):
         assert np.load(job.folder.array("explain", f"depth-{stage}"))["maps"].shape == (2, 32, 32)
+
+
+BACKBONES = {name: f'use = "{name}"' for name in load_registry().names("backbone") if name != "timm"}
+BACKBONES |= {model: f'use = "timm"\nmodel = "{model}"' for model in ("tf_mobilenetv3_small_100", "test_vit")}
+
+
+def test_every_shipped_backbone_and_a_vit_are_compared():
+    assert {"cnn5", "efficientnet_lite0", "test_vit"} <= BACKBONES.keys()
+
+
+@pytest.mark.parametrize("backbone", BACKBONES.values(), ids=BACKBONES)
+def test_depths_of_every_shipped_backbone(make_job, execute, backbone: str):
+    job = make_job(RECIPE, tiny=f"seed = 1\n[input]\nsize = 64\n[backbone]\n{backbone}\n", rehearse=True)
+    execute(job)
+    record = json.loads((job.folder.path / "explain" / "depth.json").read_text())
+    assert len(record["depths"]) >= 2
+    shares = [one["frozen_share"] for one in record["depths"]]
+    assert shares == sorted(shares)
+    assert all(np.isfinite([one["similarity"], *one["heat_inside"]]).all() for one in record["depths"])
 
 
 maps = arrays(np.float32, (3, 4, 4), elements=st.floats(0, 1, width=32))

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,7 @@ from support.equality import assert_equal_runs
 
 from cellcls.api import events
 from cellcls.engine.network import load_network
-from cellcls.errors import DataError, RecipeError, StoppedError
+from cellcls.errors import DataError, MissingInputError, RecipeError, StoppedError
 
 TWO_STAGES = """
 [[augment]]
@@ -282,3 +283,24 @@ def test_half_precision_trains(make_job, execute, precision: str):
     execute(job)
     assert json.loads(job.folder.environment.read_text())["precision"] == precision
     assert all(tensor.dtype == torch.float32 for tensor in load_file(job.folder.last).values())
+
+
+@pytest.mark.parametrize(("freeze", "offered"), [("none", True), ("backbone", False)])
+def test_missing_weights_are_told_with_the_ways_out(make_job, execute, freeze: str, offered: bool, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", "/nowhere")
+    stage = f"""
+[backbone]
+use = "timm"
+model = "tf_mobilenetv3_small_100.in1k"
+pretrained = true
+[[stages]]
+epochs = 1
+freeze = "{freeze}"
+"""
+    job = make_job(stage, tiny=_without_backbone())
+    job = attrs.evolve(job, options=attrs.evolve(job.options, offline=True))
+    with pytest.raises(MissingInputError) as told:
+        execute(job)
+    assert ("backbone.pretrained=false" in str(told.value)) == offered
+    assert "--weights DIR" in str(told.value)
+    assert "--rehearse" in str(told.value)
