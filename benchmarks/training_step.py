@@ -83,7 +83,7 @@ class Minimal:
     def __init__(self, network: nn.Module, images: torch.Tensor, labels: torch.Tensor, channels_last: bool) -> None:
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self.network = network.to(memory_format=layout).train()
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=1e-4, fused=True)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=1e-4)
         self.images, self.labels = images.contiguous(memory_format=layout), labels
 
     def step(self) -> None:
