@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
+import tomli
 
-from cellcls.cli.output import json_option, print_json, table
+from cellcls.cli.output import json_option, print_json, say, table
 from cellcls.errors import MissingInputError, UsageError
 from cellcls.ops.files import write_bytes
 
@@ -46,7 +48,7 @@ def ls(as_json: bool) -> None:
 @click.argument("to", type=click.Path(path_type=Path), default=Path())
 @json_option
 def cp(name: str, to: Path, as_json: bool) -> None:
-    """Copy one, to change it: NAME, and a file or folder to copy it to."""
+    """Copy one, to change it: NAME, and a file or folder to copy it to. The recipes it is based on go along."""
     source = next((path for path in shipped() if path.stem == name.removesuffix(".toml")), None)
     if source is None:
         raise MissingInputError(f"no shipped recipe `{name}`", "cellcls recipes ls shows them")
@@ -54,7 +56,20 @@ def cp(name: str, to: Path, as_json: bool) -> None:
     if target.exists():
         raise UsageError(f"{target} is there already, and is not overwritten")
     write_bytes(target, source.read_bytes())
+    for base in _bases(source):
+        beside = target.parent / base.name
+        if not beside.exists():
+            write_bytes(beside, base.read_bytes())
+            say(f"{beside}: the recipe it is based on")
     print_json({"recipe": str(target)}) if as_json else print(target)
+
+
+def _bases(path: Path) -> Iterator[Path]:
+    """Yield the recipes that a shipped one is based on, nearest first."""
+    base = tomli.loads(path.read_text()).get("base")
+    if base:
+        yield path.parent / base
+        yield from _bases(path.parent / base)
 
 
 def _first_comment(path: Path) -> str:

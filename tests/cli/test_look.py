@@ -156,6 +156,12 @@ def test_the_grammar_is_described(cli):
     assert "train.batch_size" in cli("describe", "recipe").out
 
 
+def test_recipes_cp_takes_the_bases_along(cli, place: Path):
+    assert cli("recipes", "cp", "backbones").code == 0
+    assert {path.name for path in place.glob("*.toml")} >= {"backbones.toml", "mobilenet_inception.toml"}
+    assert cli("show", "backbones.toml", "--variant", "vgg16").code == 0
+
+
 def test_recipes_ls_and_cp(cli, place: Path):
     rows = cli("recipes", "ls", "--json").json()
     assert {row["recipe"] for row in rows} == {path.stem for path in shipped()}
