@@ -39,7 +39,7 @@ CPU = [
     *_variants("cleaning", "clean raw report_indices", "stages.1.epochs=1"),
     *_variants("optimizers", "lion adam adamw sgd", *LITE, "stages.0.epochs=3", "explain=[]"),
 ]
-"""What two cores allow in about forty minutes, with fewer epochs and EfficientNet-Lite0 where the report's weights are not at hand."""
+"""What two cores allow in about forty minutes: fewer epochs, and EfficientNet-Lite0 where other weights are missing."""
 
 GPU = [
     Planned("final"),
