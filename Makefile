@@ -42,7 +42,7 @@ check: install
 	$(BIN)/lint-imports
 
 check-all: check
-	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile
+	HYPOTHESIS_PROFILE=explore $(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile
 
 clean:
 	rm -rf $(VENV)

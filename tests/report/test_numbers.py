@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ def test_a_share_is_written_with_its_interval(value, interval, text):
 
 @given(st.floats(0, 1e7, allow_nan=False))
 def test_a_duration_never_has_sixty_of_a_unit(seconds):
-    assert " 60 " not in f" {numbers.duration(seconds)} "
+    assert not re.search(r"\b60 (s|min)\b", numbers.duration(seconds))
 
 
 @pytest.mark.parametrize(
