@@ -124,8 +124,8 @@ class Session:
             save_weights(path, network.state_dict(), self.recipe, self.config, rehearsal=rehearsal)
 
     def save(self, *, force: bool = False) -> None:
-        """Save the state if it is time; ``force``: in any case."""
-        if not self.machine.first:
+        """Save the state if it is time; ``force``: in any case. Weights that are no numbers replace no good ones."""
+        if not self.machine.first or not all(one.isfinite().all() for one in self.network.parameters()):
             return
         since = time.monotonic() - self.last_saved
         if not force and self.save_seconds > self.job.save_share * since:

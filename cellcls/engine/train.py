@@ -227,12 +227,11 @@ def _not_finite(session: Session, stage: _Stage, loss: float) -> StoppedError:
     place = f"stage {stage.name}, epoch {session.progress.epoch + 1}, step {session.progress.step + 1}"
     assert session.optimizer is not None
     kept = "best.safetensors holds the best weights so far" if session.progress.history else "no epoch had ended"
+    smaller = session.optimizer.param_groups[0]["initial_lr"] / 10
     return StoppedError(
         f"the loss became {loss} at {place}; {kept}",
         "the learning rate is the usual cause; run again with a smaller one, as in "
-        f"--set stages.{stage.number}.optimizer.lr={session.optimizer.param_groups[0]['initial_lr'] / 10:g}",
-        f"cellcls run --resume {session.job.folder.path} goes on from the last good state, on a machine where "
-        "arithmetic differs, say",
+        f"--set stages.{stage.number}.optimizer.lr={smaller:g}",
     )
 
 
