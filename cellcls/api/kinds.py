@@ -59,6 +59,8 @@ class Source(ABC):
     """(N,) ``train``, ``val`` or ``test`` where the set brings its own parts, else None."""
     names: Sequence[str] | None = None
     """(N,) file name of each image where it has one."""
+    sizes: NDArray[np.int64] | None = None
+    """(N, 2) height and width of each image before it was brought to one size, where they differ, else None."""
     bad_images: tuple[BadImage, ...] = ()
     """Images that were left out because they could not be read."""
 
@@ -102,8 +104,9 @@ class Decision:
 class Cleaner(Component):
     """A rule that drops images. It sees the original groups of copies, so that the order of rules changes no group."""
 
-    def build(self, *, groups: Groups, labels: NDArray[np.int64], kept: NDArray[np.bool_]) -> list[Decision]:
-        """Decide. ``groups``: copies among **all** images; ``labels`` (N,); ``kept`` (N,) what earlier rules left."""
+    def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
+        """Decide. ``source``: all images and their labels; ``groups``: copies among **all** of them; ``kept`` (N,):
+        what earlier rules left."""
         raise NotImplementedError
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellcls.api import Cleaner, Decision
+from cellcls.api import Cleaner, Decision, Source
 from cellcls.builtin.cleaners import DropDuplicates, DropIndices, DropOutliers
 from cellcls.builtin.datasets import Npz
 from cellcls.ops.copies import Groups, group_by_hash
@@ -17,12 +17,23 @@ from cellcls.ops.hashing import content_hashes
 from cellcls.ops.split import split
 
 
+class Labels(Source):
+    """Labels without images, for rules that look at copies only."""
+
+    def __init__(self, labels: np.ndarray) -> None:
+        self.labels = labels
+        self.class_names = tuple(map(str, range(8)))
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        raise AssertionError("a rule about copies needs no pixels")
+
+
 def clean(groups: Groups, labels: np.ndarray, *cleaners: Cleaner) -> tuple[np.ndarray, list[Decision]]:
     """What the engine does: each cleaner sees the original groups and what is left."""
     kept = np.ones(len(groups), dtype=bool)
     decisions: list[Decision] = []
     for cleaner in cleaners:
-        made = cleaner.build(groups=groups, labels=labels, kept=kept.copy())
+        made = cleaner.build(source=Labels(labels), groups=groups, kept=kept.copy())
         assert all(kept[decision.index] for decision in made)
         kept[[decision.index for decision in made]] = False
         decisions += made

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cellcls.api import Decision
+    from cellcls.api import Decision, Source
     from cellcls.ops.copies import Groups
 
 
@@ -22,11 +22,11 @@ class DropDuplicates(Cleaner):
         default="keep_first", help="Copies under one label: keep the first image, or all of them."
     )
 
-    def build(self, *, groups: Groups, labels: NDArray[np.int64], kept: NDArray[np.bool_]) -> list[Decision]:
+    def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
         """Decide. The first image is the first of the original group, whatever other cleaners dropped of it."""
         from cellcls.builtin.cleaners.rules import duplicates
 
-        return duplicates(groups, labels, kept, keep_first=self.agreeing == "keep_first")
+        return duplicates(groups, source.labels, kept, keep_first=self.agreeing == "keep_first")
 
 
 @component("drop_outliers")
@@ -37,7 +37,7 @@ class DropOutliers(Cleaner):
         default=10.0, ge=2, help="How many times the copies of the 90th-percentile picture (mostly 1) are too many."
     )
 
-    def build(self, *, groups: Groups, labels: NDArray[np.int64], kept: NDArray[np.bool_]) -> list[Decision]:
+    def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
         """Decide by ``Groups.far_above_the_rest``."""
         from cellcls.builtin.cleaners.rules import outliers
 
@@ -56,7 +56,7 @@ class DropIndices(Cleaner):
             if not 0 <= first <= last:
                 raise ValueError(f"`ranges` needs 0 <= first <= last, not [{first}, {last}]")
 
-    def build(self, *, groups: Groups, labels: NDArray[np.int64], kept: NDArray[np.bool_]) -> list[Decision]:
+    def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
         """Decide. What of a range lies behind the end of the set is left aside, with a warning in the log."""
         from cellcls.builtin.cleaners.rules import listed
 
