@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from cellcls.ops.files import write_text
 from cellcls.recipe import Loaded, dump, load
 from cellcls.registry import Registry
 from cellcls.run.folder import RunFolder, free_folder, make_folder, read_json, write_options
+from cellcls.run.init import find_init
 from cellcls.run.inputs import Inputs, find_inputs
 from cellcls.run.options import Options
 from cellcls.run.plan import plan, write_plan
@@ -36,7 +37,7 @@ def is_first() -> bool:
 def run_all(loaded: Sequence[Loaded], registry: Registry, options: Options, out: Path | None) -> list[Result]:
     """Make every run; with several, one that fails is told and the others go on."""
     if len(loaded) == 1:
-        inputs = find_inputs(loaded[0].recipe, loaded[0].file, registry, options)
+        inputs = find_init(find_inputs(loaded[0].recipe, loaded[0].file, registry, options), loaded[0].file)
         folder = _planned(out or free_folder(loaded[0].recipe.name), inputs, options)
         if loaded[0].expect and is_first():
             write_plan(folder.path, plan(loaded, ["."]))
@@ -51,7 +52,12 @@ def run_all(loaded: Sequence[Loaded], registry: Registry, options: Options, out:
     try:
         if is_first():
             write_plan(parent, plan(loaded, names))
-        todo = [_planned_child(parent / name, one, registry, options) for name, one in zip(names, found, strict=True)]
+        todo = []
+        earlier: dict[str, Path] = {}
+        for name, one, own in zip(names, loaded, found, strict=True):
+            todo.append(_planned_child(parent / name, _started(own, one.file, earlier), registry, options))
+            earlier[name] = parent / name
+            earlier.setdefault(one.recipe.name, parent / name)
     except CellclsError:
         shutil.rmtree(parent, ignore_errors=True)
         raise
@@ -82,6 +88,14 @@ def _child_names(loaded: Sequence[Loaded]) -> list[str]:
 def _found(loaded: Loaded, registry: Registry, options: Options) -> Inputs | CellclsError:
     try:
         return find_inputs(loaded.recipe, loaded.file, registry, options)
+    except CellclsError as error:
+        return error
+
+
+def _started(found: Inputs | CellclsError, file: Path, earlier: Mapping[str, Path]) -> Inputs | CellclsError:
+    """Return the inputs with the run they start from, which may be an earlier one of this call."""
+    try:
+        return found if isinstance(found, CellclsError) else find_init(found, file, earlier)
     except CellclsError as error:
         return error
 
@@ -203,5 +217,5 @@ def _resumed(folder: RunFolder, registry: Registry, now: Options) -> Result:
     kept = Options.from_data(read_json(folder.options)) if folder.options.exists() else Options()
     options = kept.changed_by(now)
     loaded = load(folder.recipe, registry, rehearse=options.rehearse)[0]
-    inputs = find_inputs(loaded.recipe, folder.recipe, registry, options)
+    inputs = find_init(find_inputs(loaded.recipe, folder.recipe, registry, options), folder.recipe)
     return _made(inputs, folder, registry, options)

@@ -16,6 +16,7 @@ from cellcls.recipe.problems import suggestion
 from cellcls.recipe.scan import Path as KeyPath
 from cellcls.recipe.structure import is_kind
 from cellcls.registry import Registry, load_registry
+from cellcls.run.init import find_init
 from cellcls.run.inputs import find_inputs
 from cellcls.run.options import Options
 
@@ -35,18 +36,22 @@ def check(recipe: Path, overrides: tuple[str, ...], variant: str | None, as_json
     """Check a recipe, its plugins, data, classes, steps and memory; train nothing."""
     registry, options = load_registry(), Options(**machine)
     loaded = load(recipe, registry, overrides=overrides, variant=variant, rehearse=options.rehearse)
-    inputs = [(one, find_inputs(one.recipe, one.file, registry, options)) for one in loaded]
+    inputs = []
+    for number, one in enumerate(loaded):
+        own = find_inputs(one.recipe, one.file, registry, options)
+        earlier = [before.recipe.name for before in loaded[:number]]
+        inputs.append(own if own.recipe.init.from_ in earlier else find_init(own, one.file))
     from cellcls.engine.check import check_run
 
-    found = [check_run(one, options) for _, one in inputs]
+    answers = [check_run(one, options, registry) for one in inputs]
     if as_json:
-        print_json(found[0] if len(found) == 1 else found)
+        print_json(answers[0] if len(answers) == 1 else answers)
         return
-    for one in found:
+    for answer in answers:
         rows = [
-            {"what": _SAID.get(what, what), "value": _words(value)} for what, value in one.items() if what != "name"
+            {"what": _SAID.get(what, what), "value": _words(value)} for what, value in answer.items() if what != "name"
         ]
-        table(f"{one['name']}: would run", rows)
+        table(f"{answer['name']}: would run", rows)
 
 
 _SAID = {

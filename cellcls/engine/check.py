@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from cellcls.engine.data import prepare
 from cellcls.engine.device import machine as resolve_machine
 from cellcls.engine.freezing import frozen_by
 from cellcls.engine.images import Images
+from cellcls.engine.init import start_from
 from cellcls.engine.memory import estimate_mb
 from cellcls.engine.network import build_features, network_config
 from cellcls.engine.samples import samples
 from cellcls.engine.step import steps_per_epoch
 from cellcls.recipe import Recipe
+from cellcls.registry import Registry
 from cellcls.run.inputs import Inputs
 from cellcls.run.options import Options
 
 
-def check_run(inputs: Inputs, options: Options) -> dict[str, Any]:
+def check_run(inputs: Inputs, options: Options, registry: Registry) -> dict[str, Any]:
     """Return what a run would be, as JSON data. Raises what the run would raise before its first step."""
     recipe: Recipe = inputs.recipe
     machine = resolve_machine(options, recipe.train.precision)
-    features = build_features(recipe, None if options.rehearse else options.weight_places)
+    given = options.rehearse or recipe.init.from_ is not None
+    features = build_features(recipe, None if given else options.weight_places)
     data = prepare(inputs)
     config = network_config(recipe, data.classes)
     network = config.build(features, recipe.seed)
+    if recipe.init.from_ is not None and Path(recipe.init.from_).is_absolute():  # else a run of the same file
+        start_from(Path(recipe.init.from_), network, config, data, registry)
     images = Images(
         data.source, size=recipe.input.size, interpolation=recipe.input.interpolation, device=machine.device
     )
-    wanted = recipe.backbone.wants(options.weight_places)
     trained = samples(data.parts["train"], data.source.labels, recipe.expand, seed=recipe.seed)
     steps = 1 if options.rehearse else steps_per_epoch(len(trained), recipe.train.batch_size)
     weighted = len(network.features.weighted)
@@ -45,7 +50,7 @@ def check_run(inputs: Inputs, options: Options) -> dict[str, Any]:
         "parts": {part: len(indices) for part, indices in data.parts.items()},
         "samples": len(trained),
         "classes": data.by_class(data.parts["train"]),
-        "weights": "random (rehearsal)" if options.rehearse else wanted.name if wanted else "random",
+        "weights": _weights(recipe, options),
         "parameters": sum(one.numel() for one in network.parameters()),
         "stages": frozen,
         "steps": sum(stage.epochs * steps for stage in recipe.stages),
@@ -53,3 +58,11 @@ def check_run(inputs: Inputs, options: Options) -> dict[str, Any]:
         "precision": machine.precision,
         "memory_mb": round(estimate_mb(recipe, network, images, machine), 1),
     }
+
+
+def _weights(recipe: Recipe, options: Options) -> str:
+    """Return which weights the run starts from."""
+    if options.rehearse:
+        return "random (rehearsal)"
+    wanted = recipe.backbone.wants(options.weight_places)
+    return recipe.init.from_ or (wanted.name if wanted else "random")

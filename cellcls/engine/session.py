@@ -20,6 +20,7 @@ from cellcls.api.events import Event
 from cellcls.engine.data import Data, prepare
 from cellcls.engine.device import Machine
 from cellcls.engine.images import Images
+from cellcls.engine.init import Start, start_from
 from cellcls.engine.job import Job
 from cellcls.engine.measure import Measured, measure
 from cellcls.engine.network import Network, NetworkConfig, build_features, network_config, save_weights
@@ -81,6 +82,8 @@ class Session:
     average: ModelEmaV3 | None
     scaler: torch.amp.GradScaler
     resumed: bool
+    start: Start | None
+    """The weights of another run that this one started from."""
     optimizer_state: dict[str, Any] | None
     """What a stopped run left for the optimizer of the stage it was in."""
     optimizer: torch.optim.Optimizer | None = None
@@ -148,7 +151,7 @@ def open_session(job: Job, machine: Machine) -> Session:
     Raises ``MissingInputError`` (weights), ``DataError``, ``RecipeError``.
     """
     recipe: Recipe = job.inputs.recipe
-    weights = None if job.options.rehearse else job.options.weight_places
+    weights = None if job.options.rehearse or recipe.init.from_ else job.options.weight_places
     features = build_features(recipe, weights)
     if machine.first:
         data = prepare(job.inputs)
@@ -161,6 +164,9 @@ def open_session(job: Job, machine: Machine) -> Session:
     _refuse_empty(recipe, data)
     config = network_config(recipe, data.classes)
     network = config.build(features, recipe.seed).to(machine.device)
+    start = None
+    if recipe.init.from_ is not None:
+        start = start_from(Path(recipe.init.from_), network, config, data, job.registry)
     saved = load_state(job.folder)
     average = ModelEmaV3(network, decay=recipe.train.ema_decay) if recipe.train.ema_decay else None
     scaler = torch.amp.GradScaler(machine.device.type, enabled=machine.precision == "float16")
@@ -189,6 +195,7 @@ def open_session(job: Job, machine: Machine) -> Session:
         average=average,
         scaler=scaler,
         resumed=saved is not None,
+        start=start,
         optimizer_state=saved.optimizer if saved else None,
     )
     if machine.first:
@@ -209,6 +216,9 @@ def _write_start(session: Session) -> None:
     write_json(folder.environment, environment(session.job.registry) | session.machine.to_data())
     record = session.data.record(recipe.dataset.component_name)
     record["counts"]["samples"] = session.data.by_class(session.samples.index)
+    if session.start is not None:
+        record["init"] = session.start.record()
+        record["trained_on"] = sorted({*record["trained_on"], *(session.start.trained_on or ())})
     write_json(folder.data, record)
     write_history(folder.history, session.progress.history)
 

@@ -61,7 +61,7 @@ def _named(recipe: Recipe) -> dict[str, list[str]]:
 
 def _frozen(recipe: Recipe) -> Iterator[Problem]:
     """A backbone that knows nothing must not be frozen."""
-    if recipe.backbone.wants(WeightPlaces()) is not None:
+    if recipe.init.from_ is not None or recipe.backbone.wants(WeightPlaces()) is not None:
         return
     for number, stage in enumerate(recipe.stages):
         if stage.freeze == "none":
@@ -69,7 +69,7 @@ def _frozen(recipe: Recipe) -> Iterator[Problem]:
         yield Problem(
             ("stages", number, "freeze"),
             f"stage `{recipe.stage_name(number)}` freezes a backbone with random weights, which can learn nothing",
-            'set backbone.pretrained = true, or train it in an earlier stage, or say freeze = "none"',
+            'set backbone.pretrained = true or [init] from, or train it in an earlier stage, or say freeze = "none"',
         )
 
 

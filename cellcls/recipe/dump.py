@@ -29,7 +29,7 @@ def to_data(value: Any) -> Any:
         return value
     data: dict[str, Any] = {"use": value.component_name} if isinstance(value, Component) else {}
     for name, field in fields_of(type(value)).items():
-        item = to_data(getattr(value, name))
+        item = to_data(getattr(value, field.attribute))
         if field.param.rest:
             data.update(item)
         elif item is not None:

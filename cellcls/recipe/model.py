@@ -93,6 +93,15 @@ class Train:
 
 
 @section
+class Init:
+    """Where all the network's weights come from, instead of the backbone's pretrained ones."""
+
+    from_: str | None = param(
+        default=None, help="A run's folder, a weights file of one, or a recipe's name: its newest run below runs/."
+    )
+
+
+@section
 class Freeze:
     """How much of the backbone stays as it is; one of the three."""
 
@@ -201,6 +210,7 @@ class Recipe:
     head: Head = chosen({"use": "linear"}, help="Map of features to classes.")
     loss: Loss = chosen({"use": "cross_entropy"}, help="What training makes small.")
     train: Train = param(factory=Train, help="How training is done.")
+    init: Init = param(factory=Init, help="A run whose weights to start from.")
     stages: tuple[Stage, ...] = chosen([{}], help="Stretches of training, one after another.")
     evaluate: tuple[Evaluation, ...] = chosen(
         [{"name": "val"}, {"name": "test"}], help="Figures to measure with the best weights."

@@ -33,6 +33,8 @@ class Field:
     """A setting as a recipe sees it: its name, type, what is known of it and its default."""
 
     name: str
+    attribute: str
+    """Its name in Python: one that Python keeps for itself has an underscore behind it (``from_``)."""
     type: Any
     param: Param
     default: Any
@@ -49,8 +51,10 @@ def fields_of(cls: type[Any]) -> dict[str, Field]:
         if hasattr(default, "factory"):
             default = default.factory()
         data = attribute.metadata.get("default_data")
-        found[attribute.name] = Field(
-            name=attribute.name,
+        name = attribute.name.rstrip("_")
+        found[name] = Field(
+            name=name,
+            attribute=attribute.name,
             type=hints[attribute.name],
             param=attribute.metadata.get("param", Param(help="")),
             default=default,
@@ -172,7 +176,7 @@ class Structurer:
                 self._unknown(cls, fields, (*path, key))
         if len(self.problems) > before:
             return INVALID
-        return self._built(cls, made, path)
+        return self._built(cls, {fields[name].attribute: item for name, item in made.items()}, path)
 
     def _known(
         self, cls: type, fields: dict[str, Field], value: dict[str, Any], path: Path

@@ -8,7 +8,8 @@
     data.json            {"hash", "dataset", "classes": [..], "n": int, "names": [..] | null,
                           "decisions": [{"index", "hash", "rule", "reason"}], "bad_images": [{"name", "reason"}],
                           "counts": {"before": {class: n}, "after": {class: n}, "train": .., "val": .., "test": ..},
-                          "trained_on": [content hash of each training image, ..],
+                          "trained_on": [content hash of each training image, also of the run it started from, ..],
+                          "init": {"weights": file, "hash", "head": bool}, only with [init]
                           "parts": {"train": [index, ..], "val": [..], "test": [..]}}
     history.jsonl        a line an epoch: {"stage", "stage_name", "epoch", "lr", "seconds", "best",
                           "train.loss", "train.accuracy", "val.loss", "val.accuracy", "val.balanced_accuracy", ..}

@@ -11,7 +11,7 @@ import attrs
 
 from cellcls.api import Dataset, WantedWeights, changed
 from cellcls.errors import DataError, MissingInputError
-from cellcls.recipe import Recipe, Split
+from cellcls.recipe import Init, Recipe, Split
 from cellcls.registry import Registry
 from cellcls.run.options import Options
 
@@ -42,7 +42,7 @@ def find_inputs(recipe: Recipe, recipe_file: Path, registry: Registry, options: 
     """
     if options.rehearse:
         return Inputs(recipe=rehearsal(recipe, registry), path=None)
-    wanted = recipe.backbone.wants(options.weight_places)
+    wanted = None if recipe.init.from_ else recipe.backbone.wants(options.weight_places)
     replaced = _given(recipe, registry, options.data)
     if replaced:
         return _absolute(replaced)
@@ -89,6 +89,7 @@ def rehearsal(recipe: Recipe, registry: Registry) -> Recipe:
         recipe,
         dataset=synthetic(images_per_class=REHEARSAL_IMAGES),
         split=Split(),
+        init=Init(),
         stages=tuple(changed(stage, epochs=1) for stage in recipe.stages),
         explain=tuple(changed(one, images=min(one.images, 2), depths=min(one.depths, 4)) for one in recipe.explain),
     )

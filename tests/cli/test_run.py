@@ -263,3 +263,27 @@ def test_a_later_failure_keeps_what_was_trained(cli, place: Path, monkeypatch: p
         assert cli("run", "tiny.toml", "--out", "out").code == 65
     assert (place / "out" / "best.safetensors").exists()
     assert cli("run", "--resume", "out").code == 0
+
+
+CHAIN = """\
+[variants.first]
+[variants.second]
+init.from = "tiny-first"
+stages = [{ epochs = 1, freeze = "backbone" }]
+"""
+
+
+def test_a_variant_starts_from_an_earlier_one_of_its_file(cli, place: Path):
+    chain = recipe(place, "tiny", CHAIN)
+    assert cli("check", chain).code == 0
+    said = cli("run", chain, "--out", place / "both", "--json")
+    assert said.code == 0, said.err
+    started = json.loads((place / "both/tiny-second/data.json").read_text())["init"]
+    assert Path(started["weights"]) == place / "both/tiny-first/best.safetensors"
+
+
+def test_a_run_that_is_to_start_from_none_is_refused_at_once(cli, place: Path):
+    said = cli("run", recipe(place, "tiny", '[init]\nfrom = "nowhere"\n'), "--out", place / "run")
+    assert said.code == 66
+    assert "no such run" in said.err
+    assert not (place / "run").exists()

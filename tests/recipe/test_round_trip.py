@@ -86,7 +86,7 @@ def values(target: Any, field: Field) -> st.SearchStrategy[Any]:
 @st.composite
 def made(draw: st.DrawFn, cls: type[Any]) -> Any:
     """Draw a component or section with any settings."""
-    chosen = {name: draw(values(field.type, field)) for name, field in fields_of(cls).items()}
+    chosen = {field.attribute: draw(values(field.type, field)) for field in fields_of(cls).values()}
     try:
         return cls(**chosen)
     except ValueError:  # the class refuses the combination

@@ -1,0 +1,86 @@
+"""Starting from the weights of another run (``[init] from``)."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from cellcls.engine.data import Data
+from cellcls.engine.network import Network, NetworkConfig, Trained, load_network
+from cellcls.errors import DataError
+from cellcls.ops.hashing import file_hash
+from cellcls.ops.weight_files import load_weights
+from cellcls.registry import Registry
+from cellcls.run.folder import RunFolder, read_json
+
+_log = logging.getLogger(__name__)
+
+
+@attrs.frozen(kw_only=True)
+class Start:
+    """The weights a run started from: their file, its hash, whether the head's were taken too, and the content hashes
+    of the images they were trained on (None: unknown)."""
+
+    weights: Path
+    hash: str
+    head: bool
+    trained_on: frozenset[str] | None
+
+    def record(self) -> dict[str, Any]:
+        """Return what ``data.json`` holds of it."""
+        return {"weights": str(self.weights), "hash": self.hash, "head": self.head}
+
+
+def start_from(path: Path, network: Network, config: NetworkConfig, data: Data, registry: Registry) -> Start:
+    """Copy a run's weights into ``network``: the backbone's always, the head's where head and classes are the same.
+
+    ``path``: a run folder (its best weights) or a weights file of one. Raises ``MissingInputError``, and ``DataError``
+    for weights of another backbone or of a rehearsal, and where they were trained on images this run evaluates.
+    """
+    trained = load_network(path, registry)
+    file = RunFolder(path).best if path.is_dir() else path
+    if trained.rehearsal:
+        raise DataError(f"{file}: weights of a rehearsal know nothing of cells", "start from a run of real data")
+    if type(trained.config.backbone) is not type(config.backbone):
+        theirs, ours = trained.config.backbone.component_name, config.backbone.component_name
+        raise DataError(f"{file}: weights of the backbone `{theirs}`, and the recipe's is `{ours}`")
+    seen = _trained_on(path)
+    _refuse_seen(file, seen, data)
+    load_weights(network.backbone, trained.network.backbone.state_dict(), source=str(file))
+    return Start(weights=file, hash=file_hash(file), head=_take_head(trained, network, config), trained_on=seen)
+
+
+def _take_head(trained: Trained, network: Network, config: NetworkConfig) -> bool:
+    """Copy the head's weights where they mean the same classes; else it starts anew, with a line that says so."""
+    given, own = trained.network.head.state_dict(), network.head.state_dict()
+    same = {name: one.shape for name, one in given.items()} == {name: one.shape for name, one in own.items()}
+    if trained.config.classes != config.classes or not same:
+        _log.warning("[init]: classes or head differ from that run's: the head starts anew")
+        return False
+    network.head.load_state_dict(given)
+    return True
+
+
+def _trained_on(path: Path) -> frozenset[str] | None:
+    """Return the content hashes of the images a run was trained on; None where nothing beside the weights tells."""
+    for folder in (path, path.parent, path.parent.parent):
+        record = RunFolder(folder).data
+        if record.is_file():
+            return frozenset(read_json(record).get("trained_on", []))
+    _log.warning("[init]: %s: nobody knows what it was trained on; figures may flatter", path)
+    return None
+
+
+def _refuse_seen(file: Path, seen: frozenset[str] | None, data: Data) -> None:
+    """A figure on images the weights were trained on would flatter."""
+    for part in ("val", "test"):
+        count = sum(data.hashes[index] in (seen or ()) for index in data.parts[part])
+        if count:
+            raise DataError(
+                f"{file} was trained on {count:,} of the {len(data.parts[part]):,} images of `{part}`, so its figures "
+                "would flatter",
+                "give both recipes the same data set, cleaners and [split]",
+            )
