@@ -1,0 +1,189 @@
+"""Runs what the pages of README and docs show: commands and their output, recipes, files, Python.
+
+A page is one story: its blocks run one after another in one new folder.
+
+- ``console``: a line with ``$ `` is a command for bash, what follows is its output. Figures with a decimal point may
+  differ, runs of spaces and of dashes are one, ``...`` stands for anything. Shown is stdout, or stderr before stdout. A
+  command must succeed unless the next one is ``echo $?``.
+- ``toml``: a recipe that loads, or with ``title="pyproject.toml"`` any TOML. ``python``: is executed, unless it has a
+  title. ``title="PATH"``: the block is first written there.
+- ``<!-- rehearse -->`` before a block: ``cellcls run`` gets ``--rehearse`` and answers are not compared, as the real
+  run needs what a test has not. ``<!-- not run: REASON -->``: only parsed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import tomli
+from sybil import Document, Example, Region, Sybil
+from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
+
+from cellcls.recipe import load
+from cellcls.registry import load_registry
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "recipes").glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [page for page in PAGES if "reference" not in page.parts]
+"""The pages people write, and the generated one of the recipes; those of the reference have no blocks."""
+
+_INFO = re.compile(r'(?P<language>\w+)(?:[ ]+title="(?P<title>[^"]+)")?[ ]*$\n', re.MULTILINE)
+_MARK = re.compile(r"<!-- (rehearse|not run: [^>]+) -->\n+$")
+_FIGURE = re.compile(r"\d[\d,]*\.\d+")
+
+
+@attrs.frozen
+class Block:
+    """A fenced block of a page."""
+
+    language: str
+    title: str | None
+    text: str
+    mark: str
+    """``""``, ``rehearse`` or ``not run: REASON``."""
+
+    @property
+    def commands(self) -> list[tuple[str, list[str]]]:
+        """The commands of a console block, each with the output shown below it."""
+        found: list[tuple[str, list[str]]] = []
+        for line in self.text.rstrip().splitlines():
+            if line.startswith("$ "):
+                found.append((line.removeprefix("$ "), []))
+            elif found and found[-1][0].endswith("\\") and not found[-1][1]:
+                found[-1] = (f"{found[-1][0]}\n{line}", [])
+            else:
+                found[-1][1].append(line)
+        return found
+
+
+def regions(document: Document) -> Iterable[Region]:
+    """Yield the blocks of a page, to be evaluated."""
+    for lexed in RawFencedCodeBlockLexer(_INFO)(document):
+        mark = _MARK.search(document.text[: lexed.start])
+        lexemes = lexed.lexemes
+        block = Block(lexemes["language"], lexemes["title"], str(lexemes["source"].text), mark[1] if mark else "")
+        yield Region(lexed.start, lexed.end, parsed=block, evaluator=evaluate)
+
+
+def blocks(page: Path) -> list[Block]:
+    """Return the blocks of a page."""
+    document = Document(page.read_text(encoding="utf-8"), str(page))
+    return [region.parsed for region in regions(document)]
+
+
+def evaluate(example: Example) -> None:
+    """Run a block; an ``AssertionError`` says what differs."""
+    block: Block = example.parsed
+    story: Story = example.namespace["story"]
+    if block.mark.startswith("not run"):
+        return
+    if block.title:
+        target = story.folder / block.title
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(block.text, encoding="utf-8")
+    if block.language == "console":
+        story.type(block)
+    elif block.language == "toml":
+        story.load(block)
+    elif block.language == "python" and not block.title:
+        story.execute(block)
+
+
+class Story:
+    """What happens on one page: a folder, where its shell stands and the names its Python knows."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="page-")).resolve()
+        self.here = self.folder
+        self.last = 0
+        self.names: dict[str, Any] = {"__name__": "page"}
+        self._where = Path(f"{self.folder}-here")
+        self._binaries: Path | None = None
+
+    def close(self) -> None:
+        """Remove all that was made."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(f"{self.folder}-env", ignore_errors=True)
+        self._where.unlink(missing_ok=True)
+
+    def type(self, block: Block) -> None:
+        """Type the commands of a block and compare what they print."""
+        for number, (command, shown) in enumerate(block.commands):
+            if block.mark == "rehearse":
+                command = re.sub(r"^cellcls run (?!--resume)", "cellcls run --rehearse ", command)
+            done = self._bash(command)
+            after = [follower for follower, _ in block.commands[number + 1 :]][:1]
+            said = f"{command}\n{done.stderr}\n{done.stdout}"
+            assert done.returncode == 0 or after == ["echo $?"], f"exit code {done.returncode} of: {said}"
+            if shown and block.mark != "rehearse":
+                got = (done.stdout, done.stderr + done.stdout)
+                assert any(_alike(shown, text) for text in got), f"the page shows\n{os.linesep.join(shown)}\nnot {said}"
+
+    def load(self, block: Block) -> None:
+        """Load a recipe."""
+        if block.title and Path(block.title).name == "pyproject.toml":
+            tomli.loads(block.text)
+            return
+        path = self.folder / (block.title or "page.toml")
+        path.write_text(block.text, encoding="utf-8")
+        wanted = {name for name in tomli.loads(block.text).get("requires", [])}
+        if wanted <= set(load_registry().distributions()):
+            assert load(path, load_registry())
+
+    def execute(self, block: Block) -> None:
+        """Execute Python where the page's shell stands."""
+        with contextlib.chdir(self.here), contextlib.redirect_stdout(None):
+            exec(compile(block.text, "page", "exec"), self.names)
+
+    def _bash(self, command: str) -> subprocess.CompletedProcess[str]:
+        if self._binaries is None and re.search(r"\bpip\b", command):
+            from support.environments import new_environment
+
+            self._binaries = new_environment(Path(f"{self.folder}-env"), with_cellcls=True)
+        script = f"(exit {self.last})\n{command}\nstatus=$?\npwd > '{self._where}'\nexit $status\n"
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=self.here, env=self._environment(), capture_output=True, text=True, check=False
+        )
+        self.here, self.last = Path(self._where.read_text().rstrip("\n")), done.returncode
+        return done
+
+    def _environment(self) -> dict[str, str]:
+        path = os.pathsep.join(
+            str(folder) for folder in (self._binaries, Path(sys.executable).parent, os.environ["PATH"]) if folder
+        )
+        pip = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "1", "PIP_QUIET": "1"}
+        return {**os.environ, "PATH": path, "NO_COLOR": "1", "OMP_NUM_THREADS": "1", **pip}
+
+
+def _alike(shown: list[str], got: str) -> bool:
+    pattern = "\n".join(
+        ".*" if line == "..." else re.escape(line).replace(re.escape("..."), "[^\n]*") for line in map(_plain, shown)
+    )
+    lines = [plain for plain in map(_plain, got.splitlines()) if plain]
+    return re.fullmatch(pattern.replace("\n.*\n", "\n(?:.*\n)?").strip(), "\n".join(lines), re.DOTALL) is not None
+
+
+def _plain(line: str) -> str:
+    return re.sub(r"[─-]{2,}", "─", re.sub(r"\s+", " ", _FIGURE.sub("#.#", line))).strip()
+
+
+def sybil() -> Sybil:
+    """Return what finds and runs the pages."""
+
+    def begin(namespace: dict[str, Any]) -> None:
+        namespace["story"] = Story()
+
+    def end(namespace: dict[str, Any]) -> None:
+        namespace["story"].close()
+
+    return Sybil(parsers=[regions], patterns=["*.md"], excludes=["*/reference/*"], setup=begin, teardown=end)

@@ -1,0 +1,260 @@
+"""Write the reference pages: from the registry, the command line, the grammar, the exit codes and the hook.
+
+python tools/docs_reference.py docs/reference
+
+Nothing here states a fact of its own: a component's page says what `cellcls describe` says.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from click.testing import CliRunner
+from docs_schema import schema
+
+from cellcls.api import KINDS
+from cellcls.api.hooks import cellcls_components
+from cellcls.cli.main import cellcls
+from cellcls.errors import ExitCode
+from cellcls.registry import Registry, load_registry
+
+ROOT = Path(__file__).parents[1]
+MADE = "<!-- Made by tools/docs_reference.py; do not edit. -->\n\n"
+
+
+def pages(registry: Registry) -> dict[str, str]:
+    """Return the text of every reference page by its path below ``reference/``."""
+    made = {
+        "index.md": _index(registry),
+        "commands.md": _commands(),
+        "recipe.md": _recipe(),
+        "exit-codes.md": _exit_codes(),
+        "hook.md": _hook(),
+        "api.md": _API,
+        "schema.md": _SCHEMA,
+        "recipes.md": _shipped_recipes(),
+    }
+    made |= {f"components/{kind}.md": _components(kind, registry) for kind in KINDS}
+    return {path: text if path == "recipes.md" else MADE + text for path, text in made.items()}
+
+
+def _index(registry: Registry) -> str:
+    rows = [
+        [
+            f"[{kind}](components/{kind}.md)",
+            first_sentence(cls.__doc__),
+            ", ".join(f"[`{name}`](components/{kind}.md#{anchor(name)})" for name in registry.names(kind)),
+        ]
+        for kind, cls in KINDS.items()
+    ]
+    plugins = sorted({plugin.distribution for plugin in registry.plugins if not plugin.failure})
+    return (
+        "# Reference\n\nMade from the code when the site is built.\n\n"
+        "- [Commands](commands.md), [exit codes](exit-codes.md)\n"
+        "- [The recipe's grammar](recipe.md), [its JSON Schema for editors](schema.md), "
+        "[the shipped recipes](recipes.md)\n"
+        "- [The hook](hook.md) and [the API](api.md) for plugins\n\n## Components\n\n"
+        f"Of {', '.join(plugins)}.\n\n" + _table(["kind", "what it is", "components"], rows)
+    )
+
+
+def _components(kind: str, registry: Registry) -> str:
+    cls = KINDS[kind]
+    parts = [f"# {kind.replace('_', ' ').capitalize()}\n\n{prose(cls.__doc__)}\n"]
+    for name in registry.names(kind):
+        about = _answer("describe", kind, name)
+        parts.append(f'## `{name}` {{ #{anchor(name)} }}\n\n{prose(about["help"])}\n\nFrom `{about["plugin"]}`.\n')
+        parts.append(_settings(about["settings"]) if about["settings"] else "It has no settings.\n")
+    if not registry.names(kind):
+        parts.append("None is installed.\n")
+    return "\n".join(parts)
+
+
+def _recipe() -> str:
+    rows = _answer("describe", "recipe")
+    groups: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        section, _, _ = row["setting"].rpartition(".")
+        groups.setdefault(section, []).append(row)
+    parts = [_GRAMMAR]
+    for section, settings in groups.items():
+        title = f"`[{section.replace('[]', '')}]`" if section else "The file itself"
+        if section.endswith("[]"):
+            title = f"`[[{section.removesuffix('[]')}]]`"
+        parts.append(f"## {title} {{ #{anchor(section or 'file')} }}\n\n{_settings(settings)}")
+    return "\n".join(parts)
+
+
+def _settings(rows: Sequence[dict[str, str]]) -> str:
+    return _table(
+        ["setting", "type", "range", "default", "what it is"],
+        [[f"`{row['setting']}`", row["type"], row["range"], f"`{row['default']}`", row["help"]] for row in rows],
+    )
+
+
+def _commands() -> str:
+    parts = ["# Commands\n\nEvery command takes `--help`. Results go to stdout, progress and problems to stderr.\n"]
+    for path, command in commands(cellcls, "cellcls"):
+        context = click.Context(command, info_name=path)
+        usage = f"{path} {' '.join(command.collect_usage_pieces(context))}"
+        parts.append(f"## `{path}` {{ #{anchor(path)} }}\n\n{prose(command.help)}\n\n<pre>{_plain(usage)}</pre>\n")
+        rows = [[f"`{option}`", help] for option, help in options(command, context)]
+        parts.append(_table(["option", "what it does"], rows))
+    return "\n".join(parts)
+
+
+def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield a command and all below it, with the words that call it."""
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, one in sorted(command.commands.items()):
+            yield from commands(one, f"{path} {name}")
+
+
+def options(command: click.Command, context: click.Context) -> list[tuple[str, str]]:
+    """Return a command's options as its help shows them."""
+    records = [option.get_help_record(context) for option in command.get_params(context)]
+    return [record for record in records if record]
+
+
+def _exit_codes() -> str:
+    rows = [[f"`{int(code)}`", code.meaning] for code in ExitCode]
+    return (
+        "# Exit codes\n\nWhat every command ends with; values from 64 follow BSD's `sysexits.h`. How a script uses them: "
+        "[Read exit codes in scripts](../how-to/exit-codes.md).\n\n" + _table(["code", "meaning"], rows)
+    )
+
+
+def _hook() -> str:
+    signature = f"def {cellcls_components.__name__}{inspect.signature(cellcls_components)}"
+    return _HOOK.format(signature=signature.replace("'", ""), doc=inspect.getdoc(cellcls_components))
+
+
+def _shipped_recipes() -> str:
+    return (ROOT / "recipes/README.md").read_text(encoding="utf-8")
+
+
+def _answer(*args: str) -> Any:
+    """Return what a command says in JSON."""
+    done = CliRunner().invoke(cellcls, [*args, "--json"], catch_exceptions=False)
+    return json.loads(done.stdout)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *([_cell(one) for one in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(str(text).split()).replace("|", "\\|")
+
+
+def prose(text: str | None) -> str:
+    """Return a docstring as Markdown: double backticks are single ones."""
+    return inspect.cleandoc(text or "").replace("``", "`").replace("<", "&lt;")
+
+
+def first_sentence(text: str | None) -> str:
+    """Return a docstring's first sentence."""
+    head, dot, _ = " ".join(prose(text).split()).partition(". ")
+    return head + dot.strip()
+
+
+def _plain(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "&#124;")
+
+
+def anchor(name: str) -> str:
+    """Return the anchor of an entry: ``cellcls recipes ls`` is ``cellcls-recipes-ls``."""
+    return name.replace(" ", "-").replace("[]", "").replace(".", "-")
+
+
+_GRAMMAR = """\
+# Recipe
+
+A recipe is one TOML file that holds everything that changes a result. A section that is absent has its defaults;
+`cellcls show RECIPE` prints them all, and where each value came from. A table of a component names it with `use` and
+otherwise holds that component's settings; they are listed under [Components](index.md#components). A key that nobody
+reads is an error.
+
+`base`, `seeds`, `variants` and `expect` stand around the recipe. `base = "other.toml"` lays the file over another:
+tables merge by key, a list replaces the list, a changed `use` drops the old settings. `seeds = [1, 2, 3]` makes a run
+of each. `[variants.NAME]` is such an overlay with a claim of its own; `--set KEY=VALUE` is one for a single call.
+`stages[]` below means any entry of the list; `--set stages.0.epochs=3` reaches into the first.
+"""
+
+_HOOK = """\
+# The hook
+
+A plugin is a package with an entry point of the group `cellcls`, which names a module. In that module it implements
+the one hook of cellcls, marked with `cellcls.api.hookimpl`:
+
+<pre>{signature}</pre>
+
+{doc}
+
+The built-ins use the same hook. Importing a plugin registers nothing and must be quick: torch is imported inside
+`build`. A name that is taken, a misspelt hook, a class that is no component and an import that fails are told by
+`cellcls list-plugins`, and everything else goes on working. How to write one: [Write a plugin](../tutorials/write-a-plugin.md).
+"""
+
+_API = """\
+# API
+
+What a plugin may use: `cellcls.api`, `cellcls.ops`, `cellcls.errors` and, in its tests, `cellcls.testing`.
+
+::: cellcls.api.component
+    options:
+      members: [component, param, changed, Component, Param]
+
+## Kinds
+
+::: cellcls.api.kinds
+
+## Events
+
+::: cellcls.api.events
+
+## Operations an augmentation returns
+
+::: cellcls.ops.operations
+
+## Errors
+
+::: cellcls.errors
+"""
+
+_SCHEMA = """\
+# JSON Schema of recipes
+
+[`recipe.schema.json`](recipe.schema.json) lets an editor complete and check a recipe while it is typed. It knows the
+components that were installed when it was made; `cellcls check RECIPE` knows more, as it sees the data and the
+machine too.
+
+An editor that uses [Taplo](https://taplo.tamasfe.dev), such as VS Code with the extension Even Better TOML, reads a
+line at the top of the recipe, with the path of the file you downloaded:
+
+<pre>#:schema ./recipe.schema.json</pre>
+
+From a checkout, with your own plugins in it: `python tools/docs_schema.py recipe.schema.json`.
+"""
+
+
+def main() -> None:
+    """Write all pages and the schema."""
+    folder, registry = Path(sys.argv[1]), load_registry()
+    for path, text in pages(registry).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    made = json.dumps(schema(registry), indent=1, ensure_ascii=False)
+    (folder / "recipe.schema.json").write_text(made + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
