@@ -103,8 +103,14 @@ def _row(path: Path, number: int, line: dict[str, str | None]) -> DecisionRow:
             f"{path}: line {number}: needs an index and an action ({', '.join(ACTIONS)}), not "
             f"`{texts['index']}` and `{texts['action']}`"
         )
-    plain = {name: text.removeprefix("'") if name in ("file", "reason") else text for name, text in texts.items()}
-    return DecisionRow(**{**plain, "index": int(texts["index"])})
+    return DecisionRow(
+        index=int(texts["index"]),
+        file=texts["file"].removeprefix("'"),
+        hash=texts["hash"],
+        finding=texts["finding"],
+        reason=texts["reason"].removeprefix("'"),
+        action=texts["action"],
+    )
 
 
 def _safe(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
+from cellcls.ops.parallel import in_parallel
 from cellcls.ops.perceptual import THUMBNAIL, Fingerprints, orientations, oriented, unit
 
 if TYPE_CHECKING:
@@ -109,10 +110,10 @@ def find_near_copies(
 
 
 def _verified(prints: Fingerprints, first: Indices, second: Indices, similarity: float) -> NearPairs:
-    found, symmetry = np.zeros(len(first), dtype=np.float32), np.zeros(len(first), dtype=np.int8)
-    for start in range(0, len(first), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        found[block], symmetry[block] = compare(prints, first[block], second[block])
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(first), _BLOCK)]
+    parts = list(in_parallel(lambda block: compare(prints, first[block], second[block]), blocks))
+    found = np.concatenate([np.zeros(0, dtype=np.float32), *(part[0] for part in parts)])
+    symmetry = np.concatenate([np.zeros(0, dtype=np.int8), *(part[1] for part in parts)])
     near = found >= similarity
     return NearPairs(first[near], second[near], np.minimum(found[near], 1), symmetry[near])
 

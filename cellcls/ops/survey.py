@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import attrs
@@ -14,6 +11,7 @@ import numpy as np
 
 from cellcls.ops.hashing import content_hash
 from cellcls.ops.image_statistics import STATISTICS, statistics
+from cellcls.ops.parallel import in_parallel
 from cellcls.ops.perceptual import Fingerprints, fingerprints
 
 if TYPE_CHECKING:
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 Read = Callable[["NDArray[np.intp]"], "NDArray[np.uint8]"]
 """Maps indices (B,) to images (B, H, W, 3)."""
 
-_BATCH = 128
+_BATCH = 64
 _PIXELS = 1 << 22
 """Pixels a batch holds at most, so that large images make small batches."""
 
@@ -52,7 +50,7 @@ def survey(read: Read, count: int, seen: Callable[[int], None] = lambda _: None)
 
 
 def _parts(read: Read, count: int, seen: Callable[[int], None]) -> Iterator[Survey]:
-    """Yield the batches' surveys in order; a few are in work at a time, so memory stays bounded."""
+    """Yield the batches' surveys in order."""
     lock = threading.Lock()
 
     def work(indices: NDArray[np.intp]) -> Survey:
@@ -60,17 +58,11 @@ def _parts(read: Read, count: int, seen: Callable[[int], None]) -> Iterator[Surv
             images = read(indices)
         return Survey(tuple(map(content_hash, images)), fingerprints(images), statistics(images))
 
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with ThreadPoolExecutor(threads) as pool:
-        todo = iter(_batches(read, count))
-        running: list[Future[Survey]] = [pool.submit(work, batch) for batch in islice(todo, 2 * threads)]
-        done = 0
-        while running:
-            part = running.pop(0).result()
-            running += [pool.submit(work, batch) for batch in islice(todo, 1)]
-            done += len(part.hashes)
-            seen(done)
-            yield part
+    done = 0
+    for part in in_parallel(work, _batches(read, count)):
+        done += len(part.hashes)
+        seen(done)
+        yield part
 
 
 def _batches(read: Read, count: int) -> Iterator[NDArray[np.intp]]:

@@ -96,7 +96,7 @@ def _standardised(features: NDArray[np.float64]) -> NDArray[np.float64]:
         return features
     spread = features.std(axis=0)
     kept = spread > 1e-9
-    return (features[:, kept] - features[:, kept].mean(axis=0)) / spread[kept]
+    return np.asarray((features[:, kept] - features[:, kept].mean(axis=0)) / spread[kept])
 
 
 def _discriminate(
