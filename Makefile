@@ -8,7 +8,7 @@ PLUGINS := $(wildcard plugins/*)
 # torch's threads fight over two cores when two tests run at once: one thread each
 TEST_ENV := OMP_NUM_THREADS=1
 
-.PHONY: help install demo test check check-all clean
+.PHONY: help install demo test check check-all docs docs-made docs-serve notebooks changelog clean
 
 help:
 	@echo "make demo       install, then train and explain a small network on rendered cells"
@@ -16,6 +16,10 @@ help:
 	@echo "make install    make the environment .venv with cellcls and its plugins"
 	@echo "make check      ruff, mypy, import-linter"
 	@echo "make check-all  check, all tests, and the slow ones"
+	@echo "make docs       build the docs site, strictly, into build/site"
+	@echo "make docs-serve show the docs site while it is written"
+	@echo "make notebooks  the tutorials as notebooks, in build/notebooks"
+	@echo "make changelog  CHANGELOG.md from its fragments"
 
 install: $(STAMP)
 
@@ -43,6 +47,23 @@ check: install
 
 check-all: check
 	HYPOTHESIS_PROFILE=explore $(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# what the site shows of the code and of rendered cells; git ignores it
+docs-made: install
+	$(BIN)/python tools/docs_reference.py docs/reference
+	$(BIN)/python tools/docs_pictures.py docs/pictures
+
+docs: docs-made
+	$(BIN)/zensical build --strict
+
+docs-serve: docs-made
+	$(BIN)/zensical serve
+
+notebooks: install
+	$(BIN)/python tools/docs_notebooks.py build/notebooks
+
+changelog: install
+	$(BIN)/python tools/changelog.py
 
 clean:
 	rm -rf $(VENV)

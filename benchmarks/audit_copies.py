@@ -27,7 +27,7 @@ from PIL import Image
 from cellcls.ops.copies import group_by_hash
 from cellcls.ops.hashing import content_hashes
 from cellcls.ops.near_copies import SIMILARITY, find_near_copies
-from cellcls.ops.perceptual import Fingerprints, fingerprints, oriented
+from cellcls.ops.perceptual import Fingerprints, fingerprints
 
 Disguise = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 RECALL, PRECISION = 0.95, 0.99
@@ -43,7 +43,7 @@ def mirrored(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.rot90(image[:, ::-1], rng.integers(0, 4))
 
 
-def recompressed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def recompressed(image: np.ndarray, _: np.random.Generator) -> np.ndarray:
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image)).save(file, "JPEG", quality=30)
     return np.asarray(Image.open(file))

@@ -69,7 +69,7 @@ def _components(kind: str, registry: Registry) -> str:
     parts = [f"# {kind.replace('_', ' ').capitalize()}\n\n{prose(cls.__doc__)}\n"]
     for name in registry.names(kind):
         about = _answer("describe", kind, name)
-        parts.append(f'## `{name}` {{ #{anchor(name)} }}\n\n{prose(about["help"])}\n\nFrom `{about["plugin"]}`.\n')
+        parts.append(f"## `{name}` {{ #{anchor(name)} }}\n\n{prose(about['help'])}\n\nFrom `{about['plugin']}`.\n")
         parts.append(_settings(about["settings"]) if about["settings"] else "It has no settings.\n")
     if not registry.names(kind):
         parts.append("None is installed.\n")
@@ -103,8 +103,10 @@ def _commands() -> str:
     for path, command in commands(cellcls, "cellcls"):
         context = click.Context(command, info_name=path)
         usage = f"{path} {' '.join(command.collect_usage_pieces(context))}"
-        parts.append(f"## `{path}` {{ #{anchor(path)} }}\n\n{prose(command.help)}\n\n<pre>{_plain(usage)}</pre>\n")
-        rows = [[f"`{option}`", help] for option, help in options(command, context)]
+        parts.append(
+            f"## `{path}` {{ #{anchor(path)} }}\n\n{prose(command.help)}\n\n<pre><code>{_plain(usage)}</code></pre>\n"
+        )
+        rows = [[f"<code>{_plain(option)}</code>", help] for option, help in options(command, context)]
         parts.append(_table(["option", "what it does"], rows))
     return "\n".join(parts)
 
@@ -126,8 +128,8 @@ def options(command: click.Command, context: click.Context) -> list[tuple[str, s
 def _exit_codes() -> str:
     rows = [[f"`{int(code)}`", code.meaning] for code in ExitCode]
     return (
-        "# Exit codes\n\nWhat every command ends with; values from 64 follow BSD's `sysexits.h`. How a script uses them: "
-        "[Read exit codes in scripts](../how-to/exit-codes.md).\n\n" + _table(["code", "meaning"], rows)
+        "# Exit codes\n\nWhat every command ends with; values from 64 follow BSD's `sysexits.h`. How a script uses "
+        "them: [Read exit codes in scripts](../how-to/exit-codes.md).\n\n" + _table(["code", "meaning"], rows)
     )
 
 
@@ -195,13 +197,14 @@ _HOOK = """\
 A plugin is a package with an entry point of the group `cellcls`, which names a module. In that module it implements
 the one hook of cellcls, marked with `cellcls.api.hookimpl`:
 
-<pre>{signature}</pre>
+<pre><code>{signature}</code></pre>
 
 {doc}
 
 The built-ins use the same hook. Importing a plugin registers nothing and must be quick: torch is imported inside
 `build`. A name that is taken, a misspelt hook, a class that is no component and an import that fails are told by
-`cellcls list-plugins`, and everything else goes on working. How to write one: [Write a plugin](../tutorials/write-a-plugin.md).
+`cellcls list-plugins`, and everything else goes on working. How to write one:
+[Write a plugin](../tutorials/write-a-plugin.md).
 """
 
 _API = """\
@@ -240,7 +243,7 @@ machine too.
 An editor that uses [Taplo](https://taplo.tamasfe.dev), such as VS Code with the extension Even Better TOML, reads a
 line at the top of the recipe, with the path of the file you downloaded:
 
-<pre>#:schema ./recipe.schema.json</pre>
+<pre><code>#:schema ./recipe.schema.json</code></pre>
 
 From a checkout, with your own plugins in it: `python tools/docs_schema.py recipe.schema.json`.
 """

@@ -21,6 +21,7 @@ challenge's hidden, corrupted images; ours come from the suite `competition` and
 
 Run a whole file, one variant, or everything:
 
+<!-- not run: hours of training; every recipe is rehearsed by the tests -->
 ```console
 $ cellcls run recipes/optimizers.toml --data training_set.npz
 $ cellcls run recipes/optimizers.toml --variant lion --data training_set.npz

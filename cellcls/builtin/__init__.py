@@ -19,7 +19,15 @@ from cellcls.builtin.augmentations import (
 )
 from cellcls.builtin.backbones import Cnn5, Timm
 from cellcls.builtin.callbacks import EarlyStopping
-from cellcls.builtin.cleaners import DropDuplicates, DropIndices, DropOutliers
+from cellcls.builtin.cleaners import (
+    Decisions,
+    DropDuplicates,
+    DropIndices,
+    DropNearDuplicates,
+    DropOutliers,
+    DropSuspects,
+    DropWrongLabels,
+)
 from cellcls.builtin.corruptions import (
     BrightnessDown,
     BrightnessUp,
@@ -48,7 +56,7 @@ def cellcls_components() -> list[type[Component]]:
     """Return every built-in component, kind by kind."""
     return [
         *(Npz, Folder, MedMNIST, Synthetic),
-        *(DropDuplicates, DropOutliers, DropIndices),
+        *(Decisions, DropDuplicates, DropNearDuplicates, DropOutliers, DropIndices, DropSuspects, DropWrongLabels),
         *(Hue, Saturation, Brightness, Contrast, Clahe),
         *(Flip, QuarterTurn, Rotate, Translate, Crop),
         *(Downscale, Blur),

@@ -13,6 +13,7 @@ from pathlib import Path
 import click as plain_click
 import rich_click as click
 
+from cellcls.cli.audit import audit
 from cellcls.cli.compare import compare
 from cellcls.cli.explain import explain
 from cellcls.cli.export import export
@@ -31,7 +32,7 @@ def cellcls() -> None:
     """Telling blood cells apart under a microscope, reproducibly: one TOML recipe in, one run out."""
 
 
-for command in (run, check, show, list_plugins, describe, evaluate, predict, explain, compare, export, recipes):
+for command in (run, check, show, list_plugins, describe, evaluate, predict, explain, compare, export, audit, recipes):
     cellcls.add_command(command)
 
 

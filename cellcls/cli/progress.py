@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -104,3 +104,26 @@ class _Counter:
         """Remember the running stage."""
         if isinstance(event, events.StageStarted):
             self.stage, self.epochs = event.name, event.epochs
+
+
+@contextmanager
+def counting() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield what shows a step's name, how much of it is done and how much there is (0: unknown)."""
+    if not (sys.stderr.isatty() and color_system()):
+        last = ""
+
+        def line(text: str, _done: int, _total: int) -> None:
+            nonlocal last
+            if text != last:
+                last = text
+                say(f"cellcls: {text}")
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as made:
+        task = made.add_task("", total=None)
+        yield lambda text, done, total: made.update(task, description=text, completed=done, total=total or None)

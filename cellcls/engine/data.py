@@ -82,6 +82,7 @@ def open_source(inputs: Inputs) -> Source:
 def prepare(inputs: Inputs) -> Data:
     """Open the data set, drop what the cleaners drop, part the rest. Raises ``DataError`` and ``RecipeError``."""
     source = open_source(inputs)
+    _refuse_one_class(source, inputs.path)
     hashes = tuple(content_hashes(source.read, len(source)))
     groups = group_by_hash(hashes)
     decisions = _clean(inputs.recipe, source, groups)
@@ -97,6 +98,17 @@ def prepare(inputs: Inputs) -> Data:
         decisions=decisions,
         hashes=hashes,
     )
+
+
+def _refuse_one_class(source: Source, path: Path | None) -> None:
+    there = np.unique(source.labels)
+    if len(there) < 2:
+        name = source.class_names[int(there[0])] if len(there) else "none"
+        raise DataError(
+            f"{path or 'the data set'}: all {len(source):,} images are of one class, `{name}`; telling classes apart "
+            "needs two at least",
+            "an npz: check how its labels were written; a folder: it needs a folder of pictures a class",
+        )
 
 
 def _clean(recipe: Recipe, source: Source, groups: Groups) -> tuple[Decision, ...]:

@@ -35,11 +35,14 @@ class Groups:
         """Return the index of each group's first image (G,)."""
         return np.unique(self.group, return_index=True)[1].astype(np.int64)
 
+    def members(self) -> list[NDArray[np.int64]]:
+        """Return the images of each group (G), as ascending indices."""
+        order = np.argsort(self.group, kind="stable")
+        return np.split(order, np.cumsum(self.sizes())[:-1]) if len(order) else []
+
     def copied(self) -> list[NDArray[np.int64]]:
         """Return the groups of two and more images, each as ascending indices."""
-        order = np.argsort(self.group, kind="stable")
-        cuts = np.flatnonzero(np.diff(self.group[order])) + 1
-        return [members for members in np.split(order, cuts) if len(members) > 1]
+        return [members for members in self.members() if len(members) > 1]
 
     def conflicting(self, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tell of each group (G,) whether its images carry several labels. ``labels`` (N,)."""

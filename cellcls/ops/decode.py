@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -30,6 +30,7 @@ INTERPOLATIONS = {
 }
 """Names of Pillow's filters; all but ``nearest`` smooth when they shrink."""
 Fit = Literal["crop", "stretch", "pad"]
+T = TypeVar("T")
 
 _MAX_PIXELS = 1 << 26
 _THREADS = 4
@@ -48,14 +49,14 @@ def decode(data: Path | bytes, *, name: str | None = None) -> NDArray[np.uint8]:
 
 
 def decode_files(
-    paths: Sequence[Path], finish: Callable[[NDArray[np.uint8]], NDArray[np.uint8]], *, batch: int = 64
-) -> Iterator[NDArray[np.uint8] | DataError]:
+    paths: Sequence[Path], finish: Callable[[NDArray[np.uint8]], T], *, batch: int = 64
+) -> Iterator[T | DataError]:
     """Decode files on a few threads and yield ``finish`` of each, in order; for a file that cannot be read, the error.
 
     Only ``batch`` finished images are held at a time.
     """
 
-    def one(path: Path) -> NDArray[np.uint8] | DataError:
+    def one(path: Path) -> T | DataError:
         try:
             return finish(_decode(path, str(path)))
         except DataError as error:

@@ -6,11 +6,13 @@ sharpness, which are of the image as it is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cellcls.ops.parallel import in_parallel
 from cellcls.ops.perceptual import GREY, area_matrix
 
 if TYPE_CHECKING:
@@ -64,6 +66,13 @@ def statistics(images: NDArray[np.uint8]) -> Floats:
         *(_texture(green) for green in (fine[..., 1], coarse[..., 1], _halved(coarse[..., 1]))),
     ]
     return np.concatenate(parts, axis=1, dtype=np.float32)
+
+
+def read_statistics(read: Callable[[NDArray[np.intp]], NDArray[np.uint8]], count: int, *, batch: int = 64) -> Floats:
+    """Return the statistics (N, F) of ``count`` images, which are read batch by batch."""
+    starts = range(0, count, batch)
+    images = (read(np.arange(start, min(start + batch, count), dtype=np.intp)) for start in starts)
+    return np.concatenate([np.zeros((0, len(STATISTICS)), dtype=np.float32), *in_parallel(statistics, images)])
 
 
 def _channels(coarse: Floats) -> Floats:

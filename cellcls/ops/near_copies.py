@@ -6,48 +6,30 @@ under the symmetry the fingerprints tell, the best over small shifts and scales.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
+from cellcls.ops.detail_correlation import detail_correlation, detail_waves
+from cellcls.ops.neighbours import near_pairs
 from cellcls.ops.parallel import in_parallel
-from cellcls.ops.perceptual import THUMBNAIL, Fingerprints, orientations, oriented, unit
+from cellcls.ops.perceptual import Fingerprints, orientations, oriented
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cellcls.ops.copies import Groups
-    from cellcls.ops.perceptual import Floats
 
+    Floats = NDArray[np.float32]
     Indices = NDArray[np.int64]
 
 SIMILARITY = 0.82
-"""From which correlation of details on two pictures count as near copies, where nobody says else: on 11,952 real cells
-the highest of two different cells is 0.81, and of planted copies one in fifty is below (``benchmarks/audit_copies.py``).
-"""
+"""From which correlation of details on two pictures count as near copies, where nobody says else. Of 11,952 real cells
+no two different ones reach it, and 97 of 100 planted copies do (``benchmarks/audit_copies.py``)."""
 _RADIUS = 0.38
-_NEIGHBOURS = 16
-"""An image is compared with so many neighbours at most; larger groups hang together over several images."""
-_NEAREST = 2
-"""So many of them are compared first; the others only where those did not join the two images already."""
-_ALL_PAIRS = 20_000
-"""Up to so many images every pair is looked at; beyond, those of the nearest cells."""
-_CELL = 256
-_PROBES = 8
-_CROWD = 2048
-"""So many images of a cell are met at most: pictures with equal descriptors all lie in one."""
-_DISTANCES = 2**22
-"""How many distances are held at once."""
-_SCALES = (1 / 1.05, 1.05)
-_UNDECIDED = (0.45, 0.9)
-"""Between these correlations at the same scale other scales are tried: crops of 5% lie at 0.55 and above."""
-_SHIFTS = np.arange(-2, 2.5, 0.5)
-_DETAIL = 2.2
-"""Standard deviation, in pixels of a thumbnail, of the blur that separates shape from detail."""
-_NOISE = 2.0
+_NEAREST = 1
+"""So many neighbours of an image are compared first; what they join then meets the rest by its first image alone."""
 _BLOCK = 512
 
 
@@ -96,17 +78,24 @@ def find_near_copies(
         places = groups.firsts()
         pairs = find_near_copies(prints.take(places), similarity=similarity)
         return attrs.evolve(pairs, first=places[pairs.first], second=places[pairs.second])
-    first, second, rank = _candidates(prints.descriptors)
+    first, second, rank = near_pairs(prints.descriptors, _RADIUS)
     nearest = rank < _NEAREST
     found = _verified(prints, first[nearest], second[nearest], similarity)
-    joined = _components(found, len(prints))
-    open_ = ~nearest & (joined[first] != joined[second])
-    found = _joined(found, _verified(prints, first[open_], second[open_], similarity))
-    joined = _components(found, len(prints))
-    others = np.setdiff1d(
-        np.flatnonzero(joined != np.arange(len(joined))), found.second[found.first == joined[found.second]]
+    lowest = _lowest(found, len(prints))
+    others = _between(lowest[first[~nearest]], lowest[second[~nearest]])
+    found = _joined(found, _verified(prints, *others, similarity))
+    lowest = _lowest(found, len(prints))
+    members = np.setdiff1d(
+        np.flatnonzero(lowest != np.arange(len(lowest))), found.second[found.first == lowest[found.second]]
     )
-    return _sorted(_joined(found, _verified(prints, joined[others], others, similarity)))
+    return _sorted(_joined(found, _verified(prints, lowest[members], members, similarity)))
+
+
+def _between(first: Indices, second: Indices) -> tuple[Indices, Indices]:
+    """Return each pair of different images once, ``first`` < ``second``."""
+    different = first != second
+    pairs = np.unique(np.sort(np.stack([first[different], second[different]], axis=1), axis=1), axis=0)
+    return pairs[:, 0], pairs[:, 1]
 
 
 def _verified(prints: Fingerprints, first: Indices, second: Indices, similarity: float) -> NearPairs:
@@ -129,7 +118,7 @@ def _sorted(pairs: NearPairs) -> NearPairs:
     return NearPairs(*(getattr(pairs, field.name)[order] for field in attrs.fields(NearPairs)))
 
 
-def _components(pairs: NearPairs, count: int) -> Indices:
+def _lowest(pairs: NearPairs, count: int) -> Indices:
     """Return the first image that each of ``count`` images hangs together with (count,)."""
     lowest = np.arange(count)
     while True:
@@ -147,156 +136,12 @@ def compare(prints: Fingerprints, first: Indices, second: Indices) -> tuple[Floa
     """Return the correlation of the details of pairs (P,) and the symmetry it was found under (P,)."""
     turned = orientations(prints.cosines[second])
     symmetry = np.einsum("psij,pij->ps", turned, prints.cosines[first]).argmax(axis=1).astype(np.int8)
+    names, ours = np.unique(first, return_inverse=True)
+    waves = detail_waves(prints.thumbnails[names].astype(np.float32))
     found = np.zeros(len(first), dtype=np.float32)
     for one in range(8):
         chosen = np.flatnonzero(symmetry == one)
         if len(chosen):
-            ours = prints.thumbnails[first[chosen]].astype(np.float32)
             theirs = oriented(prints.thumbnails[second[chosen]], one).astype(np.float32)
-            found[chosen] = _correlation(ours, theirs)
+            found[chosen] = detail_correlation(waves[ours[chosen]], theirs)
     return found, symmetry
-
-
-# --- candidates -------------------------------------------------------------------------------------------------
-
-
-def _candidates(descriptors: Floats) -> tuple[Indices, Indices, Indices]:
-    """Return pairs of near descriptors, each image with its nearest neighbours within the radius: first (P,) < second
-    (P,), and the lower of the two ranks (P,) that one has among the neighbours of the other, from 0."""
-    count = len(descriptors)
-    centred = descriptors - descriptors.mean(axis=0) if count else descriptors
-    blocks = _every_block(count) if count <= _ALL_PAIRS else _cell_blocks(centred)
-    squares = (centred * centred).sum(axis=1)
-    found = [np.zeros((0, 3), dtype=np.int64)]
-    for asked, among in blocks:
-        distances = squares[asked, None] + squares[among] - 2 * (centred[asked] @ centred[among].T)
-        row, column = np.nonzero(distances < _RADIUS**2)
-        other = asked[row] != among[column]
-        found.append(_nearest(asked, among, distances, row[other], column[other]))
-    one, two, rank = np.concatenate(found).T
-    order = np.argsort(rank, kind="stable")
-    code, chosen = np.unique((np.minimum(one, two) * count + np.maximum(one, two))[order], return_index=True)
-    return code // max(count, 1), code % max(count, 1), rank[order][chosen]
-
-
-def _nearest(asked: Indices, among: Indices, distances: Floats, row: Indices, column: Indices) -> Indices:
-    """Return asked, neighbour, rank (P, 3), at most so many an asked image, the nearest."""
-    order = np.lexsort((distances[row, column], row))
-    row, column = row[order], column[order]
-    rank = np.arange(len(row)) - np.searchsorted(row, row)
-    kept = rank < _NEIGHBOURS
-    return np.stack([asked[row[kept]], among[column[kept]], rank[kept]], axis=1)
-
-
-def _every_block(count: int) -> Iterator[tuple[Indices, Indices]]:
-    yield from _blocks(np.arange(count), np.arange(count))
-
-
-def _blocks(asked: Indices, among: Indices) -> Iterator[tuple[Indices, Indices]]:
-    rows = max(1, _DISTANCES // max(len(among), 1))
-    for start in range(0, len(asked), rows):
-        yield asked[start : start + rows], among
-
-
-def _cell_blocks(descriptors: Floats) -> Iterator[tuple[Indices, Indices]]:
-    """Yield the images of each cell beside all that have it among their nearest cells (an inverted file: Sivic and
-    Zisserman 2003). Cells lie around images drawn evenly from the set."""
-    count = len(descriptors)
-    centres = descriptors[np.linspace(0, count - 1, count // _CELL).astype(int)]
-    rows = max(1, _DISTANCES // len(centres))
-    probes = np.concatenate(
-        [_nearest_centres(descriptors[start : start + rows], centres) for start in range(0, count, rows)]
-    )
-    home = probes[:, 0]
-    for visitors, members in zip(_members(probes.ravel(), len(centres)), _members(home, len(centres)), strict=True):
-        yield from _blocks(visitors // probes.shape[1], members[:_CROWD])
-
-
-def _nearest_centres(descriptors: Floats, centres: Floats) -> Indices:
-    distances = (centres * centres).sum(axis=1) - 2 * (descriptors @ centres.T)
-    probes = min(_PROBES, len(centres))
-    nearest = np.argpartition(distances, probes - 1, axis=1)[:, :probes]
-    order = np.argsort(np.take_along_axis(distances, nearest, axis=1), axis=1)
-    return np.take_along_axis(nearest, order, axis=1)
-
-
-def _members(cells: Indices, count: int) -> list[Indices]:
-    order = np.argsort(cells, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(cells, minlength=count))[:-1])
-
-
-# --- verification -----------------------------------------------------------------------------------------------
-
-
-def _correlation(ours: NDArray[Any], theirs: NDArray[Any]) -> Floats:
-    """Return the best correlation of details of thumbnails (P, S, S) over shifts up to 2 pixels and three scales."""
-    waves = _waves(ours)
-    best = _best_shift(waves, _waves(theirs))
-    low, high = _UNDECIDED
-    open_ = np.flatnonzero((best > low) & (best < high))
-    for scale in _SCALES:
-        zoom = _zoom_matrix(scale)
-        best[open_] = np.maximum(best[open_], _best_shift(waves[open_], _waves(zoom @ theirs[open_] @ zoom.T)))
-    return best
-
-
-def _waves(images: NDArray[Any]) -> NDArray[np.complex64]:
-    return np.fft.rfft2(_details(images)).astype(np.complex64)
-
-
-def _best_shift(ours: NDArray[np.complex64], theirs: NDArray[np.complex64]) -> Floats:
-    down, across = _shift_matrices()
-    shifted = ((ours * np.conj(theirs)) @ across).transpose(0, 2, 1) @ down
-    return np.asarray(shifted.real.max(axis=(1, 2)), dtype=np.float32)
-
-
-def _details(images: NDArray[Any]) -> Floats:
-    """Return what is finer than a blur over its local strength, faded out towards the border, of norm 1 (P, S, S).
-
-    Local strength makes faint texture count as much as the dark edge of a nucleus, which all cells have. Two grey
-    levels of noise and the floor of the norm keep flat pictures from looking alike.
-    """
-    blur = _blur_matrix()
-    fine = images - blur @ images @ blur.T
-    strength = np.sqrt(np.maximum(blur @ (fine * fine) @ blur.T, 0))
-    faded = fine / (strength + _NOISE) * _window()
-    faded -= faded.mean(axis=(1, 2), keepdims=True)
-    return unit(faded, (1, 2), floor=THUMBNAIL / 8)
-
-
-@cache
-def _window() -> Floats:
-    line = np.sqrt(np.hanning(THUMBNAIL + 2)[1:-1])
-    return np.asarray(line[:, None] * line, dtype=np.float32)
-
-
-@cache
-def _blur_matrix() -> Floats:
-    place = np.arange(THUMBNAIL)
-    weights = np.exp(-0.5 * ((place[:, None] - place) / _DETAIL) ** 2)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
-
-
-@cache
-def _zoom_matrix(scale: float) -> Floats:
-    """Return the matrix that stretches a line about its middle, linearly interpolated."""
-    middle = (THUMBNAIL - 1) / 2
-    place = np.clip((np.arange(THUMBNAIL) - middle) / scale + middle, 0, THUMBNAIL - 1)
-    left = np.minimum(place.astype(int), THUMBNAIL - 2)
-    matrix = np.zeros((THUMBNAIL, THUMBNAIL), dtype=np.float32)
-    matrix[np.arange(THUMBNAIL), left] = 1 - (place - left)
-    matrix[np.arange(THUMBNAIL), left + 1] += place - left
-    return matrix
-
-
-@cache
-def _shift_matrices() -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
-    """Return the inverse Fourier transform at the shifts alone, half pixels among them.
-
-    Down (S, s) and across (S / 2 + 1, s), for a spectrum as ``rfft2`` gives it.
-    """
-    down = np.exp(2j * np.pi * np.fft.fftfreq(THUMBNAIL)[:, None] * _SHIFTS) / THUMBNAIL
-    half = np.fft.rfftfreq(THUMBNAIL)
-    twice = np.where((half > 0) & (half < 0.5), 2, 1)[:, None]
-    across = twice * np.exp(2j * np.pi * half[:, None] * _SHIFTS) / THUMBNAIL
-    return down.astype(np.complex64), across.astype(np.complex64)

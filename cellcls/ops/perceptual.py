@@ -9,12 +9,14 @@ is the descriptor; two images of the same cell lie near each other in it (``near
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
+
+from cellcls.ops.parallel import in_parallel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,6 +78,14 @@ def fingerprints(images: NDArray[np.uint8]) -> Fingerprints:
         cosines=unit(signed, axes=(1, 2)),
         thumbnails=np.clip(np.rint(thumbnails), 0, 255).astype(np.uint8),
     )
+
+
+def read_fingerprints(
+    read: Callable[[NDArray[np.intp]], NDArray[np.uint8]], places: NDArray[np.int64], *, batch: int = 64
+) -> Fingerprints:
+    """Return the fingerprints of the images at ``places``, which are read batch by batch."""
+    starts = range(0, max(len(places), 1), batch)
+    return Fingerprints.joined(list(in_parallel(fingerprints, (read(places[i : i + batch]) for i in starts))))
 
 
 def unit(values: Floats, axes: tuple[int, ...], floor: float = 1e-6) -> Floats:

@@ -200,11 +200,12 @@ PARTS = (("train", style.TRAIN), ("val", style.VAL), ("test", style.TEST))
 def class_counts(counts: Mapping[str, Mapping[str, int]], classes: Sequence[str]) -> Figure:
     """Draw how many images of each class went to each part and how many were dropped by cleaning.
 
-    ``counts``: images of each class ``before`` and ``after`` cleaning, and in ``train``, ``val`` and ``test``.
+    ``counts``: images of each class ``before`` and ``after`` cleaning, and in ``train``, ``val`` and ``test``, or just
+    ``kept`` where there are no parts.
     """
     figure, axes = style.new_figure(max(2.1, 1.2 + 0.34 * len(classes)))
     begin = np.zeros(len(classes))
-    for part, colour in (*PARTS, ("dropped", style.DROPPED)):
+    for part, colour in (*PARTS, ("kept", style.TRAIN), ("dropped", style.DROPPED)):
         widths = _widths(counts, classes, part)
         if widths.any():
             hatch = "////" if part == "dropped" else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -100,6 +101,14 @@ class Commands:
 
 
 @attrs.frozen(kw_only=True)
+class Raw:
+    """HTML that its maker has escaped."""
+
+    block: ClassVar[str] = "raw"
+    html: Markup
+
+
+@attrs.frozen(kw_only=True)
 class Fold:
     """Blocks that are hidden until they are asked for."""
 
@@ -108,7 +117,7 @@ class Fold:
     blocks: Sequence[Block]
 
 
-Block = Text | Table | Charts | Gallery | Commands | Fold
+Block = Text | Table | Charts | Gallery | Commands | Raw | Fold
 
 
 @attrs.frozen(kw_only=True)
@@ -135,6 +144,16 @@ class Page:
     banners: Sequence[tuple[str, str]] = ()
     """A word in capitals and what it means."""
     sections: Sequence[Section] = ()
+    style: str = ""
+    """Further style sheet of the page's own."""
+    script: str = ""
+    """The page's own script; no other runs."""
+
+    @property
+    def script_policy(self) -> str:
+        """What the browser may run: this script, known by its hash, or none."""
+        digest = base64.b64encode(hashlib.sha256(self.script.encode()).digest()).decode()
+        return f"; script-src 'sha256-{digest}'" if self.script else ""
 
 
 def render(page: Page) -> str:
@@ -142,8 +161,8 @@ def render(page: Page) -> str:
     loader = jinja2.FileSystemLoader(_HERE)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters |= {"picture": picture_uri, "prose": _prose}
-    css = Markup((_HERE / "page.css").read_text(encoding="utf-8"))  # ours, not a user's text
-    return environment.get_template("page.html.j2").render(page=page, css=css)
+    css = Markup((_HERE / "page.css").read_text(encoding="utf-8") + page.style)  # ours, not a user's text
+    return environment.get_template("page.html.j2").render(page=page, css=css, script=Markup(page.script))
 
 
 def picture_uri(picture: NDArray[np.uint8]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import attrs
 
-from cellcls.api import Dataset, WantedWeights, changed
+from cellcls.api import Cleaner, Dataset, WantedWeights, changed
 from cellcls.errors import DataError, MissingInputError
 from cellcls.recipe import Init, Recipe, Split
 from cellcls.registry import Registry
@@ -42,6 +42,7 @@ def find_inputs(recipe: Recipe, recipe_file: Path, registry: Registry, options: 
     """
     if options.rehearse:
         return Inputs(recipe=rehearsal(recipe, registry), path=None)
+    recipe = _with_files(recipe, recipe_file, options.data)
     wanted = None if recipe.init.from_ else recipe.backbone.wants(options.weight_places)
     replaced = _given(recipe, registry, options.data)
     if replaced:
@@ -54,6 +55,25 @@ def find_inputs(recipe: Recipe, recipe_file: Path, registry: Registry, options: 
     if found is None:
         raise MissingInputError(*_missing(recipe, file, recipe_file, looked, wanted))
     return _absolute(Inputs(recipe=recipe, path=found))
+
+
+def _with_files(recipe: Recipe, recipe_file: Path, data: Path | None) -> Recipe:
+    """Return the recipe with the files of its cleaners found. Raises ``MissingInputError``."""
+    cleaners: list[Cleaner] = []
+    for cleaner in recipe.cleaners:
+        file = getattr(cleaner, "file", None)
+        if file is None:
+            cleaners.append(cleaner)
+            continue
+        looked = list(_places(file, recipe_file, data))
+        found = next((place for place in looked if place.is_file()), None)
+        if found is None:
+            raise MissingInputError(
+                f"{recipe_file}: the file `{file}` of the cleaner `{cleaner.component_name}` is not there",
+                "looked for: " + ", ".join(dict.fromkeys(map(str, looked))),
+            )
+        cleaners.append(changed(cleaner, file=found.resolve()))
+    return changed(recipe, cleaners=tuple(cleaners))
 
 
 def recognised(path: Path, registry: Registry) -> Dataset | None:
@@ -90,6 +110,7 @@ def rehearsal(recipe: Recipe, registry: Registry) -> Recipe:
         dataset=synthetic(images_per_class=REHEARSAL_IMAGES),
         split=Split(),
         init=Init(),
+        cleaners=tuple(one for one in recipe.cleaners if not hasattr(one, "file")),
         stages=tuple(changed(stage, epochs=1) for stage in recipe.stages),
         explain=tuple(changed(one, images=min(one.images, 2), depths=min(one.depths, 4)) for one in recipe.explain),
     )

@@ -87,7 +87,6 @@ def test_class_names_come_from_the_recipe_the_file_or_the_labels(tmp_path: Path)
         ({"images": IMAGES.transpose(0, 3, 1, 2).copy(), "labels": LABELS}, r"must be \(N, H, W, 3\)"),
         ({"images": IMAGES[0, 0], "labels": LABELS}, r"must be \(N, H, W, 3\)"),
         ({"images": IMAGES[:0], "labels": LABELS[:0]}, "at least one"),
-        ({"images": IMAGES, "labels": LABELS * 0 + 3}, "all 16 images have label 3"),
         ({"images": IMAGES, "labels": LABELS.astype(float)}, "must be integers"),
         ({"images": IMAGES, "labels": LABELS - 2}, "image 0 has label -2"),
         ({"images": IMAGES, "labels": LABELS.astype("u8") + 2**63}, "image 0 has label 9223372036854775808"),
@@ -251,7 +250,10 @@ def test_a_bad_picture_stops_or_is_listed(cells: Path) -> None:
 def test_bad_pictures_may_leave_too_little(tmp_path: Path) -> None:
     picture(tmp_path / "set" / "basophil" / "1.png", (0, 0, 0))
     picture(tmp_path / "set" / "platelet" / "1.png", (0, 0, 0)).write_bytes(b"")
-    with pytest.raises(DataError, match="left in one class at most"):
+    source = build(Folder(file=tmp_path, on_bad_image="skip"), tmp_path / "set")
+    assert (source.class_names, source.labels.tolist()) == (("basophil", "platelet"), [0])
+    (tmp_path / "set" / "basophil" / "1.png").write_bytes(b"")
+    with pytest.raises(DataError, match="none of its pictures can be read"):
         build(Folder(file=tmp_path, on_bad_image="skip"), tmp_path / "set")
 
 
@@ -259,9 +261,22 @@ def test_folders_that_are_no_set(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     with pytest.raises(DataError, match="no class folders"):
         build(Folder(file=tmp_path), tmp_path / "set")
-    picture(tmp_path / "set" / "basophil" / "1.png", (0, 0, 0))
-    with pytest.raises(DataError, match="one class only, `basophil`"):
-        build(Folder(file=tmp_path), tmp_path / "set")
+
+
+def test_pictures_without_class_folders_are_of_one_class(tmp_path: Path) -> None:
+    """Nothing to train on, but an audit can look at them."""
+    picture(tmp_path / "smears" / "1.png", (0, 0, 0))
+    source = build(Folder(file=tmp_path), tmp_path / "smears")
+    assert (source.class_names, source.names) == (("smears",), ["1.png"])
+    assert not Folder.recognises(tmp_path / "smears")
+
+
+def test_sizes_are_those_of_the_files(cells: Path) -> None:
+    for _ in range(2):  # decoded, then from the cache
+        source = build(Folder(file=cells), cells)
+        with Image.open(cells / source.names[0]) as image:
+            assert source.sizes[0].tolist() == [image.height, image.width]
+        assert source.sizes.shape == (len(source), 2)
 
 
 # --- all of them -------------------------------------------------------------------------------------------------

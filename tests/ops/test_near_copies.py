@@ -7,11 +7,11 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.fft import dctn
 
-from cellcls.ops import near_copies
+from cellcls.ops import near_copies, neighbours
+from cellcls.ops.copies import group_by_hash
 from cellcls.ops.near_copies import NearPairs, find_near_copies
-from cellcls.ops.perceptual import Fingerprints, _cosine_matrix, area_matrix, fingerprints, orientations, oriented
+from cellcls.ops.perceptual import fingerprints, oriented
 from cellcls.ops.render import render
 
 
@@ -70,30 +70,9 @@ def test_many_images_go_through_cells_and_give_the_same(cells: np.ndarray, monke
     copies = np.stack([np.rot90(cell) for cell in cells[:40]])
     prints = fingerprints(np.concatenate([cells, copies]))
     everything = find_near_copies(prints)
-    monkeypatch.setattr(near_copies, "_ALL_PAIRS", 10)
-    monkeypatch.setattr(near_copies, "_CELL", 20)
+    monkeypatch.setattr(neighbours, "_ALL_PAIRS", 10)
+    monkeypatch.setattr(neighbours, "_CELL", 20)
     assert len(find_near_copies(prints)) == len(everything) == 40
-
-
-@pytest.mark.parametrize("symmetry", range(8))
-def test_the_symmetries_of_coefficients_are_those_of_images(symmetry: int):
-    images = np.random.default_rng(0).random((3, 32, 32)).astype(np.float32)
-    matrix = _cosine_matrix(32, 6)
-    turned = matrix @ oriented(images, symmetry) @ matrix.T
-    np.testing.assert_allclose(orientations(matrix @ images @ matrix.T)[:, symmetry], turned, atol=1e-4)
-
-
-def test_the_transform_is_scipys():
-    image = np.random.default_rng(0).random((32, 32))
-    matrix = _cosine_matrix(32, 8)
-    np.testing.assert_allclose(matrix @ image @ matrix.T, dctn(image, norm="ortho")[:8, :8], atol=1e-4)
-
-
-def test_areas_are_means_over_equal_stretches():
-    line = np.arange(6.0)
-    np.testing.assert_allclose(area_matrix(6, 3) @ line, [0.5, 2.5, 4.5])
-    np.testing.assert_allclose(area_matrix(6, 4) @ line, [1 / 3, 5 / 3, 10 / 3, 14 / 3], atol=1e-6)
-    np.testing.assert_allclose(area_matrix(1, 4) @ [7], [7, 7, 7, 7])
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (7, 5), (513, 2)])
@@ -108,13 +87,41 @@ def test_a_set_without_pairs_has_none(cells: np.ndarray, count: int):
     assert len(find_near_copies(fingerprints(cells[:count]))) == 0
 
 
-def test_batches_join():
-    images = np.random.default_rng(0).integers(0, 256, (6, 20, 20, 3), dtype=np.uint8)
-    joined = Fingerprints.joined([fingerprints(images[:2]), fingerprints(images[2:])])
-    np.testing.assert_allclose(joined.descriptors, fingerprints(images).descriptors, atol=1e-5)
-
-
 def test_a_chain_of_pairs_is_no_single_group():
     first, second = np.array([0, 1, 2, 5]), np.array([1, 2, 3, 6])
     pairs = NearPairs(first, second, np.ones(4, np.float32), np.zeros(4, np.int8))
     assert [group.tolist() for group in pairs.groups(8)] == [[0, 1], [2, 3], [5, 6]]
+
+
+def test_all_copies_of_one_picture_are_paired_with_the_first(cells: np.ndarray):
+    noise = np.random.default_rng(0).integers(-3, 4, (300, 96, 96, 3))
+    noisy = np.clip(cells[:10][np.arange(300) % 10] + noise, 0, 255).astype(np.uint8)
+    pairs = find_near_copies(fingerprints(np.concatenate([cells, noisy])))
+    assert [len(group) for group in pairs.groups(len(cells) + 300)] == [31] * 10
+    assert len(pairs) < 3 * 300  # not the 4,650 there are
+    assert len(np.unique(np.stack([pairs.first, pairs.second]), axis=1).T) == len(pairs)
+    assert (pairs.first < pairs.second).all()
+
+
+def test_of_exact_copies_the_first_is_looked_at(cells: np.ndarray):
+    images = np.stack([cells[0], cells[1], cells[1], cells[2], np.rot90(cells[1]), cells[1]])
+    pairs = find_near_copies(fingerprints(images), groups=group_by_hash("abbcdb"))
+    assert (pairs.first.tolist(), pairs.second.tolist()) == ([1], [4])
+
+
+@pytest.mark.parametrize("symmetry", range(8))
+def test_the_symmetry_maps_the_second_onto_the_first(cells: np.ndarray, symmetry: int):
+    first = np.stack([oriented(cells[3, :, :, channel][None], symmetry)[0] for channel in range(3)], axis=-1)
+    pairs = find_near_copies(fingerprints(np.stack([first, cells[3]])))
+    assert pairs.symmetry.tolist() == [symmetry]
+    assert pairs.similarity[0] > 0.99
+
+
+def test_pictures_without_content_are_no_copies_however_many():
+    noise = np.random.default_rng(0).integers(0, 2, (400, 32, 32, 3), dtype=np.uint8)
+    assert len(find_near_copies(fingerprints(120 + noise))) == 0
+
+
+def test_an_image_belongs_to_one_group():
+    pairs = NearPairs(np.array([0, 1, 1]), np.array([2, 2, 3]), np.ones(3, np.float32), np.zeros(3, np.int8))
+    assert [group.tolist() for group in pairs.groups(4)] == [[0, 2], [1, 3]]

@@ -6,15 +6,19 @@ import subprocess
 import sys
 import sysconfig
 import venv
-from collections.abc import Callable
 from pathlib import Path
 
 OUTER = Path(sysconfig.get_path("purelib"))
-_PIP = '#!/bin/sh\nexec "{outer}" -m pip --python "{inner}" --disable-pip-version-check "$@"\n'
+_PIP = """\
+#!/bin/sh
+[ "$1" = install ] && shift && set -- install --no-index --no-build-isolation "$@"
+exec "{outer}" -m pip --python "{inner}" --disable-pip-version-check --quiet "$@"
+"""
 
 
 def new_environment(folder: Path, *, with_cellcls: bool) -> Path:
-    """Make an environment in ``folder`` and return its ``bin``: every library of the outer one, and its own ``pip``.
+    """Make an environment in ``folder`` and return its ``bin``: every library of the outer one, and a
+    ``pip`` that asks no network.
 
     ``with_cellcls``: the cellcls under test and its plugins are there too; else none of them is.
     """
@@ -32,10 +36,9 @@ def new_environment(folder: Path, *, with_cellcls: bool) -> Path:
     return binaries
 
 
-def install(binaries: Path, *what: str, run: Callable[..., object] = subprocess.run) -> None:
-    """Install offline what lies on this machine."""
-    options = ["--quiet", "--no-index", "--no-build-isolation", "--no-deps"]
-    run([binaries / "pip", "install", *options, *what], check=True)
+def install(binaries: Path, *what: str | Path) -> None:
+    """Install what lies on this machine, without asking for what it depends on."""
+    subprocess.run([binaries / "pip", "install", "--no-deps", *what], check=True)
 
 
 def _libraries(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cellcls.api import Cleaner, component, param
@@ -29,6 +30,28 @@ class DropDuplicates(Cleaner):
         return duplicates(groups, source.labels, kept, keep_first=self.agreeing == "keep_first")
 
 
+@component("drop_near_duplicates")
+class DropNearDuplicates(Cleaner):
+    """Drop near copies: the same picture turned, mirrored, shifted, cropped, recompressed, lighter or darker. Where
+    they carry different labels, all of them go. Byte-equal copies alone are left to ``drop_duplicates``."""
+
+    similarity: float = param(
+        default=0.82, ge=0.5, le=1, help="From which correlation of details on two pictures count as near copies."
+    )
+    agreeing: Literal["keep_first", "keep_all"] = param(
+        default="keep_first", help="Near copies under one label: keep the first image, or all of them."
+    )
+
+    def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
+        """Decide. Reads every picture once. Raises what the source raises where it cannot be read."""
+        from cellcls.builtin.cleaners.rules import near_duplicates
+        from cellcls.ops.near_copies import find_near_copies
+        from cellcls.ops.perceptual import read_fingerprints
+
+        pairs = find_near_copies(read_fingerprints(source.read, groups.firsts()), similarity=self.similarity)
+        return near_duplicates(pairs, groups, source.labels, kept, keep_first=self.agreeing == "keep_first")
+
+
 @component("drop_outliers")
 class DropOutliers(Cleaner):
     """Drop pictures repeated far above the rest: they are put in, not photographed. All their copies go."""
@@ -42,6 +65,63 @@ class DropOutliers(Cleaner):
         from cellcls.builtin.cleaners.rules import outliers
 
         return outliers(groups, kept, times=self.times)
+
+
+@component("drop_suspects")
+class DropSuspects(Cleaner):
+    """Drop images that are probably no cells, or damaged: each rule is relative to the set's median. Look at them
+    first (``cellcls audit``): a rare cell is rare, and no fault."""
+
+    rules: tuple[Literal["dark", "bright", "blank", "blurred", "harsh", "grey", "odd_size", "far_away"], ...] = param(
+        default=("dark", "bright", "blank", "blurred", "harsh", "grey", "odd_size", "far_away"),
+        help="Which rules drop an image; the audit says what each means.",
+    )
+    far: float = param(
+        default=4.5, gt=0, help="How many robust standard deviations from the other images are `far_away`."
+    )
+
+    def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
+        """Decide. Reads every image once. Raises what the source raises where it cannot be read."""
+        from cellcls.builtin.cleaners.rules import suspicious
+        from cellcls.ops.image_statistics import read_statistics
+        from cellcls.ops.suspects import suspects
+
+        statistics = read_statistics(source.read, len(source))
+        found = suspects(statistics, groups, sizes=source.sizes, far=self.far)
+        return suspicious([one for one in found if one.rule in self.rules], groups, kept)
+
+
+@component("drop_wrong_labels")
+class DropWrongLabels(Cleaner):
+    """Drop images whose label is probably wrong, by confident learning over statistics of colour and texture. Hard
+    cells go too: of 5% of labels flipped among real ones it dropped 85%, and one right label for five wrong ones."""
+
+    margin: float = param(
+        default=0.99, ge=0, le=1, help="How much likelier than the given class another must be for a label to be wrong."
+    )
+    seed: int = param(default=0, ge=0, help="Seed of the folds: no image is judged by a classifier that saw it.")
+
+    def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
+        """Decide. Reads every image once. Raises what the source raises where it cannot be read."""
+        from cellcls.builtin.cleaners.rules import wrongly_labelled
+        from cellcls.ops.image_statistics import read_statistics
+
+        statistics = read_statistics(source.read, len(source))
+        return wrongly_labelled(statistics, source, groups, kept, margin=self.margin, seed=self.seed)
+
+
+@component("decisions")
+class Decisions(Cleaner):
+    """Drop what a person decided on: replays the `decisions.csv` of an audit, by content hash, and refuses where the
+    data changed since."""
+
+    file: Path = param(help="The decisions.csv, beside the recipe or in a folder that data is looked for in.")
+
+    def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
+        """Decide. Raises ``MissingInputError`` and ``DataError``."""
+        from cellcls.builtin.cleaners.rules import decided
+
+        return decided(self.file, source, groups, kept)
 
 
 @component("drop_indices")

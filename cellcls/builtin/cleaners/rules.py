@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellcls.api import Decision
+from cellcls.errors import DataError
+from cellcls.ops.decisions import read_decisions
+from cellcls.ops.hashing import data_hash
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
+    from cellcls.api import Source
     from cellcls.ops.copies import Groups
+    from cellcls.ops.near_copies import NearPairs
+    from cellcls.ops.suspects import Suspect
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +44,30 @@ def duplicates(
     return decisions
 
 
+def near_duplicates(
+    pairs: NearPairs, groups: Groups, labels: NDArray[np.int64], kept: NDArray[np.bool_], *, keep_first: bool
+) -> list[Decision]:
+    """Drop near copies with several labels as a whole and, with ``keep_first``, all but the first of the others.
+
+    ``pairs`` are of ``groups``: each stands for all its byte-equal images, whose labels count too.
+    """
+    copies = groups.members()
+    similarity = dict(zip(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True), pairs.similarity, strict=True))
+    decisions: list[Decision] = []
+    for near in pairs.groups(len(copies)):
+        members = np.concatenate([copies[group] for group in near])
+        count = len(np.unique(labels[members]))
+        if count > 1:
+            reason = f"one of {len(members)} near copies that carry {count} different labels"
+            decisions += _decide(groups, kept, members, "drop_near_duplicates", reason)
+        elif keep_first:
+            for group in near[1:]:
+                alike = similarity[int(near[0]), int(group)]
+                reason = f"a near copy of image {copies[near[0]][0]}, same label, similarity {alike:.2f}"
+                decisions += _decide(groups, kept, copies[group], "drop_near_duplicates", reason)
+    return decisions
+
+
 def outliers(groups: Groups, kept: NDArray[np.bool_], *, times: float) -> list[Decision]:
     """Drop groups repeated far above the rest as a whole."""
     far_above = groups.far_above_the_rest(times)
@@ -45,6 +77,67 @@ def outliers(groups: Groups, kept: NDArray[np.bool_], *, times: float) -> list[D
             reason = f"a picture that is there {len(members)} times, far above the rest"
             decisions += _decide(groups, kept, members, "drop_outliers", reason)
     return decisions
+
+
+def suspicious(found: Sequence[Suspect], groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
+    """Drop images under suspicion; several rules may hold for one, which goes once."""
+    rules: dict[int, list[Suspect]] = {}
+    for one in found:
+        rules.setdefault(one.index, []).append(one)
+    decisions: list[Decision] = []
+    for index, reasons in sorted(rules.items()):
+        reason = "; ".join(f"{one.rule}: {one.reason}" for one in reasons)
+        decisions += _decide(groups, kept, [index], "drop_suspects", reason)
+    return decisions
+
+
+def wrongly_labelled(
+    statistics: NDArray[np.float32],
+    source: Source,
+    groups: Groups,
+    kept: NDArray[np.bool_],
+    *,
+    margin: float,
+    seed: int,
+) -> list[Decision]:
+    """Drop images whose label confident learning finds wrong and another class likelier by ``margin``.
+
+    Copies under several labels and pictures repeated far above the rest teach nothing about a class: they are neither
+    learnt from nor judged, whatever other cleaners do with them.
+    """
+    from cellcls.ops.copies import group_by_hash
+    from cellcls.ops.wrong_labels import find_wrong_labels
+
+    odd = groups.conflicting(source.labels) | groups.far_above_the_rest()
+    judged = np.flatnonzero(~odd[groups.group])
+    own = group_by_hash([groups.hashes[index] for index in judged])
+    found = find_wrong_labels(statistics[judged], source.labels[judged], own, seed=seed)
+    decisions: list[Decision] = []
+    for place in np.flatnonzero(found.issue & (found.score >= margin)):
+        index = int(judged[place])
+        given, likely = (source.class_names[label] for label in (source.labels[index], found.likely[place]))
+        reason = f"labelled {given}, looks like {likely} (likelier by {found.score[place]:.3f})"
+        decisions += _decide(groups, kept, [index], "drop_wrong_labels", reason)
+    return decisions
+
+
+def decided(file: Path, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
+    """Replay the decisions of a person. Raises ``MissingInputError`` and, where they are about other data,
+    ``DataError``."""
+    read = read_decisions(file)
+    found = data_hash(groups.hashes, source.labels, source.class_names)
+    if (read.count, read.data_hash) != (len(source), found):
+        raise DataError(
+            f"{file}: decided on other data: {read.count:,} images with the hash {read.data_hash[:12]}, and here are "
+            f"{len(source):,} with {found[:12]}",
+            "audit this set anew: cellcls audit DATA",
+        )
+    chosen = [row for row in read.rows if row.action == "drop"]
+    wrong = next((row for row in chosen if groups.hashes[row.index : row.index + 1] != (row.hash,)), None)
+    if wrong is not None:
+        raise DataError(f"{file}: image {wrong.index} has not the content {wrong.hash[:12]}; was the file edited?")
+    reasons = {row.index: f"{row.finding}: {row.reason}" for row in chosen}
+    return [Decision(index, groups.hashes[index], "decisions", why) for index, why in reasons.items() if kept[index]]
 
 
 def listed(groups: Groups, kept: NDArray[np.bool_], *, ranges: Sequence[tuple[int, int]]) -> list[Decision]:

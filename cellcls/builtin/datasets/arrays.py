@@ -79,15 +79,6 @@ def read_labels(path: Path, key: str, count: int) -> NDArray[np.int64]:
     return labels.astype(np.int64)
 
 
-def check_several_classes(path: Path, labels: NDArray[np.int64]) -> None:
-    """Refuse a set whose images all have one label. Raises ``DataError``."""
-    if len(np.unique(labels)) < 2:
-        raise DataError(
-            f"{path}: all {len(labels)} images have label {labels[0]}; telling classes apart needs two at least",
-            "check how the labels were written",
-        )
-
-
 def name_classes(
     path: Path, labels: NDArray[np.int64], names: Sequence[str] | None, *, blood_cells: bool
 ) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_VERSION = 2
+"""Of what lies in the cache."""
 _LAYOUT = "a folder a class with its pictures (JPEG, PNG, WebP, BMP, TIFF), or such folders in train, val and test"
 
 
@@ -38,13 +40,16 @@ class _Picture:
 class _FolderSource(ArraySource):
     """Decoded pictures; ``rows`` (N,) are the places in ``images`` of those that could be read."""
 
-    def __init__(self, images: NDArray[np.uint8], rows: NDArray[np.intp], pictures: list[_Picture]) -> None:
+    def __init__(
+        self, images: NDArray[np.uint8], rows: NDArray[np.intp], pictures: list[_Picture], sizes: NDArray[np.int64]
+    ) -> None:
         class_names = _order({picture.class_name for picture in pictures})
         pictures = [pictures[row] for row in rows]
         labels = np.array([class_names.index(picture.class_name) for picture in pictures], dtype=np.int64)
         parts = np.array([picture.part for picture in pictures], dtype=np.str_) if pictures[0].part else None
         super().__init__([images], labels, class_names, parts)
         self.names = [picture.name for picture in pictures]
+        self.sizes = sizes[rows]
         self._rows = rows
 
     def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
@@ -67,42 +72,50 @@ def open_folder(path: Path, size: int, interpolation: str, how: Fit, cache: Path
     Raises ``DataError``.
     """
     pictures = _list(path)
-    images, bad = _decode_once(path, pictures, size, interpolation, how, cache, skip_bad=skip_bad)
+    images, sizes, bad = _decode_once(path, pictures, size, interpolation, how, cache, skip_bad=skip_bad)
     rows = np.array([row for row in range(len(pictures)) if row not in bad], dtype=np.intp)
-    if len({pictures[row].class_name for row in rows}) < 2:
-        raise DataError(f"{path}: pictures that can be read are left in one class at most", *bad.values())
-    source = _FolderSource(images, rows, pictures)
+    if not len(rows):
+        raise DataError(f"{path}: none of its pictures can be read", *list(bad.values())[:5])
+    source = _FolderSource(images, rows, pictures, sizes)
     source.bad_images = tuple(BadImage(pictures[row].name, reason) for row, reason in bad.items())
     return source
 
 
 def _decode_once(
     path: Path, pictures: list[_Picture], size: int, interpolation: str, how: Fit, cache: Path, *, skip_bad: bool
-) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """Return the decoded pictures (n, size, size, 3), and of those that could not be read (black) the reason."""
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], dict[int, str]]:
+    """Return the decoded pictures (n, size, size, 3), their heights and widths before (n, 2), and of those that could
+    not be read (black, size 0) the reason."""
     stats = [picture.path.stat() for picture in pictures]
     files = [(picture.name, stat.st_size, stat.st_mtime_ns) for picture, stat in zip(pictures, stats, strict=True)]
-    npy = cache / f"folder-{cache_key(path.resolve(), files, size, interpolation, how)}.npy"
-    list_of_bad = npy.with_suffix(".json")
+    npy = cache / f"folder-{cache_key(_VERSION, path.resolve(), files, size, interpolation, how)}.npy"
+    record = npy.with_suffix(".json")
 
-    if not list_of_bad.exists():
+    if not record.exists():
         npy.unlink(missing_ok=True)
 
     def decoded() -> Iterator[NDArray[np.uint8]]:
         bad: dict[int, str] = {}
-        done = decode_files([picture.path for picture in pictures], lambda image: fit(image, size, interpolation, how))
-        for row, image in enumerate(done):
-            if isinstance(image, DataError):
-                bad[row] = image.message
-                _refuse_unless(skip_bad, image.message)
-            yield np.zeros((size, size, 3), dtype=np.uint8) if isinstance(image, DataError) else image
-        write_json(list_of_bad, bad)  # before the array gets its name, so that none is ever without its list
+        sizes: list[tuple[int, ...]] = []
+        done = decode_files(
+            [picture.path for picture in pictures],
+            lambda image: (fit(image, size, interpolation, how), image.shape[:2]),
+        )
+        for row, made in enumerate(done):
+            if isinstance(made, DataError):
+                bad[row] = made.message
+                _refuse_unless(skip_bad, made.message)
+                made = np.zeros((size, size, 3), dtype=np.uint8), (0, 0)
+            sizes.append(made[1])
+            yield made[0]
+        write_json(record, {"bad": bad, "sizes": sizes})  # before the array gets its name: none is ever without it
 
     images = cached_array(npy, (len(pictures), size, size, 3), np.dtype(np.uint8), decoded)
-    bad = {int(row): str(reason) for row, reason in json.loads(list_of_bad.read_text(encoding="utf-8")).items()}
+    found = json.loads(record.read_text(encoding="utf-8"))
+    bad = {int(row): str(reason) for row, reason in found["bad"].items()}
     for reason in bad.values():
         _refuse_unless(skip_bad, reason)
-    return images, bad
+    return images, np.array(found["sizes"], dtype=np.int64), bad
 
 
 def _refuse_unless(skip_bad: bool, reason: str) -> None:
@@ -119,10 +132,10 @@ def _list(path: Path) -> list[_Picture]:
             _log.warning("%s: no picture in it; left aside", place)
         class_name = canonical(place.name)
         pictures += [_Picture(file, file.relative_to(path).as_posix(), class_name, part) for file in files]
-    found = sorted({picture.class_name for picture in pictures})
-    if len(found) < 2:
-        what = f"pictures of one class only, `{found[0]}`" if found else "no class folders with pictures in them"
-        raise DataError(f"{path}: {what}; telling classes apart needs two at least", f"expected: {_LAYOUT}")
+    if not pictures:  # a folder of pictures without classes can still be looked at
+        pictures = [_Picture(file, file.name, canonical(path.name), None) for file in sorted(_pictures_in(path))]
+    if not pictures:
+        raise DataError(f"{path}: no pictures in it, and no class folders that hold some", f"expected: {_LAYOUT}")
     return pictures
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cellcls.builtin.datasets.arrays import ArraySource, check_several_classes, name_classes, read_labels
+from cellcls.builtin.datasets.arrays import ArraySource, name_classes, read_labels
 from cellcls.errors import DataError
 from cellcls.ops import npz
 from cellcls.ops.classes import CLASSES
@@ -27,7 +27,6 @@ def open_medmnist(path: Path, classes: Sequence[str] | None, cache: Path) -> Arr
     labels = np.concatenate(
         [read_labels(path, f"{part}_labels", count) for part, count in zip(_PARTS, counts, strict=True)]
     )
-    check_several_classes(path, labels)
     in_colour = members[0].shape[-1] == 3 and len(members[0].shape) == 4
     blood_cells = in_colour and labels.max() == len(CLASSES) - 1
     names = name_classes(path, labels, classes, blood_cells=blood_cells)

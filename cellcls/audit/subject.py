@@ -1,0 +1,103 @@
+"""The set that is looked at: opened leniently, read once, and what one pass over its pixels told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cellcls.api import BadImage, Dataset, Source, changed
+from cellcls.engine.data import cache_folder
+from cellcls.errors import DataError
+from cellcls.ops.copies import Groups, group_by_hash
+from cellcls.ops.hashing import data_hash
+from cellcls.ops.survey import Survey, survey
+from cellcls.registry import Registry
+from cellcls.run.inputs import open_given, recognised
+
+SIZE = 96
+"""Pixels a side that pictures of differing sizes are brought to."""
+
+Seen = Callable[[str, int, int], None]
+"""Is told what is going on, how much of it is done and how much there is."""
+
+
+@attrs.frozen(kw_only=True, eq=False, slots=False)
+class Subject:
+    """A set and what one pass over it told."""
+
+    path: Path
+    source: Source
+    survey: Survey
+    groups: Groups
+
+    @property
+    def name(self) -> str:
+        """What the set is called."""
+        return self.path.stem if self.path.is_file() else self.path.resolve().name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of its classes."""
+        return self.source.class_names
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,) class of each image."""
+        return self.source.labels
+
+    @property
+    def bad_images(self) -> tuple[BadImage, ...]:
+        """Pictures that cannot be read."""
+        return self.source.bad_images
+
+    @cached_property
+    def hash(self) -> str:
+        """The set's hash: its images in their order, their labels, the names of the classes."""
+        return data_hash(self.survey.hashes, self.labels, self.classes)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def file(self, index: int) -> str:
+        """Return the name of an image's file, empty where it has none."""
+        names = self.source.names
+        return "" if names is None else names[index]
+
+    def part(self, index: int) -> str:
+        """Return the part an image is in, empty where the set brings none."""
+        parts = self.source.parts
+        return "" if parts is None else str(parts[index])
+
+    def class_name(self, index: int) -> str:
+        """Return the name of an image's class."""
+        return self.classes[int(self.labels[index])]
+
+
+def open_subject(path: Path, registry: Registry, seen: Seen) -> Subject:
+    """Open whatever ``--data`` would take, and a folder of pictures without classes, and read all of it once.
+
+    Pictures that cannot be read are left out and listed. Raises ``MissingInputError``, and ``DataError`` where there is
+    nothing to look at.
+    """
+    dataset = _dataset(path, registry)
+    if hasattr(dataset, "on_bad_image"):
+        dataset = changed(dataset, on_bad_image="skip")
+    seen(f"opening {path}", 0, 0)
+    source = dataset.build(path=path, size=SIZE, interpolation="bilinear", cache=cache_folder())
+    found = survey(source.read, len(source), lambda done: seen(f"reading {path}", done, len(source)))
+    return Subject(path=path, source=source, survey=found, groups=group_by_hash(found.hashes))
+
+
+def _dataset(path: Path, registry: Registry) -> Dataset:
+    folder = registry.find("dataset", "folder")
+    if path.is_dir() and folder is not None and recognised(path, registry) is None:
+        return cast("Dataset", cast("Any", folder)(file=path))
+    if path.suffix == ".toml":
+        raise DataError(f"{path}: a recipe, not a data set", f"audit what it trains on; cellcls show {path} names it")
+    return open_given(path, registry)

@@ -1,0 +1,156 @@
+"""The built site: strict, complete, and nothing in it comes from another server."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import jsonschema
+import pytest
+import tomli
+from docs_reference import anchor, commands, options
+from docs_schema import schema
+from support.pages import ROOT
+
+from cellcls.api import KINDS
+from cellcls.cli.main import cellcls
+from cellcls.errors import ExitCode
+from cellcls.recipe import fields_of
+from cellcls.registry import load_registry
+
+REGISTRY = load_registry()
+COMPONENTS = [pytest.param(kind, name, id=f"{kind}-{name}") for kind in KINDS for name in REGISTRY.names(kind)]
+FETCHED = re.compile(
+    r"""<(?:script|img|iframe|link(?![^>]*rel="?canonical))[^>]*(?:src|href)=["']?(?:https?:)?//[^"' >]+"""
+)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built strictly from a copy of the sources."""
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copy(ROOT / "zensical.toml", folder)
+    generated = shutil.ignore_patterns("reference", "pictures")
+    shutil.copytree(ROOT / "docs", folder / "docs", ignore=generated)
+    (folder / "cellcls").symlink_to(ROOT / "cellcls")
+    for tool, target in (("docs_reference", "reference"), ("docs_pictures", "pictures")):
+        subprocess.run([sys.executable, ROOT / f"tools/{tool}.py", folder / "docs" / target], check=True)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "zensical", "build", "--strict"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "build/site"
+
+
+def _text(page: Path) -> str:
+    """Return a page's text, without tags and with single spaces."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", page.read_text())).split())
+
+
+def test_there_are_components_to_look_for():
+    assert len(COMPONENTS) >= 54
+
+
+@pytest.mark.parametrize(("kind", "name"), COMPONENTS)
+def test_every_component_and_setting_has_its_entry(site: Path, kind: str, name: str):
+    page = site / f"reference/components/{kind}.html"
+    assert f'id="{anchor(name)}"' in page.read_text()
+    entry = page.read_text().partition(f'id="{anchor(name)}"')[2].partition("<h2")[0]
+    for setting, field in fields_of(REGISTRY.find(kind, name)).items():
+        assert f"<code>{setting}</code>" in entry
+        assert " ".join(field.param.help.replace("`", "").split())[:40] in " ".join(
+            html.unescape(re.sub(r"<[^>]+>", "", entry)).split()
+        )
+
+
+def test_every_command_and_option_has_its_entry(site: Path):
+    page, text = (site / "reference/commands.html").read_text(), _text(site / "reference/commands.html")
+    found = list(commands(cellcls, "cellcls"))
+    assert len(found) >= 14
+    for path, command in found:
+        assert f'id="{anchor(path)}"' in page
+        for option, help in options(command, click.Context(command, info_name=path)):
+            assert option in text
+            assert " ".join(help.replace("`", "").split())[:30] in text
+
+
+def test_every_exit_code_has_its_entry(site: Path):
+    text = _text(site / "reference/exit-codes.html")
+    for code in ExitCode:
+        assert f"{int(code)} {code.meaning}" in text
+
+
+def test_the_hook_stands_with_its_exact_signature(site: Path):
+    assert "def cellcls_components() -> list[type[Component]]" in _text(site / "reference/hook.html")
+
+
+def test_the_api_has_every_kind(site: Path):
+    page = (site / "reference/api.html").read_text()
+    for cls in KINDS.values():
+        assert f'id="cellcls.api.kinds.{cls.__name__}"' in page
+
+
+def test_nothing_is_fetched_from_another_server(site: Path):
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) >= 40
+    for page in pages:
+        assert not FETCHED.findall(page.read_text()), page
+    for sheet in site.rglob("*.css"):
+        assert not re.findall(r"(?:url\(|@import )[\"']?https?:", sheet.read_text()), sheet
+
+
+# --- the schema ---------------------------------------------------------------------------------------------------
+
+VALIDATOR = jsonschema.Draft7Validator(schema(REGISTRY))
+RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
+
+
+def test_the_schema_is_one_and_finds_recipes():
+    jsonschema.Draft7Validator.check_schema(VALIDATOR.schema)
+    assert len(RECIPES) >= 14
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_the_schema_takes_a_shipped_recipe(path: Path):
+    assert [error.message for error in VALIDATOR.iter_errors(tomli.loads(path.read_text()))] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'nmae = "a"',
+        '[backbone]\nuse = "timm"\nmodl = "a"',
+        '[backbone]\nuse = "tim"',
+        '[backbone]\nuse = "timm"\nfilters = [1]',
+        "[head]\ndropot = 0.1",
+        "[[stages]]\nepoch = 1",
+        "[[stages]]\nepochs = 0",
+        '[[stages]]\noptimizer = { use = "adam", lrr = 1 }',
+        "[[stages]]\nfreeze = { until = 3 }",
+        '[split]\nval = "a"',
+        "[input]\nsize = true",
+        "[claim]\ntest.accuracy = { valu = 0.9 }",
+        '[variants.a.head]\nuse = "linear"\ndropot = 1',
+        '[[expect]]\nmetrc = "val.accuracy"',
+    ],
+)
+def test_the_schema_refuses_what_the_loader_refuses(text: str):
+    assert not VALIDATOR.is_valid(tomli.loads(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["[head]\ndropout = 0.1", 'base = "a.toml"\n[dataset]\nfile = "b.npz"', "seeds = [1, 2]"]
+)
+def test_the_schema_takes_an_overlay(text: str):
+    assert VALIDATOR.is_valid(tomli.loads(text))

@@ -1,0 +1,46 @@
+"""Write CHANGELOG.md from the fragments in docs/changes, in the order of their numbers.
+
+python tools/changelog.py [--check]
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import tomli
+
+ROOT = Path(__file__).parents[1]
+HEAD = """\
+# Changelog
+
+Made by `make changelog` from the fragments in `docs/changes/`, one for each change that a user notices; do not edit.
+
+"""
+
+
+def page() -> str:
+    """Return the text of the changelog."""
+    version = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    fragments = sorted((ROOT / "docs/changes").glob("*.md"), key=_place)
+    entries = ["- " + "\n  ".join(path.read_text(encoding="utf-8").strip().splitlines()) for path in fragments]
+    return f"{HEAD}## {version}, not released\n\n" + "\n".join(entries) + "\n"
+
+
+def _place(path: Path) -> tuple[int, str]:
+    number = re.match(r"\d+", path.name)
+    return int(number[0]) if number else 10**6, path.name
+
+
+def main() -> int:
+    """Write the page, or with --check tell whether it is up to date."""
+    target = ROOT / "CHANGELOG.md"
+    if "--check" in sys.argv:
+        return 0 if target.exists() and target.read_text(encoding="utf-8") == page() else 1
+    target.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
