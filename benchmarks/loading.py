@@ -88,7 +88,7 @@ def measure(path: Path, cache: Path) -> float:
         groups = group_by_hash(hashes)
         kept = np.ones(len(source), dtype=bool)
         for cleaner in (DropOutliers(), DropDuplicates()):
-            decisions = cleaner.build(groups=groups, labels=source.labels, kept=kept.copy())
+            decisions = cleaner.build(source=source, groups=groups, kept=kept.copy())
             kept[[decision.index for decision in decisions]] = False
     with timed("split"):
         parts = split(groups, source.labels, kept, source.class_names, val=0.1, test=0.1, seed=42)

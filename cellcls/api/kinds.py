@@ -61,6 +61,9 @@ class Source(ABC):
     """(N,) file name of each image where it has one."""
     sizes: NDArray[np.int64] | None = None
     """(N, 2) height and width of each image before it was brought to one size, where they differ, else None."""
+    hashes: Sequence[str] | None = None
+    """(N,) content hash of each image as it lies in its file (``ops.hashing.content_hash``), where ``read`` brings it
+    to another size, so that the hash does not depend on that size; else None."""
     bad_images: tuple[BadImage, ...] = ()
     """Images that were left out because they could not be read."""
 

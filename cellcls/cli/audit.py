@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import rich_click as click
 
@@ -13,10 +10,7 @@ from cellcls.cli.output import json_option, print_json, say, table
 from cellcls.cli.progress import counting
 from cellcls.errors import ExitCode, UsageError
 from cellcls.registry import load_registry
-from cellcls.run.folder import free_folder, make_folder
-
-if TYPE_CHECKING:
-    from cellcls.audit.subject import Seen
+from cellcls.run.folder import free_folder, make_folder, refuse_folder
 
 _PATH = click.Path(path_type=Path)
 
@@ -56,13 +50,12 @@ def audit(
     from cellcls.audit.record import DECISIONS, to_data, write
     from cellcls.audit.record import audit as look_at
 
-    if out is not None:
-        make_folder(out)
-    with _shown() as seen:
+    refuse_folder(out)
+    with counting() as seen:
         places = WeightPlaces(directory=weights, offline=offline)
         made = look_at(data, registry, seen, against=against, features=features, weights=places)
         seen("drawing", 0, 0)
-        folder = out or make_folder(free_folder(made.subject.name, Path("audits"))).path
+        folder = make_folder(out or free_folder(made.subject.name, Path("audits"))).path
         page = write(made, folder)
     counts = made.counts()
     if as_json:
@@ -75,9 +68,3 @@ def audit(
     if failed:
         say(f"cellcls: found, and not to be: {', '.join(f'{name} ({counts[name]:,})' for name in failed)}")
     return ExitCode.WANTING if failed else ExitCode.DONE
-
-
-@contextmanager
-def _shown() -> Iterator[Seen]:
-    with counting() as shows:
-        yield shows

@@ -23,7 +23,7 @@ from cellcls.engine.network import Network, NetworkConfig, Trained, load_network
 from cellcls.errors import DataError, MissingInputError, UsageError
 from cellcls.ops import npz
 from cellcls.ops.decode import EXTENSIONS, decode, fit
-from cellcls.ops.hashing import content_hashes
+from cellcls.ops.hashing import source_hashes
 from cellcls.recipe import PARTS, Evaluation, Recipe, load
 from cellcls.registry import Registry
 from cellcls.run.folder import RunFolder, read_json
@@ -324,5 +324,5 @@ def _seen(run: Path, source: Source, indices: Indices) -> NDArray[np.bool_] | No
     if not record.exists():
         return None
     trained_on = set(read_json(record).get("trained_on", []))
-    hashes = content_hashes(lambda rows: source.read(indices[rows]), len(indices))
-    return np.array([value in trained_on for value in hashes])
+    hashes = source_hashes(source)
+    return np.array([hashes[index] in trained_on for index in indices])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cellcls.api import Decision, Source
 from cellcls.errors import DataError, RecipeError
 from cellcls.ops.copies import Groups, group_by_hash
-from cellcls.ops.hashing import content_hashes, data_hash
+from cellcls.ops.hashing import data_hash, source_hashes
 from cellcls.ops.split import split
 from cellcls.recipe import PARTS, Recipe, Split
 from cellcls.run.inputs import Inputs
@@ -83,7 +83,7 @@ def prepare(inputs: Inputs) -> Data:
     """Open the data set, drop what the cleaners drop, part the rest. Raises ``DataError`` and ``RecipeError``."""
     source = open_source(inputs)
     _refuse_one_class(source, inputs.path)
-    hashes = tuple(content_hashes(source.read, len(source)))
+    hashes = source_hashes(source)
     groups = group_by_hash(hashes)
     decisions = _clean(inputs.recipe, source, groups)
     kept = np.ones(len(source), dtype=bool)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cellcls.api import Source
+
 _BYTES = 16
 
 
@@ -32,6 +34,11 @@ def content_hashes(
     for start in range(0, count, batch):
         hashes.extend(map(content_hash, read(np.arange(start, min(start + batch, count), dtype=np.intp))))
     return tuple(hashes)
+
+
+def source_hashes(source: Source) -> tuple[str, ...]:
+    """Return the content hash of each image of a source: those it knows itself, else of what it reads."""
+    return tuple(source.hashes) if source.hashes is not None else content_hashes(source.read, len(source))
 
 
 def file_hash(path: Path) -> str:

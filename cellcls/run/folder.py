@@ -102,20 +102,24 @@ class RunFolder:
 
 def make_folder(path: Path) -> RunFolder:
     """Make a new run folder. One that has something in it is never overwritten: ``UsageError``."""
+    refuse_folder(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        taken = any(path.iterdir())
     except (FileExistsError, NotADirectoryError) as error:
-        raise UsageError(f"{path}: is a file, not a folder for a run; choose another --out") from error
+        raise UsageError(f"{path}: is a file, not a folder; choose another --out") from error
     except OSError as error:
         raise WriteError(f"{path}: cannot make the folder: {error.strerror}", "choose another with --out") from error
-    if taken:
-        raise UsageError(
-            f"{path}: there is something already, and a run is never overwritten",
-            "choose another --out",
-            f"or, if that run was stopped: cellcls run --resume {path}",
-        )
     return RunFolder(path)
+
+
+def refuse_folder(path: Path | None) -> None:
+    """Raise ``UsageError`` where a folder to be made is there and has something in it."""
+    if path is not None and path.is_dir() and any(path.iterdir()):
+        raise UsageError(
+            f"{path}: there is something already, and nothing is overwritten",
+            "choose another --out",
+            f"or, if it is a run that was stopped: cellcls run --resume {path}",
+        )
 
 
 def free_folder(name: str, below: Path = Path("runs")) -> Path:

@@ -334,7 +334,7 @@ def test_an_existing_run_is_not_overwritten(cli, shared_run: Path):
     before = {path: path.stat().st_mtime_ns for path in shared_run.rglob("*")}
     said = cli("run", "tiny.toml", "--out", shared_run)
     assert said.code == 2
-    assert "never overwritten" in said.err
+    assert "nothing is overwritten" in said.err
     assert {path: path.stat().st_mtime_ns for path in shared_run.rglob("*")} == before
 
 

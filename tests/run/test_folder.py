@@ -18,7 +18,7 @@ def test_a_new_or_an_empty_folder_is_taken(tmp_path: Path):
 def test_one_with_something_in_it_is_not(tmp_path: Path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine").write_text("mine")
-    with pytest.raises(UsageError, match="never overwritten"):
+    with pytest.raises(UsageError, match="nothing is overwritten"):
         make_folder(tmp_path / "run")
     with pytest.raises(UsageError, match="is a file"):
         make_folder(tmp_path / "run" / "mine")

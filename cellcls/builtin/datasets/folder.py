@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
@@ -18,13 +18,14 @@ from cellcls.ops.cache import cache_key, cached_array
 from cellcls.ops.classes import CLASSES, canonical
 from cellcls.ops.decode import EXTENSIONS, Fit, decode_files, fit
 from cellcls.ops.files import write_json
+from cellcls.ops.hashing import content_hash
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
 _PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-_VERSION = 2
+_VERSION = 3
 """Of what lies in the cache."""
 _LAYOUT = "a folder a class with its pictures (JPEG, PNG, WebP, BMP, TIFF), or such folders in train, val and test"
 
@@ -41,7 +42,7 @@ class _FolderSource(ArraySource):
     """Decoded pictures; ``rows`` (N,) are the places in ``images`` of those that could be read."""
 
     def __init__(
-        self, images: NDArray[np.uint8], rows: NDArray[np.intp], pictures: list[_Picture], sizes: NDArray[np.int64]
+        self, images: NDArray[np.uint8], rows: NDArray[np.intp], pictures: list[_Picture], record: dict[str, Any]
     ) -> None:
         class_names = _order({picture.class_name for picture in pictures})
         pictures = [pictures[row] for row in rows]
@@ -49,7 +50,8 @@ class _FolderSource(ArraySource):
         parts = np.array([picture.part for picture in pictures], dtype=np.str_) if pictures[0].part else None
         super().__init__([images], labels, class_names, parts)
         self.names = [picture.name for picture in pictures]
-        self.sizes = sizes[rows]
+        self.sizes = np.array(record["sizes"], dtype=np.int64)[rows]
+        self.hashes = [record["hashes"][row] for row in rows]
         self._rows = rows
 
     def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
@@ -72,20 +74,21 @@ def open_folder(path: Path, size: int, interpolation: str, how: Fit, cache: Path
     Raises ``DataError``.
     """
     pictures = _list(path)
-    images, sizes, bad = _decode_once(path, pictures, size, interpolation, how, cache, skip_bad=skip_bad)
+    images, record = _decode_once(path, pictures, size, interpolation, how, cache, skip_bad=skip_bad)
+    bad = {int(row): str(reason) for row, reason in record["bad"].items()}
     rows = np.array([row for row in range(len(pictures)) if row not in bad], dtype=np.intp)
     if not len(rows):
         raise DataError(f"{path}: none of its pictures can be read", *list(bad.values())[:5])
-    source = _FolderSource(images, rows, pictures, sizes)
+    source = _FolderSource(images, rows, pictures, record)
     source.bad_images = tuple(BadImage(pictures[row].name, reason) for row, reason in bad.items())
     return source
 
 
 def _decode_once(
     path: Path, pictures: list[_Picture], size: int, interpolation: str, how: Fit, cache: Path, *, skip_bad: bool
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], dict[int, str]]:
-    """Return the decoded pictures (n, size, size, 3), their heights and widths before (n, 2), and of those that could
-    not be read (black, size 0) the reason."""
+) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """Return the decoded pictures (n, size, size, 3) and a record: ``sizes`` and ``hashes`` of the pictures as they lie
+    in their files, and why those could not be read that are ``bad`` (black, of size 0)."""
     stats = [picture.path.stat() for picture in pictures]
     files = [(picture.name, stat.st_size, stat.st_mtime_ns) for picture, stat in zip(pictures, stats, strict=True)]
     npy = cache / f"folder-{cache_key(_VERSION, path.resolve(), files, size, interpolation, how)}.npy"
@@ -97,25 +100,28 @@ def _decode_once(
     def decoded() -> Iterator[NDArray[np.uint8]]:
         bad: dict[int, str] = {}
         sizes: list[tuple[int, ...]] = []
+        hashes: list[str] = []
         done = decode_files(
             [picture.path for picture in pictures],
-            lambda image: (fit(image, size, interpolation, how), image.shape[:2]),
+            lambda image: (fit(image, size, interpolation, how), image.shape[:2], content_hash(image)),
         )
         for row, made in enumerate(done):
             if isinstance(made, DataError):
                 bad[row] = made.message
                 _refuse_unless(skip_bad, made.message)
-                made = np.zeros((size, size, 3), dtype=np.uint8), (0, 0)
+                made = np.zeros((size, size, 3), dtype=np.uint8), (0, 0), ""
             sizes.append(made[1])
+            hashes.append(made[2])
             yield made[0]
-        write_json(record, {"bad": bad, "sizes": sizes})  # before the array gets its name: none is ever without it
+        write_json(
+            record, {"bad": bad, "sizes": sizes, "hashes": hashes}
+        )  # before the array gets its name: none is ever without it
 
     images = cached_array(npy, (len(pictures), size, size, 3), np.dtype(np.uint8), decoded)
-    found = json.loads(record.read_text(encoding="utf-8"))
-    bad = {int(row): str(reason) for row, reason in found["bad"].items()}
-    for reason in bad.values():
+    found: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+    for reason in found["bad"].values():
         _refuse_unless(skip_bad, reason)
-    return images, np.array(found["sizes"], dtype=np.int64), bad
+    return images, found
 
 
 def _refuse_unless(skip_bad: bool, reason: str) -> None:

@@ -1,0 +1,114 @@
+"""``cellcls audit`` and the cleaner that replays what was decided."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cellcls.ops.render import render
+
+pytestmark = pytest.mark.usefixtures("place")
+
+
+@pytest.fixture
+def cells(place: Path) -> Path:
+    for number in range(40):
+        path = place / "cells" / ("basophil", "lymphocyte")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(render((0, 4)[number % 2], number, size=32).image).save(path)
+    shutil.copy(place / "cells/basophil/0.png", place / "cells/lymphocyte/wrong.png")
+    return place / "cells"
+
+
+def test_an_audit_says_what_it_found_and_where(cli, cells: Path):
+    said = cli("audit", cells)
+    assert said.code == 0
+    assert "41 images, 39 kept" in said.out
+    assert "conflicts" in said.out
+    assert "audits/cells-1/audit.html" in said.out
+    assert Path("audits/cells-1/decisions.csv").is_file()
+    assert cli("audit", cells).out.count("cells-2") == 2
+
+
+def test_answers_for_scripts(cli, cells: Path):
+    answer = cli("audit", cells, "--out", "out", "--json").json()
+    assert answer["page"] == "out/audit.html"
+    assert answer["counts"]["conflicts"] == 1
+    assert answer == {"page": "out/audit.html", **json.loads(Path("out/audit.json").read_text())}
+
+
+def test_findings_that_are_not_to_be(cli, cells: Path):
+    said = cli("audit", cells, "--fail-on", "leaks, conflicts")
+    assert said.code == 1
+    assert "conflicts (1)" in said.err
+    assert cli("audit", cells, "--fail-on", "leaks").code == 0
+    said = cli("audit", cells, "--fail-on", "conflict")
+    assert said.code == 2
+    assert "conflicts, outliers" in said.err
+
+
+def test_a_taken_folder_is_not_overwritten(cli, cells: Path):
+    Path("out").mkdir()
+    Path("out/mine").write_text("")
+    assert cli("audit", cells, "--out", "out").code == 2
+    assert [path.name for path in Path("out").iterdir()] == ["mine"]
+
+
+def test_a_set_that_is_not_there_leaves_nothing(cli, place: Path):
+    said = cli("audit", "nowhere", "--out", "out")
+    assert said.code == 66
+    assert not Path("out").exists()
+
+
+def test_decisions_replay_in_a_recipe(cli, cells: Path):
+    assert cli("audit", cells, "--out", "out").code == 0
+    tiny = Path("tiny.toml").read_text()
+    own = tiny.replace('use = "synthetic"\nimages_per_class = 12', 'use = "folder"\nfile = "cells"')
+    Path("mine.toml").write_text(own + '[[cleaners]]\nuse = "decisions"\nfile = "out/decisions.csv"\n')
+    said = cli("run", "mine.toml", "--out", "run", "--json")
+    assert said.code == 0, said.err
+    decided = json.loads(Path("run/data.json").read_text())["decisions"]
+    assert [one["rule"] for one in decided] == ["decisions"] * 2
+    assert all("conflicts" in one["reason"] for one in decided)
+    assert cli("run", "mine.toml", "--rehearse", "--out", "rehearsal").code == 0
+    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(cells / "basophil/new.png")
+    said = cli("run", "mine.toml", "--out", "later")
+    assert said.code == 65
+    assert "decided on other data" in said.err
+
+
+def test_decisions_that_are_not_there(cli, place: Path):
+    Path("mine.toml").write_text(Path("tiny.toml").read_text() + '[[cleaners]]\nuse = "decisions"\nfile = "gone.csv"\n')
+    said = cli("run", "mine.toml")
+    assert said.code == 66
+    assert "gone.csv" in said.err
+
+
+def test_torch_is_not_imported(cells: Path):
+    code = (
+        "import sys\nfrom cellcls.cli import main\n"
+        "try: main(['audit', 'cells'])\nfinally: assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif("CELLCLS_TEST_DATA" not in os.environ, reason="needs real cells: CELLCLS_TEST_DATA is not set")
+def test_the_challenges_file(cli, challenge_npz: Path):
+    answer = cli("audit", challenge_npz, "--out", "out", "--json").json()
+    assert answer["kept"] == 11_951
+    found = {kind: [one for one in answer["findings"] if one["kind"] == kind] for kind in answer["counts"]}
+    labels = {len(one["images"]): len({image["class"] for image in one["images"]}) for one in found["outliers"]}
+    assert labels == {1600: 8, 200: 1}
+    pairs = found["conflicts"] + found["copies"]
+    assert [len(one["images"]) for one in pairs] == [2] * 7
+    assert {image["class"] for image in found["conflicts"][0]["images"]} == {"eosinophil", "neutrophil"}
+    assert [round(one["score"], 2) for one in found["near_copies"]] == [0.98, 0.87]
