@@ -311,6 +311,72 @@ class Callback(Component):
         """The run breaks off."""
 
 
+# --- searching --------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Choice:
+    """What one setting may be: one of ``values``, or a number from ``low`` to ``high``."""
+
+    values: tuple[bool | int | float | str, ...] | None = param(default=None, help="All values it may take.")
+    low: int | float | None = param(default=None, help="The lowest value; whole where `low` and `high` are.")
+    high: int | float | None = param(default=None, help="The highest value.")
+    log: bool = param(default=False, help="Whether equal ratios, not equal differences, are equally likely.")
+
+    def problem(self) -> str | None:
+        """Say what is wrong with the combination."""
+        if (self.values is None) == (self.low is None and self.high is None):
+            return "takes `values`, or `low` and `high`"
+        if self.values is not None:
+            return None if self.values and not self.log else "needs some `values`, and no `log` beside them"
+        if self.low is None or self.high is None or not self.low < self.high:
+            return "needs `low` below `high`"
+        return "with `log` needs `low` above 0" if self.log and self.low <= 0 else None
+
+    def extremes(self) -> tuple[bool | int | float | str, ...]:
+        """Return what must be allowed for all of it to be: every value, or both ends."""
+        if self.values is not None:
+            return self.values
+        return tuple(end for end in (self.low, self.high) if end is not None)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is a whole number between two ends: both are written without a point."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+
+@attrs.frozen(kw_only=True)
+class Trial:
+    """One run of a search: what it was run with and what came out."""
+
+    number: int
+    settings: Mapping[str, bool | int | float | str]
+    value: float | None = None
+    """The figure searched for; None where the run failed."""
+
+
+@_kind("search")
+class Search(Component):
+    """Runs a recipe many times with other settings (``[sweep]``). A pure function of what is finished, so that a search
+    that was stopped goes on as if it had not been."""
+
+    trials: int = param(default=20, ge=1, le=100_000, help="Number of runs.")
+    metric: str = param(default="val.accuracy", help="EVALUATION.METRIC that is searched for, on val alone.")
+    space: Mapping[str, Choice] = param(
+        factory=dict, help="Settings by their dotted name, as --set takes them, and what each may be."
+    )
+
+    @property
+    def lowest(self) -> bool:
+        """Whether the best is the lowest."""
+        return self.metric.endswith("loss")
+
+    def build(self, *, seed: int) -> Callable[[int, Sequence[Trial]], Mapping[str, bool | int | float | str]]:
+        """Return the function (number of the trial, finished trials) -> settings by dotted name. Deterministic under
+        ``seed``, the recipe's."""
+        raise NotImplementedError
+
+
 # --- explaining -------------------------------------------------------------------------------------------------
 
 
@@ -340,7 +406,7 @@ KINDS: Mapping[str, type[Component]] = {
     cls.kind: cls
     for cls in (
         *(Dataset, Cleaner, Augmentation, Backbone, Head, Loss, Optimizer, Schedule, Callback, Explainer),
-        Corruption,
+        *(Corruption, Search),
     )
 }
 """Every kind by its name, in the order a recipe uses them."""

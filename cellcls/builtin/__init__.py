@@ -49,6 +49,7 @@ from cellcls.builtin.heads import Inception, Linear, Mlp
 from cellcls.builtin.losses import CrossEntropy, Focal
 from cellcls.builtin.optimizers import Adam, AdamW, Lion, Sgd
 from cellcls.builtin.schedules import Constant, Cosine, OneCycle, ReduceOnPlateau
+from cellcls.builtin.searches import Grid, Random
 
 
 @hookimpl
@@ -70,4 +71,5 @@ def cellcls_components() -> list[type[Component]]:
         *(Pixelate, Jpeg, Defocus, Motion, BrightnessUp, BrightnessDown),
         *(ContrastUp, ContrastDown, Saturate, StainDeposit, Bubble),
         Competition,
+        *(Random, Grid),
     ]

@@ -70,14 +70,14 @@ def compared(results: Sequence[dict[str, Any]]) -> Comparison | None:
     A single run is compared with nothing, but what its file expects of its evaluations is judged.
     """
     from cellcls.report.compare_read import read_comparison
-    from cellcls.run.plan import FILE
+    from cellcls.run.plan import FILE, read_plan
 
     if not any(one["metrics"] and one["metrics"]["evaluations"] for one in results):
         return None
     run = Path(results[0]["run"])
     if not (run.parent / FILE).is_file():
         return read_comparison([run])
-    comparison = read_comparison([run.parent])
+    comparison = read_comparison([run.parent], read_plan(run.parent).by)
     from cellcls.report.compare_page import write_comparison
 
     write_comparison(comparison, run.parent)

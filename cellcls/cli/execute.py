@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from cellcls.cli.output import say
 from cellcls.cli.progress import progress
+from cellcls.cli.sweep import RECIPE as SWEEP
+from cellcls.cli.sweep import new_sweep, stopped_sweep
 from cellcls.errors import CellclsError, ExitCode, InterruptedRunError, MissingInputError, UsageError
 from cellcls.ops.files import write_text
 from cellcls.recipe import Loaded, dump, load
@@ -70,11 +72,30 @@ def resume_all(path: Path, registry: Registry, now: Options) -> list[Result]:
     Each has the options it was started with but for those given ``now``.
     """
     folder = RunFolder(path)
+    if (path / SWEEP).exists():
+        kept = Options.from_data(read_json(folder.options)).changed_by(now)
+        return stopped_sweep(path, registry, now, partial(_trial, registry, kept)).execute()
     if folder.recipe.exists():
         _open_ones([folder], path)
         return [_resumed(folder, registry, now)]
     todo = [(one.path, partial(_resumed, one, registry, now)) for one in _open_ones(folder.children(), path)]
     return _each(todo, path)
+
+
+def sweep_all(loaded: Loaded, registry: Registry, options: Options, out: Path | None) -> list[Result]:
+    """Make the runs of a search."""
+    return new_sweep(loaded, registry, options, out, partial(_trial, registry, options)).execute()
+
+
+def _trial(registry: Registry, options: Options, loaded: Loaded, path: Path) -> Result:
+    """Make one run of a search, or go on with it."""
+    folder = RunFolder(path)
+    if folder.recipe.exists():
+        if not folder.state.exists():  # it was complete when the journal was not yet written
+            return {"run": str(path), "exit_code": 0, "metrics": read_json(folder.metrics)}
+        return _resumed(folder, registry, options)
+    inputs = find_init(find_inputs(loaded.recipe, loaded.file, registry, options), loaded.file)
+    return _made(inputs, _planned(path, inputs, options), registry, options)
 
 
 def _child_names(loaded: Sequence[Loaded]) -> list[str]:

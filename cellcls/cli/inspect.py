@@ -8,7 +8,7 @@ from typing import Any
 
 import rich_click as click
 
-from cellcls.api import KINDS, Component
+from cellcls.api import KINDS, Component, Search
 from cellcls.cli.output import json_option, machine_options, print_json, table
 from cellcls.errors import MissingPluginError, UsageError
 from cellcls.recipe import Expect, Loaded, Recipe, dump, fields_of, load, to_data, type_text
@@ -175,7 +175,7 @@ def _describe_component(cls: type[Component], registry: Registry, as_json: bool)
 
 
 def _describe_recipe(as_json: bool) -> None:
-    rows = [*_grammar(Recipe, ""), *_grammar(Expect, "expect[].")]
+    rows = [*_grammar(Recipe, ""), *_grammar(Expect, "expect[]."), *_grammar(Search, "sweep.")]
     if as_json:
         print_json(rows)
     else:

@@ -11,8 +11,9 @@ import attrs
 import rich_click as click
 
 from cellcls.cli.compare import compared, show_comparison, show_expected
-from cellcls.cli.execute import Result, is_first, resume_all, run_all
+from cellcls.cli.execute import Result, is_first, resume_all, run_all, sweep_all
 from cellcls.cli.output import json_option, machine_options, print_json, say, table
+from cellcls.cli.sweep import RECIPE as SWEEP
 from cellcls.errors import ExitCode, MissingInputError, UsageError
 from cellcls.recipe import load
 from cellcls.registry import load_registry
@@ -59,16 +60,28 @@ def run(
         files = _files(recipes)
         read = partial(load, overrides=overrides, variant=variant, rehearse=options.rehearse, others=files)
         loaded = [one for path in files for one in read(path, registry)]
-        results = run_all(loaded, registry, options, out)
+        searching = [one for one in loaded if one.sweep is not None]
+        if searching and len(loaded) > 1:
+            raise UsageError(f"{searching[0].file}: a [sweep] makes many runs; give it alone")
+        if searching:
+            results = sweep_all(loaded[0], registry, options, out)
+        else:
+            results = run_all(loaded, registry, options, out)
     together = compared(results) if is_first() else None
     if is_first():
         _print(results, together, as_json)
+    results = [one for one in results if one["metrics"] or not _is_trial(one)]
     failed = next((one["exit_code"] for one in results if one["exit_code"]), None)
     if failed is not None:
         return int(failed)
     missed = [claim for one in results for claim in one["metrics"]["claims"] if not claim["held"]]
     missed += [one for one in together.verdicts if one.held is False] if together else []
     return ExitCode.WANTING if missed and fail_on_claims else ExitCode.DONE
+
+
+def _is_trial(result: Result) -> bool:
+    """Tell whether a run is one of a search, which may fail as long as another does not."""
+    return (Path(result["run"]).parent / SWEEP).exists()
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import attrs
 
-from cellcls.api import changed
+from cellcls.api import Search, changed
 from cellcls.errors import MissingPluginError, UsageError
+from cellcls.recipe import sweep
 from cellcls.recipe.checks import FILE_NAME, check, is_file_name
 from cellcls.recipe.expect import Expect, check_entries, structured
 from cellcls.recipe.model import OUTER, Recipe
@@ -37,6 +38,8 @@ class Loaded:
     origins: dict[Path, Origin]
     expect: tuple[Expect, ...] = ()
     """What the file expects of all its runs."""
+    sweep: Search | None = None
+    """The search that runs the recipe many times."""
 
 
 @attrs.frozen(kw_only=True)
@@ -66,7 +69,8 @@ def load(
     text, layer = read(path)
     shown = [show(one, layer.origins, text) for one in _file_problems(layer)]
     expect, unfit = structured(layer, registry)
-    shown += [show(one, layer.origins, text) for one in unfit]
+    search, unsearchable = sweep.structured(layer, registry)
+    shown += [show(one, layer.origins, text) for one in (*unfit, *unsearchable)]
     loaded = []
     missing: set[str] = set()
     for draft in _drafts(layer, path, overrides, variant):
@@ -76,11 +80,14 @@ def load(
         # a component nobody offers is no mistake of the recipe's while a plugin it requires is missing
         problems = [one for one in problems if not (absent and one.missing)]
         shown += [show(one, draft.layer.origins, text) for one in problems]
+        if recipe is not INVALID and search is not None:
+            unfit = list(sweep.check(search, recipe, draft.layer, registry, rehearse=rehearse))
+            shown += [show(one, layer.origins, text) for one in unfit]
         if recipe is not INVALID:
             seeded = draft.seed is not None
             origins = draft.layer.origins
             one = Loaded(recipe=recipe, file=path, variant=draft.variant, seeded=seeded, origins=origins, expect=expect)
-            loaded.append(one)
+            loaded.append(attrs.evolve(one, sweep=search))
     if not shown:
         recipes = [] if variant or missing else [one.recipe for one in loaded]
         near = {*path.parent.glob("*.toml"), *others} - {path}

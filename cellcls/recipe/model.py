@@ -26,7 +26,7 @@ from cellcls.ops.classes import PARTS
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "loss")
 """The figures of an evaluation that ``select``, ``watch`` and claims may name."""
 
-OUTER = ("base", "seeds", "variants", "expect")
+OUTER = ("base", "seeds", "variants", "expect", "sweep")
 """Keys of a recipe's file that stand around the recipe: what it is laid over, the runs it is made into and what is
 expected of them beside each other."""
 

@@ -13,7 +13,7 @@ from cellcls.recipe.problems import Origin, RecipeProblems, Shown, Text, suggest
 from cellcls.recipe.scan import Place, scan
 
 MAX_BYTES = 1 << 20
-_OWN = ("name", "claim", "expect", "variants", "base")
+_OWN = ("name", "claim", "expect", "variants", "sweep", "base")
 """Keys that are never taken over from a base."""
 
 _TOML = "all of TOML's rules: https://toml.io/en/v1.0.0"

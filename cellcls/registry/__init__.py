@@ -1,6 +1,7 @@
 """Finds plugins, one entry point at a time, and gathers what they offer into one read-only registry."""
 
 from cellcls.registry.discover import load_registry
+from cellcls.registry.heavy import HEAVY
 from cellcls.registry.registry import PluginRecord, Registry
 
-__all__ = ["PluginRecord", "Registry", "load_registry"]
+__all__ = ["HEAVY", "PluginRecord", "Registry", "load_registry"]

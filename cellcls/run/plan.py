@@ -45,6 +45,8 @@ class Plan:
     """All runs of a call."""
 
     files: tuple[PlannedFile, ...] = ()
+    by: str | None = None
+    """The figure that the runs are compared by, where it is not the usual one."""
 
     def label(self, folder: str) -> str | None:
         """Return what a run is called among the others: its variant, where all are variants of one file."""
@@ -76,7 +78,7 @@ def read_plan(folder: Path) -> Plan:
         return Plan()
     found = read_json(path)
     try:
-        made = cattrs.structure({"files": found["files"]}, Plan)
+        made = cattrs.structure({"files": found["files"], "by": found.get("by")}, Plan)
     except Exception as error:  # cattrs gathers all problems into a group of its own
         raise _damaged(path, "; ".join(cattrs.transform_error(error)[:3])) from error
     problem = next((one.problem() for file in made.files for one in file.expect if one.problem()), None)

@@ -15,7 +15,7 @@ import tomli_w
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from cellcls.api import KINDS, Component
+from cellcls.api import KINDS, Choice, Component
 from cellcls.recipe import PARTS, Band, Evaluation, Field, Freeze, Recipe, dump, fields_of, load, to_data
 from cellcls.recipe.scan import Path
 from cellcls.recipe.structure import Structurer, is_kind
@@ -32,6 +32,13 @@ COMBINED: dict[type, st.SearchStrategy[Any]] = {  # sections whose settings must
         st.builds(Freeze, keras_layers=st.integers(0, 999)),
         st.builds(Freeze, fraction=shares),
         st.builds(Freeze, until=texts),
+    ),
+    Choice: st.one_of(
+        st.builds(
+            Choice, values=st.lists(st.booleans() | st.integers(-9, 9) | texts, min_size=1, max_size=3).map(tuple)
+        ),
+        st.builds(Choice, low=st.integers(1, 5), high=st.integers(6, 9), log=st.booleans()),
+        st.builds(Choice, low=st.floats(0.1, 1), high=st.floats(2, 3), log=st.booleans()),
     ),
     Band: st.one_of(
         st.builds(Band, value=shares, tolerance=shares), st.builds(Band, below=shares), st.builds(Band, above=shares)

@@ -1,0 +1,436 @@
+"""What each kind promises, as checks: ``works`` builds a component and uses it as the engine does."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot
+
+from cellcls.api import (
+    Batch,
+    Choice,
+    Colour,
+    Component,
+    Decision,
+    Features,
+    Geometric,
+    Source,
+    StageHistory,
+    Trial,
+    settings,
+)
+from cellcls.ops.augment import Pipeline
+from cellcls.ops.copies import group_by_hash
+from cellcls.ops.hashing import source_hashes
+from cellcls.recipe import to_data
+from cellcls.registry import load_registry
+
+SIZE = 32
+"""Side in pixels of the images of most checks."""
+Works = Callable[[Any, Path], list[Any]]
+Data = dict[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class KindChecks:
+    """The checks of one kind."""
+
+    works: Works
+    """Builds a component, uses it, asserts what its kind promises and returns what came out (tensors, numbers, plain
+    data), which must be the same after the same seed."""
+    into: Callable[[Data, Data], Data]
+    """Puts a component, as a recipe says it, into the tiny recipe."""
+    trains: Callable[[Any, Path], None] | None = None
+    """Asserts that a step of training reaches and changes what it has to; None: no part of training."""
+    runs: bool = True
+    """Whether a single run has it in it, so that its resuming can be seen there."""
+    example: Mapping[str, Any] = attrs.field(factory=dict)
+    """Settings that the kind's examples need."""
+
+
+# --- data -------------------------------------------------------------------------------------------------------
+
+
+def dataset_works(component: Any, folder: Path) -> list[Any]:
+    """A source: labels that name classes, images in the order they are asked for."""
+    source = component.build(
+        path=getattr(component, "file", None), size=SIZE, interpolation="bilinear", cache=folder / "cache"
+    )
+    count, classes = len(source), len(source.class_names)
+    assert isinstance(source, Source), "build gives no cellcls.api.Source"
+    assert count > 0, "the set of the example is empty"
+    assert source.labels.dtype == np.int64, "labels are not int64"
+    assert source.labels.shape == (count,), "labels are not (N,)"
+    assert len(set(source.class_names)) == classes, "class names repeat"
+    assert source.labels.min() >= 0, "labels are negative"
+    assert source.labels.max() < classes, "labels go beyond the class names"
+    indices = np.array([count - 1, 0], dtype=np.intp)
+    images = source.read(indices)
+    assert images.dtype == np.uint8, "images are not uint8"
+    assert images.ndim == 4, "images are not (B, H, W, 3)"
+    assert images.shape[::3] == (2, 3), "images are not (B, H, W, 3)"
+    assert np.array_equal(images[1:], source.read(indices[1:])), "images do not come in the order of the indices"
+    if source.parts is not None:
+        assert set(source.parts.tolist()) <= {"train", "val", "test"}, "parts are other than train, val, test"
+    return [source.labels, images, list(source.class_names)]
+
+
+EXAMPLE_SET: Mapping[str, Any] = {"use": "synthetic", "images_per_class": 12, "conflicting": 0.05}
+"""The set that cleaners see, in the checks and in the tiny run."""
+
+
+@cache
+def example_source() -> Source:
+    """Return rendered cells of the eight classes at 32 pixels, some planted again under another label."""
+    synthetic: Any = load_registry().find("dataset", "synthetic")
+    chosen = {name: value for name, value in EXAMPLE_SET.items() if name != "use"}
+    with TemporaryDirectory(prefix="cellcls-testing-") as cache_folder:
+        source: Source = synthetic(**chosen).build(
+            path=None, size=SIZE, interpolation="bilinear", cache=Path(cache_folder)
+        )
+        images = source.read(np.arange(len(source)))
+    return Held(images, source.labels, source.class_names)
+
+
+class Held(Source):
+    """A set held in memory."""
+
+    def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.int64], class_names: tuple[str, ...]) -> None:
+        self.images = images
+        self.labels = labels
+        self.class_names = class_names
+
+    def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Return the images (B, H, W, 3) of ``indices``."""
+        return self.images[indices]
+
+
+def cleaner_works(component: Any, _folder: Path) -> list[Any]:
+    """Decisions about images that are still there, each with its hash, rule and reason."""
+    source = example_source()
+    groups = group_by_hash(source_hashes(source))
+    kept = np.ones(len(source), dtype=bool)
+    kept[-1] = False
+    before, labels = kept.copy(), source.labels.copy()
+    decisions = component.build(source=source, groups=groups, kept=kept)
+    assert np.array_equal(kept, before), "it changed `kept`, which belongs to the engine"
+    assert np.array_equal(source.labels, labels), "it changed the source's labels"
+    for one in decisions:
+        assert isinstance(one, Decision), f"{one!r} is no cellcls.api.Decision"
+        assert one.hash == groups.hashes[one.index], f"the hash of image {one.index} is another image's"
+        assert one.rule, "a decision names no rule"
+        assert one.reason, "a decision gives no reason"
+    assert len({one.index for one in decisions}) == len(decisions), "an image is dropped twice"
+    return [[attrs.asdict(one) for one in decisions]]
+
+
+# --- augmentation -----------------------------------------------------------------------------------------------
+
+
+def _cells(count: int = 6) -> tuple[Tensor, Tensor]:
+    """Return images (B, 3, S, S) in 0..1 and soft targets (B, 8)."""
+    source = example_source()
+    images = torch.from_numpy(source.read(np.arange(count))).permute(0, 3, 1, 2).float() / 255
+    return images.contiguous(), one_hot(torch.from_numpy(source.labels[:count]), 8).float()
+
+
+def _changed(operation: Any, p: float = 1.0) -> tuple[Tensor, Tensor]:
+    images, targets = _cells()
+    assert isinstance(operation, Geometric | Colour | Batch), "build gives no Geometric, Colour or Batch"
+    if not isinstance(operation, Batch):
+        shape = (6, 3, 3) if isinstance(operation, Geometric) else (6, 3, 4)
+        assert operation.matrix(torch.rand(6, operation.draws)).shape == shape, f"its matrices are not {shape}"
+    given = images.clone(), targets.clone()
+    new, soft = Pipeline([(p, operation)])(images, targets, seed=1, epoch=0, sample_ids=torch.arange(6))
+    assert torch.equal(images, given[0]), "it changed the images it was given, in place"
+    assert torch.equal(targets, given[1]), "it changed the targets it was given, in place"
+    assert new.shape == images.shape, "images came out with another shape"
+    assert bool(torch.isfinite(new).all()), "images came out with values that are no numbers"
+    assert soft.shape == targets.shape, "targets came out with another shape"
+    assert torch.allclose(soft.sum(1), torch.ones(6), atol=1e-5), "soft targets do not sum to 1"
+    return new, soft
+
+
+def augmentation_works(component: Any, _folder: Path) -> list[Any]:
+    """An operation that keeps shapes, range and what it was given."""
+    return list(_changed(component.build(size=SIZE), component.p))
+
+
+def corruption_works(component: Any, _folder: Path) -> list[Any]:
+    """An operation at each of five severities, which changes images and no target."""
+    images, targets = _cells()
+    out = []
+    for severity in (1, 2, 3, 4, 5):
+        new, soft = _changed(component.build(severity=severity, size=SIZE))
+        assert torch.equal(soft, targets), "a corruption changed targets"
+        out.append(new)
+    assert not torch.equal(out[-1], images), "severity 5 changes nothing"
+    return out
+
+
+# --- network ----------------------------------------------------------------------------------------------------
+
+
+def backbone_works(component: Any, _folder: Path) -> list[Any]:
+    """Features: a map of the channels it states, and names that are those of its modules."""
+    features = component.build(size=2 * SIZE, weights=None)
+    assert isinstance(features, Features), "build gives no cellcls.api.Features"
+    features.module.eval()
+    with torch.no_grad():
+        out = features.module(torch.rand(2, 3, 2 * SIZE, 2 * SIZE))
+    assert out.ndim == 4, "what comes out is no map (B, C, h, w)"
+    assert out.shape[:2] == (2, features.channels), "`channels` is not what comes out"
+    assert bool(torch.isfinite(out).all()), "the map has values that are no numbers"
+    modules = dict(features.module.named_modules())
+    assert set(features.weighted) <= set(modules), "`weighted` names modules that are not there"
+    assert set(features.layers) <= set(modules), "`layers` names modules that are not there"
+    assert features.layers, "`layers` is empty: there is nothing to explain"
+    counted = sum(one.numel() for name in features.weighted for one in modules[name].parameters(recurse=False))
+    assert counted == sum(one.numel() for one in features.module.parameters()), "`weighted` leaves out parameters"
+    return [out]
+
+
+def backbone_trains(component: Any, _folder: Path) -> None:
+    """A step of training reaches all but frozen parameters."""
+    features = component.build(size=2 * SIZE, weights=None)
+    _takes_a_step(features.module, lambda: features.module(torch.rand(4, 3, 2 * SIZE, 2 * SIZE)).mean((2, 3)))
+
+
+def head_works(component: Any, _folder: Path) -> list[Any]:
+    """A module from a map to one logit a class, for maps that are no squares too."""
+    out = []
+    for channels, size, classes in ((8, (4, 4), 8), (12, (3, 2), 5), (8, (1, 1), 2)):
+        module = component.build(channels=channels, size=size, num_classes=classes).eval()
+        with torch.no_grad():
+            logits = module(torch.rand(3, channels, *size))
+        assert logits.shape == (3, classes), f"a map (3, {channels}, {size[0]}, {size[1]}) gives {tuple(logits.shape)}"
+        assert bool(torch.isfinite(logits).all()), "logits are no numbers"
+        out.append(logits)
+    return out
+
+
+def head_trains(component: Any, _folder: Path) -> None:
+    """A step of training reaches all parameters."""
+    head = component.build(channels=8, size=(4, 4), num_classes=5)
+    _takes_a_step(head, lambda: head(torch.rand(4, 8, 4, 4)))
+
+
+def _takes_a_step(module: nn.Module, forward: Callable[[], Tensor]) -> None:
+    module.train()
+    trained = {name: one for name, one in module.named_parameters() if one.requires_grad}
+    before = {name: one.detach().clone() for name, one in trained.items()}
+    optimizer = torch.optim.SGD(list(trained.values()), lr=1.0) if trained else None
+    features = forward()
+    loss = cross_entropy(features, torch.arange(len(features)) % features.shape[1])
+    if optimizer is None:
+        return
+    loss.backward()  # type: ignore[no-untyped-call]
+    unreached = [name for name, one in trained.items() if one.grad is None]
+    assert not unreached, f"no gradient reaches {', '.join(unreached[:5])}"
+    optimizer.step()
+    assert any(not torch.equal(before[name], one) for name, one in trained.items()), "a step changed no parameter"
+
+
+# --- training ---------------------------------------------------------------------------------------------------
+
+LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.4, 0.3], [-3.0, 1.0, 0.0], [0.0, 0.0, 5.0]])
+CLASSES = torch.tensor([0, 1, 2, 2])
+
+
+def loss_works(component: Any, _folder: Path) -> list[Any]:
+    """One loss a sample, the same for a class and for its one-hot target, with class weights and without."""
+    out = []
+    for weights in (None, torch.tensor([1.0, 2.0, 0.5])):
+        loss = component.build(class_weights=weights)
+        hard, soft = loss(LOGITS, CLASSES), loss(LOGITS, one_hot(CLASSES, 3).float())
+        assert hard.shape == (4,), "the loss is not one a sample (B,): the engine takes the mean"
+        assert bool(torch.isfinite(hard).all()), "the loss is no number"
+        assert torch.allclose(hard, soft, atol=1e-5), "a class and its one-hot target give different losses"
+        out.append(hard)
+    return out
+
+
+def loss_trains(component: Any, _folder: Path) -> None:
+    """A small step along the gradient makes the loss smaller."""
+    loss = component.build(class_weights=None)
+    logits = LOGITS.clone().requires_grad_()
+    before = loss(logits, CLASSES).mean()
+    before.backward()
+    assert logits.grad is not None, "no gradient reaches the logits"
+    after = loss((logits - 1e-2 * logits.grad).detach(), CLASSES).mean()
+    assert after <= before + 1e-7, "a step along the gradient made the loss larger"
+
+
+def _parameter() -> nn.Parameter:
+    return nn.Parameter(torch.tensor([[1.0, -2.0], [3.0, 0.5]]))
+
+
+def optimizer_works(component: Any, _folder: Path) -> list[Any]:
+    """A torch optimizer with a rate for the schedule to set, which goes on the same from its state."""
+    parameter = _parameter()
+    optimizer = component.build(parameters=[parameter])
+    assert isinstance(optimizer, torch.optim.Optimizer), "build gives no torch.optim.Optimizer"
+    assert all(group["lr"] == component.lr for group in optimizer.param_groups), "its rate is not `lr`"
+    for _ in range(2):
+        _step(optimizer, parameter)
+    other = nn.Parameter(parameter.detach().clone())
+    resumed = component.build(parameters=[other])
+    resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    _step(optimizer, parameter)
+    _step(resumed, other)
+    assert bool(torch.isfinite(parameter).all()), "parameters became no numbers"
+    assert torch.equal(parameter, other), "it goes on differently from its own state_dict"
+    return [parameter.detach()]
+
+
+def _step(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> None:
+    optimizer.zero_grad()
+    (parameter**2).sum().backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+
+
+def optimizer_trains(component: Any, _folder: Path) -> None:
+    """Ten steps make a bowl's height smaller."""
+    parameter = _parameter()
+    optimizer = component.build(parameters=[parameter])
+    before = parameter.detach().square().sum()
+    for _ in range(10):
+        _step(optimizer, parameter)
+    assert parameter.detach().square().sum() < before, "ten steps did not go downhill"
+
+
+class _Past(StageHistory):
+    """A stage of which some epochs have ended."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def values(self, metric: str) -> list[float]:
+        """Return figures that first get better, then stay."""
+        return [0.5, 0.7, 0.7][: self.epochs]
+
+
+def schedule_works(component: Any, _folder: Path) -> list[Any]:
+    """A pure function: factors that are numbers, at least 0, and the same whatever was asked before."""
+    factor = component.build(epochs=3, steps_per_epoch=4)
+    forwards = [factor(step, _Past(step // 4)) for step in range(12)]
+    backwards = [factor(step, _Past(step // 4)) for step in reversed(range(12))]
+    assert all(np.isfinite(value) and value >= 0 for value in forwards), "a factor is negative or no number"
+    assert forwards == backwards[::-1], "a factor depends on what was asked before"
+    _metrics_are_settings(component)
+    return [forwards]
+
+
+def callback_works(component: Any, _folder: Path) -> list[Any]:
+    """Fields that hold a metric exist; what its methods do is seen in the run of ``test_it_resumes``."""
+    _metrics_are_settings(component)
+    return [to_data(component)]
+
+
+def _metrics_are_settings(component: Any) -> None:
+    for name in type(component).watches:
+        assert name in settings(component), f"`watches` names `{name}`, which is no setting"
+
+
+# --- explaining -------------------------------------------------------------------------------------------------
+
+
+def explainer_works(component: Any, _folder: Path) -> list[Any]:
+    """A heat map an image, at least 0, which leaves the network as it found it."""
+    layer = nn.Conv2d(3, 4, 3, stride=2)
+    network = nn.Sequential(layer, nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 8))
+    network.train()
+    before = copy.deepcopy(network.state_dict())
+    explain = component.build(network=network, layer=layer, grid=None)
+    maps = explain(_cells(3)[0], torch.tensor([0, 1, 2]))
+    assert maps.ndim == 3, "maps are not (B, h, w)"
+    assert len(maps) == 3, "maps are not one an image"
+    assert bool(torch.isfinite(maps).all()), "maps have values that are no numbers"
+    assert float(maps.min()) >= 0, "maps have negative values"
+    assert network.training, "it left the network in another mode"
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items()), "it changed weights"
+    assert all(one.grad is None for one in network.parameters()), "it left gradients on the network's parameters"
+    return [maps.detach()]
+
+
+# --- searching --------------------------------------------------------------------------------------------------
+
+
+def search_works(component: Any, _folder: Path) -> list[Any]:
+    """A pure function of the finished trials, whose settings lie in the space."""
+    first, second = component.build(seed=0), component.build(seed=0)
+    trials: list[Trial] = []
+    for number in range(4):
+        chosen = first(number, trials)
+        assert dict(second(number, list(trials))) == dict(chosen), "the same trials give other settings"
+        assert chosen.keys() == component.space.keys(), "a trial's settings are not those of the space"
+        for name, value in chosen.items():
+            ends = component.space[name].extremes()
+            inside = value in ends if component.space[name].values else ends[0] <= value <= ends[1]
+            assert inside, f"{name} = {value!r} lies outside the space"
+        trials.append(Trial(number=number, settings=chosen, value=0.5 + 0.1 * number))
+    fresh = component.build(seed=0)
+    assert dict(fresh(3, trials[:3])) == dict(trials[3].settings), "a search that was stopped goes on differently"
+    return [[dict(one.settings) for one in trials]]
+
+
+# --- the kinds --------------------------------------------------------------------------------------------------
+
+
+def _section(name: str) -> Callable[[Data, Data], Data]:
+    return lambda recipe, said: {**recipe, name: said}
+
+
+def _list(name: str) -> Callable[[Data, Data], Data]:
+    return lambda recipe, said: {**recipe, name: [said]}
+
+
+def _stage(name: str) -> Callable[[Data, Data], Data]:
+    return lambda recipe, said: {**recipe, "stages": [{**recipe["stages"][0], name: said}]}
+
+
+def _cleaned(recipe: Data, said: Data) -> Data:
+    return {**recipe, "dataset": dict(EXAMPLE_SET), "cleaners": [said]}
+
+
+def _corrupted(recipe: Data, said: Data) -> Data:
+    return {**recipe, "evaluate": [{"name": "bad", "part": "test", "corrupt": said["use"], "severities": [3]}]}
+
+
+CHECKS: Mapping[str, KindChecks] = {
+    "dataset": KindChecks(works=dataset_works, into=_section("dataset")),
+    "cleaner": KindChecks(works=cleaner_works, into=_cleaned),
+    "augmentation": KindChecks(works=augmentation_works, into=_list("augment")),
+    "corruption": KindChecks(works=corruption_works, into=_corrupted),
+    "backbone": KindChecks(works=backbone_works, into=_section("backbone"), trains=backbone_trains),
+    "head": KindChecks(works=head_works, into=_section("head"), trains=head_trains),
+    "loss": KindChecks(works=loss_works, into=_section("loss"), trains=loss_trains),
+    "optimizer": KindChecks(
+        works=optimizer_works, into=_stage("optimizer"), trains=optimizer_trains, example={"lr": 1e-2}
+    ),
+    "schedule": KindChecks(works=schedule_works, into=_stage("schedule")),
+    "callback": KindChecks(works=callback_works, into=_list("callbacks")),
+    "search": KindChecks(
+        works=search_works,
+        into=_section("sweep"),
+        runs=False,
+        example={"trials": 4, "space": {"stages.0.optimizer.lr": Choice(low=1e-4, high=1e-2, log=True)}},
+    ),
+    "explainer": KindChecks(works=explainer_works, into=_list("explain"), example={"images": 2}),
+}
+"""The checks of every kind."""
+
+
+def checks_of(cls: type[Component]) -> KindChecks:
+    """Return the checks of a component's kind."""
+    return CHECKS[cls.kind]
