@@ -74,6 +74,24 @@ class Source(ABC):
     def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Return the images (B, H, W, 3), RGB, 0..255, in the order of ``indices``. Raises ``DataError``."""
 
+    def let_go(self) -> None:  # noqa: B027 - most sources hold nothing
+        """Free the memory that reading has left in use; the next reading fills it again."""
+
+
+@attrs.frozen(kw_only=True)
+class Download:
+    """One file of a data set that its authors offer on the web, for ``cellcls fetch``."""
+
+    name: str
+    """The name of the file on disk; no folder in it."""
+    address: str
+    """http or https."""
+    bytes: int | None = None
+    """The size of the file, None: not published."""
+    licence: str | None = None
+    checksum: str | None = None
+    """``md5:HEX`` or ``sha256:HEX`` as its authors publish it, None: they publish none."""
+
 
 @_kind("dataset")
 class Dataset(Component):
@@ -81,6 +99,8 @@ class Dataset(Component):
 
     how_to_get: ClassVar[tuple[str, ...]] = ()
     """What to do when the file is missing, one line each."""
+    sources: ClassVar[tuple[Download, ...]] = ()
+    """The files that ``cellcls fetch`` can download; empty where a person must ask for them."""
 
     @classmethod
     def recognises(cls, path: Path) -> bool:

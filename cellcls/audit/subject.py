@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellcls.api import BadImage, Dataset, Source, changed
-from cellcls.engine.data import cache_folder
 from cellcls.errors import DataError
 from cellcls.ops.copies import Groups, group_by_hash
+from cellcls.ops.files import cache_folder
 from cellcls.ops.hashing import data_hash
 from cellcls.ops.survey import Survey, survey
 from cellcls.registry import Registry
@@ -91,6 +91,7 @@ def open_subject(path: Path, registry: Registry, seen: Seen) -> Subject:
     seen(f"opening {path}", 0, 0)
     source = dataset.build(path=path, size=SIZE, interpolation="bilinear", cache=cache_folder())
     found = survey(source.read, len(source), lambda done: seen(f"reading {path}", done, len(source)))
+    source.let_go()
     if source.hashes is not None:
         found = attrs.evolve(found, hashes=tuple(source.hashes))
     return Subject(path=path, source=source, survey=found, groups=group_by_hash(found.hashes))

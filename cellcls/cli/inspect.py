@@ -1,4 +1,4 @@
-"""Commands that look before anything is trained: ``check``, ``show``, ``list-plugins``, ``describe``."""
+"""Commands that look before anything is trained: ``check``, ``show``, ``describe``."""
 
 from __future__ import annotations
 
@@ -92,38 +92,6 @@ def _origin(loaded: Loaded, path: KeyPath) -> str:
 
 def _origins(loaded: Loaded) -> dict[str, str]:
     return {".".join(map(str, path)): str(origin) for path, origin in loaded.origins.items()}
-
-
-@click.command("list-plugins")
-@json_option
-def list_plugins(as_json: bool) -> None:
-    """List the installed plugins, what each offers, and why one failed."""
-    plugins = load_registry().plugins
-    if as_json:
-        print_json(
-            [
-                {
-                    "plugin": one.name,
-                    "distribution": one.distribution,
-                    "version": one.version,
-                    "origin": one.origin,
-                    "offers": one.offers(),
-                    "failure": one.failure,
-                }
-                for one in plugins
-            ]
-        )
-        return
-    for one in plugins:
-        heading = f"{one.name}  ({one.distribution} {one.version}, {one.origin})"
-        if one.failure:
-            print(f"{heading}\n  FAILED: {one.failure}\n  mend it, or: pip uninstall {one.distribution}\n")
-            continue
-        offered: dict[str, list[str]] = {}
-        for cls in one.components:
-            offered.setdefault(cls.kind, []).append(cls.component_name)
-        rows = [{"kind": kind, "offers": ", ".join(names)} for kind, names in offered.items()]
-        table(heading, rows)
 
 
 @click.command()

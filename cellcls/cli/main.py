@@ -17,8 +17,9 @@ from cellcls.cli.audit import audit
 from cellcls.cli.compare import compare
 from cellcls.cli.explain import explain
 from cellcls.cli.export import export
-from cellcls.cli.inspect import check, describe, list_plugins, show
+from cellcls.cli.inspect import check, describe, show
 from cellcls.cli.output import color_system
+from cellcls.cli.plugins import list_plugins
 from cellcls.cli.recipes import recipes
 from cellcls.cli.results import evaluate, predict
 from cellcls.cli.run import run

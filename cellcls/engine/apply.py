@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellcls.api import Explainer, Source
-from cellcls.engine.data import Indices, cache_folder, prepare
+from cellcls.engine.data import Indices, prepare
 from cellcls.engine.depth import Comparison, compare_depths
 from cellcls.engine.device import Machine
 from cellcls.engine.device import machine as resolve_machine
@@ -23,6 +23,7 @@ from cellcls.engine.network import Network, NetworkConfig, Trained, load_network
 from cellcls.errors import DataError, MissingInputError, UsageError
 from cellcls.ops import npz
 from cellcls.ops.decode import EXTENSIONS, decode, fit
+from cellcls.ops.files import cache_folder
 from cellcls.ops.hashing import source_hashes
 from cellcls.recipe import PARTS, Evaluation, Recipe, load
 from cellcls.registry import Registry

@@ -7,12 +7,12 @@ from typing import Any
 
 import attrs
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
 from cellcls.api import Decision, Source
 from cellcls.errors import DataError, RecipeError
 from cellcls.ops.copies import Groups, group_by_hash
+from cellcls.ops.files import cache_folder
 from cellcls.ops.hashing import data_hash, source_hashes
 from cellcls.ops.split import split
 from cellcls.recipe import PARTS, Recipe, Split
@@ -62,13 +62,6 @@ class Data:
             "trained_on": sorted({self.hashes[index] for index in self.parts["train"]}),
             "parts": {part: indices.tolist() for part, indices in self.parts.items()},
         }
-
-
-def cache_folder() -> Path:
-    """Return where decoded copies of data sets lie (``CELLCLS_CACHE`` moves it)."""
-    import os
-
-    return Path(os.environ.get("CELLCLS_CACHE") or platformdirs.user_cache_dir("cellcls"))
 
 
 def open_source(inputs: Inputs) -> Source:

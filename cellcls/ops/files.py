@@ -78,3 +78,14 @@ def sweep(folder: Path) -> None:
     """Remove temporary files that a killed process left in ``folder`` and below."""
     for leftover in folder.rglob(f".*{_TEMPORARY}"):
         leftover.unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    """Return where things lie that can be made anew, such as decoded copies of data sets (``CELLCLS_CACHE`` moves
+    it)."""
+    named = os.environ.get("CELLCLS_CACHE")
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("cellcls"))

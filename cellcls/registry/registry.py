@@ -19,6 +19,10 @@ class PluginRecord:
     origin: str
     components: tuple[type[Component], ...] = ()
     failure: str | None = None
+    blocked: bool = False
+    """Whether the environment keeps it out, which is then its failure."""
+    warnings: tuple[str, ...] = ()
+    """What it does that it should not, though it works."""
 
     def offers(self) -> list[str]:
         """Return what it offers as ``kind name``."""

@@ -62,4 +62,4 @@ def _number(field: Field) -> float | int | None:
     ends = list(_ends(field.type, dict(field.param.bounds)))
     if not ends:
         return 1
-    return sum(ends) / len(ends) if field.type is float else ends[0]
+    return float(sum(ends) / len(ends)) if field.type is float else int(ends[0])

@@ -116,9 +116,8 @@ def assert_equal_runs(one: Path, other: Path) -> None:
         assert left.keys() == right.keys()
         for key, tensor in left.items():
             assert tensor.tobytes() == right[key].tobytes(), f"{name}: {key}"
-    for name in ("metrics.json", "data.json"):
-        assert without_times(json.loads((one / name).read_text())) == without_times(
-            json.loads((other / name).read_text())
-        )
+    for file in ("metrics.json", "data.json"):
+        left, right = (without_times(json.loads((run / file).read_text())) for run in (one, other))
+        assert left == right, file
     lines = [[json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()] for run in (one, other)]
     assert without_times(lines[0]) == without_times(lines[1])

@@ -107,13 +107,13 @@ def test_list_plugins(cli):
 def test_a_plugin_that_failed_is_named_with_its_reason(cli, monkeypatch: pytest.MonkeyPatch):
     from importlib.metadata import EntryPoint
 
-    from cellcls.cli import inspect
+    from cellcls.cli import plugins
 
     points = [
         EntryPoint("builtin", "cellcls.builtin", "cellcls"),
         EntryPoint("broken", "cellcls_nowhere", "cellcls"),
     ]
-    monkeypatch.setattr(inspect, "load_registry", lambda: load_registry(points))
+    monkeypatch.setattr(plugins, "load_registry", lambda: load_registry(points))
     said = cli("list-plugins")
     assert said.code == 0
     assert "ModuleNotFoundError" in said.out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from cellcls.api import Dataset, component, param
+from cellcls.api import Dataset, Download, component, param
 from cellcls.errors import MissingInputError
 
 if TYPE_CHECKING:
@@ -19,6 +19,21 @@ _BLOODMNIST = (
     "from https://zenodo.org/records/10519652"
 )
 _DATA_OPTION = "--data PATH takes the folder it lies in, or any data set in its place (npz, MedMNIST, folder of images)"
+
+_BLOODMNIST_FILES = tuple(
+    Download(
+        name=name,
+        address=f"https://zenodo.org/records/10519652/files/{name}?download=1",
+        licence="CC BY 4.0",
+        checksum=f"md5:{md5}",
+    )
+    for name, md5 in (  # as medmnist 3 publishes them (medmnist/info.py)
+        ("bloodmnist.npz", "7053d0359d879ad8a5505303e11de1dc"),
+        ("bloodmnist_64.npz", "2b94928a2ae4916078ca51e05b6b800b"),
+        ("bloodmnist_128.npz", "adace1e0ed228fccda1f39692059dd4c"),
+        ("bloodmnist_224.npz", "b718ff6835fcbdb22ba9eacccd7b2601"),
+    )
+)
 
 
 @component("npz")
@@ -89,7 +104,8 @@ class MedMNIST(Dataset):
     """A set of MedMNIST v2 (Yang et al. 2023, doi:10.1038/s41597-022-01721-8) in 2D with one label an image, at any of
     its sizes (28, 64, 128, 224). Its own parts train, val and test are kept."""
 
-    how_to_get: ClassVar[tuple[str, ...]] = (_BLOODMNIST, _DATA_OPTION)
+    how_to_get: ClassVar[tuple[str, ...]] = ("cellcls fetch medmnist downloads it", _BLOODMNIST, _DATA_OPTION)
+    sources: ClassVar[tuple[Download, ...]] = _BLOODMNIST_FILES
 
     file: Path = param(default=Path("bloodmnist.npz"), help="The npz file.")
     classes: tuple[str, ...] | None = param(

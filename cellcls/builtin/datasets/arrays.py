@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,15 @@ class ArraySource(Source):
             here = holder == number
             images[here] = self._arrays[number][indices[here] - self._starts[number]]
         return _as_rgb(images)
+
+    def let_go(self) -> None:
+        """Unmap the pages of mapped files; they stay in the system's cache."""
+        for array in self._arrays:
+            owner: object = array
+            while isinstance(owner, np.ndarray):
+                owner = owner.base
+            if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                owner.madvise(mmap.MADV_DONTNEED)
 
 
 def _as_rgb(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

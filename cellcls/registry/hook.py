@@ -1,0 +1,84 @@
+"""Asking one plugin: its module is imported, its hook called, and what it offers checked."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import metadata
+
+import pluggy
+
+from cellcls.api import KINDS, Callback, Component
+from cellcls.api import hooks as hookspecs
+from cellcls.api.hooks import PROJECT
+
+_HOOK = "cellcls_components"
+
+
+class Refused(Exception):
+    """Why a plugin cannot be used, in words for the person who has to mend or remove it."""
+
+
+def offered_by(point: metadata.EntryPoint) -> list[type[Component]]:
+    """Import a plugin in a pluggy manager of its own and ask its hook."""
+    try:
+        module = point.load()
+    except (Exception, SystemExit) as error:
+        raise Refused(f"import failed: {brief(error)}") from error
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(module, name=point.name)
+        manager.check_pending()
+    except Exception as error:  # pluggy looks at everything in the module; a proxy may raise
+        raise Refused(f"hook refused: {brief(error)}") from error
+    if not manager.get_hookcallers(module):
+        raise Refused(f"`{point.value}` has no hook: define {_HOOK}() marked with @cellcls.api.hookimpl")
+    try:
+        answers = manager.hook.cellcls_components()
+    except (Exception, SystemExit) as error:
+        raise Refused(f"{_HOOK}() failed: {brief(error)}") from error
+    if not answers:  # pluggy leaves out None
+        raise Refused(f"{_HOOK}() returned nothing, not a list of component classes: is `return` missing?")
+    return [cls for answer in answers for cls in _checked(answer)]
+
+
+def _checked(answer: object) -> Sequence[type[Component]]:
+    if not isinstance(answer, list | tuple):
+        raise Refused(f"{_HOOK}() returned {type(answer).__name__}, not a list of component classes")
+    for cls in answer:
+        if not (isinstance(cls, type) and issubclass(cls, Component)):
+            raise Refused(f"{_HOOK}() offers {cls!r}, which is no component class")
+        if "component_name" not in vars(cls):
+            raise Refused(f"{_HOOK}() offers {cls.__name__}, which lacks @component(...)")
+        kind = KINDS.get(getattr(cls, "kind", ""))
+        if kind is None or not issubclass(cls, kind):
+            known = ", ".join(one.__name__ for one in KINDS.values())
+            raise Refused(f"{cls.__name__} is of no known kind: subclass one of {known}")
+        try:
+            typing.get_type_hints(cls)
+        except Exception as error:
+            raise Refused(f"the field types of {cls.__name__} cannot be resolved: {brief(error)}") from error
+        if kind is Callback:
+            _refuse_methods(cls)
+    return answer
+
+
+def _refuse_methods(cls: type[Component]) -> None:
+    """A callback's public methods are events: one with another name would never be called."""
+    events = [name for name in vars(Callback) if not name.startswith("_") and inspect.isfunction(vars(Callback)[name])]
+    own = [base for base in cls.__mro__ if base not in Callback.__mro__]
+    for name, value in (item for base in own for item in vars(base).items()):
+        public = not name.startswith("_") and name not in events
+        if public and (inspect.isroutine(value) or isinstance(value, property)):
+            close = get_close_matches(name, events, n=1)
+            advice = f"did you mean `{close[0]}`?" if close else f"events are {', '.join(events)}"
+            raise Refused(f"{cls.__name__}.{name} is no event's name: {advice} A helper starts with an underscore")
+
+
+def brief(error: BaseException) -> str:
+    """Return an error as one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
