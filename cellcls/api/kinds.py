@@ -6,7 +6,7 @@ Nothing here imports torch or numpy at run time: a listing of all plugins must s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, dataclass_transform
 
@@ -397,6 +397,22 @@ class Search(Component):
         raise NotImplementedError
 
 
+# --- launching --------------------------------------------------------------------------------------------------
+
+
+@_kind("launcher")
+class Launcher(Component):
+    """Where the runs of a call are executed (``--launcher NAME``). A setting of the machine, never part of a recipe."""
+
+    def build(self) -> Callable[[Sequence[Path]], Iterator[tuple[Path, int]]]:
+        """Return the function from planned run folders to each folder with its exit code, as the runs end.
+
+        A planned run is started by ``ops.launching.command``. When the generator is closed, what still runs is asked
+        to save its state and end (SIGTERM).
+        """
+        raise NotImplementedError
+
+
 # --- explaining -------------------------------------------------------------------------------------------------
 
 
@@ -426,7 +442,7 @@ KINDS: Mapping[str, type[Component]] = {
     cls.kind: cls
     for cls in (
         *(Dataset, Cleaner, Augmentation, Backbone, Head, Loss, Optimizer, Schedule, Callback, Explainer),
-        *(Corruption, Search),
+        *(Corruption, Search, Launcher),
     )
 }
 """Every kind by its name, in the order a recipe uses them."""

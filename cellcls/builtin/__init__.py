@@ -46,6 +46,7 @@ from cellcls.builtin.datasets import Folder, MedMNIST, Npz
 from cellcls.builtin.datasets.synthetic import Synthetic
 from cellcls.builtin.explainers import GradCam
 from cellcls.builtin.heads import Inception, Linear, Mlp
+from cellcls.builtin.launchers import Local
 from cellcls.builtin.losses import CrossEntropy, Focal
 from cellcls.builtin.optimizers import Adam, AdamW, Lion, Sgd
 from cellcls.builtin.schedules import Constant, Cosine, OneCycle, ReduceOnPlateau
@@ -72,4 +73,5 @@ def cellcls_components() -> list[type[Component]]:
         *(ContrastUp, ContrastDown, Saturate, StainDeposit, Bubble),
         Competition,
         *(Random, Grid),
+        Local,
     ]

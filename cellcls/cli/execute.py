@@ -10,6 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import tomli
+
+from cellcls.api import Launcher
+from cellcls.cli import launch
 from cellcls.cli.output import say
 from cellcls.cli.progress import progress
 from cellcls.cli.sweep import RECIPE as SWEEP
@@ -27,6 +31,7 @@ from cellcls.run.plan import plan, write_plan
 if TYPE_CHECKING:
     from cellcls.engine.job import Job
 
+Todo = Callable[[], "Result"]
 Result = dict[str, Any]
 """``run``: its folder, ``exit_code``, ``metrics``: as in its ``metrics.json``, None where it failed."""
 
@@ -36,9 +41,11 @@ def is_first() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def run_all(loaded: Sequence[Loaded], registry: Registry, options: Options, out: Path | None) -> list[Result]:
-    """Make every run; with several, one that fails is told and the others go on."""
-    if len(loaded) == 1:
+def run_all(
+    loaded: Sequence[Loaded], registry: Registry, options: Options, out: Path | None, launcher: Launcher | None = None
+) -> list[Result]:
+    """Make every run; with several, one that fails is told and the others go on. ``launcher``: who executes them."""
+    if len(loaded) == 1 and launcher is None:
         inputs = find_init(find_inputs(loaded[0].recipe, loaded[0].file, registry, options), loaded[0].file)
         folder = _planned(out or free_folder(loaded[0].recipe.name), inputs, options)
         if loaded[0].expect and is_first():
@@ -63,10 +70,31 @@ def run_all(loaded: Sequence[Loaded], registry: Registry, options: Options, out:
     except CellclsError:
         shutil.rmtree(parent, ignore_errors=True)
         raise
-    return _each(todo, parent)
+    return _launched(launcher, todo, parent, earlier) if launcher else _each(todo, parent)
 
 
-def resume_all(path: Path, registry: Registry, now: Options) -> list[Result]:
+def _launched(
+    launcher: Launcher, todo: Sequence[tuple[Path, Todo]], parent: Path, earlier: Mapping[str, Path]
+) -> list[Result]:
+    """Let a launcher execute the planned runs; those without their inputs are told."""
+    planned, results = [], []
+    for path, make in todo:
+        if RunFolder(path).recipe.exists():
+            planned.append(path)
+        else:
+            results += _each([(path, make)], parent)
+    for path in planned:
+        start = tomli.loads(RunFolder(path).recipe.read_text()).get("init", {}).get("from")
+        if start in {str(one.resolve()) for one in earlier.values()}:
+            shutil.rmtree(parent, ignore_errors=True)
+            raise UsageError(
+                f"{path.name} starts from {Path(start).name}, a run of the same call: they cannot run side by side",
+                "run them without --launcher, or the first one first",
+            )
+    return results + launch.execute(launcher, planned, parent)
+
+
+def resume_all(path: Path, registry: Registry, now: Options, launcher: Launcher | None = None) -> list[Result]:
     """Go on with the run in ``path``, or with every run below it, that is not complete.
 
     Each has the options it was started with but for those given ``now``.
@@ -78,6 +106,8 @@ def resume_all(path: Path, registry: Registry, now: Options) -> list[Result]:
     if folder.recipe.exists():
         _open_ones([folder], path)
         return [_resumed(folder, registry, now)]
+    if launcher is not None:
+        return launch.execute(launcher, [one.path for one in _open_ones(folder.children(), path)], path)
     todo = [(one.path, partial(_resumed, one, registry, now)) for one in _open_ones(folder.children(), path)]
     return _each(todo, path)
 

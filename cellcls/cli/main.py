@@ -17,7 +17,9 @@ from cellcls.cli.audit import audit
 from cellcls.cli.compare import compare
 from cellcls.cli.explain import explain
 from cellcls.cli.export import export
+from cellcls.cli.fetch import fetch
 from cellcls.cli.inspect import check, describe, show
+from cellcls.cli.new_plugin import new_plugin
 from cellcls.cli.output import color_system
 from cellcls.cli.plugins import list_plugins
 from cellcls.cli.recipes import recipes
@@ -33,7 +35,22 @@ def cellcls() -> None:
     """Telling blood cells apart under a microscope, reproducibly: one TOML recipe in, one run out."""
 
 
-for command in (run, check, show, list_plugins, describe, evaluate, predict, explain, compare, export, audit, recipes):
+for command in (
+    run,
+    check,
+    show,
+    list_plugins,
+    new_plugin,
+    describe,
+    evaluate,
+    predict,
+    explain,
+    compare,
+    export,
+    audit,
+    fetch,
+    recipes,
+):
     cellcls.add_command(command)
 
 

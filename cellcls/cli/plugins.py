@@ -1,4 +1,4 @@
-"""The commands about plugins: ``list-plugins`` and ``new-plugin``."""
+"""``cellcls list-plugins``: what is installed, what it offers, what failed and why."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import rich_click as click
 
 from cellcls.cli.compare import compared, show_comparison, show_expected
 from cellcls.cli.execute import Result, is_first, resume_all, run_all, sweep_all
+from cellcls.cli.launch import chosen
 from cellcls.cli.output import json_option, machine_options, print_json, say, table
 from cellcls.cli.sweep import RECIPE as SWEEP
 from cellcls.errors import ExitCode, MissingInputError, UsageError
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 @click.option("--variant", help="Run one variant of the recipe only.")
 @click.option("--rehearse", is_flag=True, help="Rendered cells, random weights, one step a stage: does it work?")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run that was stopped.")
+@click.option(
+    "--launcher", "launched_by", metavar="NAME", help="Who executes several runs: local, ray, local:at_once=2."
+)
 @click.option("--fail-on-claims", is_flag=True, help="Exit with 1 when a claim or an expectation does not hold.")
 @json_option
 def run(
@@ -39,6 +43,7 @@ def run(
     overrides: tuple[str, ...],
     variant: str | None,
     resume: Path | None,
+    launched_by: str | None,
     fail_on_claims: bool,
     as_json: bool,
     **machine: Any,
@@ -50,10 +55,11 @@ def run(
     """
     registry = load_registry()
     options = Options(**machine)
+    launcher = chosen(launched_by, registry) if launched_by else None
     if resume is not None:
         if recipes or out or overrides or variant or options.rehearse:
             raise UsageError("--resume takes a run folder, which holds the recipe, and options of the machine only")
-        results = resume_all(resume, registry, options)
+        results = resume_all(resume, registry, options, launcher)
     else:
         if not recipes:
             raise UsageError("which recipe? cellcls recipes ls shows the shipped ones", "cellcls run RECIPE")
@@ -63,10 +69,12 @@ def run(
         searching = [one for one in loaded if one.sweep is not None]
         if searching and len(loaded) > 1:
             raise UsageError(f"{searching[0].file}: a [sweep] makes many runs; give it alone")
+        if searching and launcher is not None:
+            raise UsageError("a [sweep] learns from one trial to the next, and runs them itself: leave out --launcher")
         if searching:
             results = sweep_all(loaded[0], registry, options, out)
         else:
-            results = run_all(loaded, registry, options, out)
+            results = run_all(loaded, registry, options, out, launcher)
     together = compared(results) if is_first() else None
     if is_first():
         _print(results, together, as_json)

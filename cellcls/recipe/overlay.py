@@ -87,14 +87,15 @@ def set_value(layer: Layer, assignment: str) -> Layer:
     if parts[0] in OUTER and parts[0] != "seeds":
         raise UsageError(f"--set {assignment}: `{parts[0]}` can be said in a file only")
     written = Text(f"--set {assignment}", assignment, is_file=False)
-    value = _parsed(text.strip())
+    value = parsed(text.strip())
     over, path = _nested(layer.data, parts, value, assignment)
     # the whole assignment is the place: it is shown as it was typed, without carets
     origin = Origin(written, Place(Span(0, len(key)), Span(len(key) + 1, len(assignment))))
     return merge(layer, Layer(over, dict.fromkeys([path, *_inside(value, path)], origin)))
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
+    """Return a text of the command line as the TOML value it is, else as the text it is."""
     try:
         data = tomli.loads(f"v={text}")
     except (ValueError, RecursionError):  # no TOML, nested hundreds deep, or a number of thousands of digits

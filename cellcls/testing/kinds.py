@@ -31,9 +31,13 @@ from cellcls.api import (
 )
 from cellcls.ops.augment import Pipeline
 from cellcls.ops.copies import group_by_hash
+from cellcls.ops.files import write_text
 from cellcls.ops.hashing import source_hashes
-from cellcls.recipe import to_data
+from cellcls.recipe import dump, to_data
 from cellcls.registry import load_registry
+from cellcls.run.folder import make_folder, write_options
+from cellcls.run.options import Options
+from cellcls.testing.runs import TINY, read_recipe
 
 SIZE = 32
 """Side in pixels of the images of most checks."""
@@ -52,8 +56,8 @@ class KindChecks:
     """Puts a component, as a recipe says it, into the tiny recipe."""
     trains: Callable[[Any, Path], None] | None = None
     """Asserts that a step of training reaches and changes what it has to; None: no part of training."""
-    runs: bool = True
-    """Whether a single run has it in it, so that its resuming can be seen there."""
+    instead: Works | None = None
+    """What is done in place of resuming a tiny run, for a kind that is no part of a single run."""
     example: Mapping[str, Any] = attrs.field(factory=dict)
     """Settings that the kind's examples need."""
 
@@ -267,6 +271,7 @@ def loss_trains(component: Any, _folder: Path) -> None:
     before = loss(logits, CLASSES).mean()
     before.backward()
     assert logits.grad is not None, "no gradient reaches the logits"
+    assert bool(logits.grad.abs().sum() > 0), "its gradient is 0 everywhere"
     after = loss((logits - 1e-2 * logits.grad).detach(), CLASSES).mean()
     assert after <= before + 1e-7, "a step along the gradient made the loss larger"
 
@@ -353,6 +358,7 @@ def explainer_works(component: Any, _folder: Path) -> list[Any]:
     before = copy.deepcopy(network.state_dict())
     explain = component.build(network=network, layer=layer, grid=None)
     maps = explain(_cells(3)[0], torch.tensor([0, 1, 2]))
+    assert not maps.requires_grad, "maps hold on to the graph of gradients: detach them"
     assert maps.ndim == 3, "maps are not (B, h, w)"
     assert len(maps) == 3, "maps are not one an image"
     assert bool(torch.isfinite(maps).all()), "maps have values that are no numbers"
@@ -360,7 +366,7 @@ def explainer_works(component: Any, _folder: Path) -> list[Any]:
     assert network.training, "it left the network in another mode"
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items()), "it changed weights"
     assert all(one.grad is None for one in network.parameters()), "it left gradients on the network's parameters"
-    return [maps.detach()]
+    return [maps]
 
 
 # --- searching --------------------------------------------------------------------------------------------------
@@ -382,6 +388,32 @@ def search_works(component: Any, _folder: Path) -> list[Any]:
     fresh = component.build(seed=0)
     assert dict(fresh(3, trials[:3])) == dict(trials[3].settings), "a search that was stopped goes on differently"
     return [[dict(one.settings) for one in trials]]
+
+
+# --- launching --------------------------------------------------------------------------------------------------
+
+
+def launcher_works(component: Any, folder: Path) -> list[Any]:
+    """Every folder is answered for once, those that are no runs too."""
+    runs = [folder / name for name in ("no run", "another")]
+    for run in runs:
+        run.mkdir(exist_ok=True)
+    codes = list(component.build()(runs))
+    assert sorted(run for run, _ in codes) == sorted(runs), "not every run is answered for once"
+    assert all(code not in (0, None) for _, code in codes), "a folder that is no run is told as done"
+    return [sorted((str(run.name), code) for run, code in codes)]
+
+
+def launcher_executes(component: Any, folder: Path) -> list[Any]:
+    """A planned run is executed to its end."""
+    recipe = read_recipe(TINY, folder / "tiny.toml")
+    run = make_folder(folder / "planned")
+    write_text(run.recipe, dump(recipe))
+    write_options(run, Options(device="cpu").to_data())
+    run.state.mkdir()
+    assert list(component.build()([run.path])) == [(run.path, 0)], "the run did not end well"
+    assert run.metrics.exists(), "the run left no metrics"
+    return []
 
 
 # --- the kinds --------------------------------------------------------------------------------------------------
@@ -423,9 +455,10 @@ CHECKS: Mapping[str, KindChecks] = {
     "search": KindChecks(
         works=search_works,
         into=_section("sweep"),
-        runs=False,
+        instead=search_works,
         example={"trials": 4, "space": {"stages.0.optimizer.lr": Choice(low=1e-4, high=1e-2, log=True)}},
     ),
+    "launcher": KindChecks(works=launcher_works, into=lambda recipe, _said: recipe, instead=launcher_executes),
     "explainer": KindChecks(works=explainer_works, into=_list("explain"), example={"images": 2}),
 }
 """The checks of every kind."""

@@ -109,15 +109,16 @@ def without_times(value: Any) -> Any:
 def assert_equal_runs(one: Path, other: Path) -> None:
     """Fail where two run folders differ in weights, metrics, data or history, times left aside."""
     weights = sorted(path.relative_to(one) for path in one.rglob("*.safetensors"))
-    assert weights == sorted(path.relative_to(other) for path in other.rglob("*.safetensors"))
-    assert len(weights) >= 3
+    others = sorted(path.relative_to(other) for path in other.rglob("*.safetensors"))
+    assert weights == others, "the runs kept different weights files"
+    assert len(weights) >= 3, f"{one} holds no finished run"
+    lines = [[json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()] for run in (one, other)]
+    assert without_times(lines[0]) == without_times(lines[1]), "the runs differ in their history"
     for name in weights:
         left, right = load_file(one / name), load_file(other / name)
-        assert left.keys() == right.keys()
+        assert left.keys() == right.keys(), f"{name} holds other tensors"
         for key, tensor in left.items():
-            assert tensor.tobytes() == right[key].tobytes(), f"{name}: {key}"
+            assert tensor.tobytes() == right[key].tobytes(), f"the runs differ in {name}: {key}"
     for file in ("metrics.json", "data.json"):
-        left, right = (without_times(json.loads((run / file).read_text())) for run in (one, other))
-        assert left == right, file
-    lines = [[json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()] for run in (one, other)]
-    assert without_times(lines[0]) == without_times(lines[1])
+        read = [without_times(json.loads((run / file).read_text())) for run in (one, other)]
+        assert read[0] == read[1], f"the runs differ in {file}"

@@ -15,8 +15,8 @@ _CHALLENGE = (
     "the challenge's training_set.npz comes from its organisers: put it beside the recipe, into ./data or $CELLCLS_DATA"
 )
 _BLOODMNIST = (
-    "BloodMNIST, the same eight classes, is free: bloodmnist.npz, or bloodmnist_64.npz, _128, _224 (64 to 224 pixels), "
-    "from https://zenodo.org/records/10519652"
+    "BloodMNIST, the same eight classes, is free: cellcls fetch bloodmnist (28 pixels), or bloodmnist_64, _128, _224; "
+    "by hand from https://zenodo.org/records/10519652"
 )
 _DATA_OPTION = "--data PATH takes the folder it lies in, or any data set in its place (npz, MedMNIST, folder of images)"
 
@@ -104,7 +104,7 @@ class MedMNIST(Dataset):
     """A set of MedMNIST v2 (Yang et al. 2023, doi:10.1038/s41597-022-01721-8) in 2D with one label an image, at any of
     its sizes (28, 64, 128, 224). Its own parts train, val and test are kept."""
 
-    how_to_get: ClassVar[tuple[str, ...]] = ("cellcls fetch medmnist downloads it", _BLOODMNIST, _DATA_OPTION)
+    how_to_get: ClassVar[tuple[str, ...]] = (_BLOODMNIST, _DATA_OPTION)
     sources: ClassVar[tuple[Download, ...]] = _BLOODMNIST_FILES
 
     file: Path = param(default=Path("bloodmnist.npz"), help="The npz file.")

@@ -1,0 +1,83 @@
+"""``cellcls new-plugin``: an installable package to start a plugin from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from cellcls.api import KINDS
+from cellcls.cli.output import say
+from cellcls.errors import UsageError
+from cellcls.ops.files import write_text
+
+TEMPLATE = Path(__file__).parent / "template" / "package"
+"""The files, named and filled by Jinja; ``copier.yml`` beside it lets copier make the same ones."""
+LICENCES = ("Apache-2.0", "MIT", "none")
+_NAME = re.compile(r"cellcls-[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+@click.command("new-plugin")
+@click.argument("name")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice([*KINDS]), help="A kind of component it offers.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write; default: NAME.")
+@click.option("--licence", type=click.Choice(LICENCES), default="Apache-2.0", show_default=True, help="Its licence.")
+@click.option("--author", default="The authors", show_default=True, help="Whose work it is.")
+def new_plugin(name: str, kinds: tuple[str, ...], out: Path | None, licence: str, author: str) -> None:
+    """Write a package that works: a component of each --kind (default: augmentation), tests, a recipe and a README."""
+    folder = out or Path(name)
+    answers = answers_for(name, kinds or ("augmentation",), licence=licence, author=author)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is there already", "choose another folder with --out; nothing was written")
+    for path, text in render(answers):
+        write_text(folder / path, text)
+    say(f"wrote {folder}; next:")
+    print(f"cd {folder}\npip install -e .\npython -m pytest\ncellcls run recipe.toml")
+
+
+def answers_for(name: str, kinds: Sequence[str], *, licence: str = "none", author: str = "") -> dict[str, Any]:
+    """Return what the template asks. Raises ``UsageError`` where the name is none for a plugin."""
+    if not _NAME.fullmatch(name):
+        plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-").removeprefix("cellcls-")
+        offer = [f"such as: cellcls new-plugin cellcls-{plain}"] if _NAME.fullmatch(f"cellcls-{plain}") else []
+        raise UsageError(
+            f"`{name}` is no name for a plugin: lowercase words joined by hyphens, the first one cellcls", *offer
+        )
+    if not author.isprintable() or set('"\\') & set(author):
+        raise UsageError("--author takes no quotes, backslashes and line breaks")
+    module = name.replace("-", "_")
+    short = module.removeprefix("cellcls_")
+    return {
+        "name": name,
+        "module": module,
+        "short": short,
+        "title": short.replace("_", " ").title().replace(" ", ""),
+        "kinds": [kind for kind in KINDS if kind in kinds],
+        "licence": licence,
+        "author": author,
+        "version": ".".join(metadata.version("cellcls").split(".")[:2]),
+    }
+
+
+def render(answers: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Yield each file's path in the package and its text. A file whose name comes out empty is left out."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    for file in sorted(path for path in TEMPLATE.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+        named = file.relative_to(TEMPLATE)
+        parts = [environment.from_string(part.removesuffix(".jinja")).render(answers) for part in named.parts]
+        if not all(parts):
+            continue
+        text = file.read_text(encoding="utf-8")
+        yield Path(*parts), environment.from_string(text).render(answers) if file.suffix == ".jinja" else text

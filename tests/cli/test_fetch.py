@@ -1,0 +1,329 @@
+"""Downloads from a server of this test's own: resumed, broken, changed, refused."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+
+from cellcls.api import Download
+from cellcls.builtin.datasets import MedMNIST
+from cellcls.errors import CellclsError, DataError, ExitCode, MissingInputError, StoppedError, UsageError, WriteError
+from cellcls.run.fetch import Fetched, fetch
+
+from .conftest import Cli
+
+BODY = np.random.default_rng(0).bytes(3_000_000)
+MD5 = f"md5:{hashlib.md5(BODY).hexdigest()}"
+SHA256 = f"sha256:{hashlib.sha256(BODY).hexdigest()}"
+
+
+@attrs.define
+class Server:
+    """What the server does, and what it was asked."""
+
+    body: bytes = BODY
+    ranges: bool = True
+    tag: str | None = '"1"'
+    cut: int | None = None
+    status: int = 200
+    location: str | None = None
+    asked: list[dict[str, str]] = attrs.field(factory=list)
+    port: int = 0
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}/cells.npz?download=1"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    does: Server
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        does = self.does
+        does.asked.append(dict(self.headers.items()))
+        if does.status != 200:
+            self.send_response(does.status)
+            if does.location:
+                self.send_header("Location", does.location)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        start = 0
+        told = self.headers.get("Range")
+        same = self.headers.get("If-Range") in (None, does.tag)
+        if told and does.ranges and same:
+            start = int(told.removeprefix("bytes=").removesuffix("-"))
+        if start and start >= len(does.body):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(does.body)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(does.body) - 1}/{len(does.body)}")
+        if does.tag:
+            self.send_header("ETag", does.tag)
+        self.send_header("Content-Length", str(len(does.body) - start))
+        self.end_headers()
+        with suppress(ConnectionError):  # the client may have refused it
+            self.wfile.write(does.body[start : does.cut])
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    does = Server()
+    made = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"does": does}))
+    made.daemon_threads = True
+    does.port = made.server_address[1]
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield does
+    made.shutdown()
+    made.server_close()
+    thread.join()
+
+
+def wanted(server: Server, checksum: str | None = MD5, size: int | None = None) -> Download:
+    return Download(name="cells.npz", address=server.address, bytes=size, checksum=checksum)
+
+
+def get(download: Download, to: Path) -> Fetched:
+    return fetch(download, to, lambda *_: None)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != "tiny.toml")
+
+
+@pytest.mark.parametrize("checksum", [MD5, SHA256, SHA256.upper().replace("SHA256", "sha256")])
+def test_a_download_is_checked_and_leaves_nothing_else(server: Server, tmp_path: Path, checksum: str) -> None:
+    got = get(wanted(server, checksum, len(BODY)), tmp_path / "new" / "folder")
+    assert got.path.read_bytes() == BODY
+    assert (got.bytes, got.published, got.downloaded) == (len(BODY), True, True)
+    assert files(got.path.parent) == ["cells.npz"]
+
+
+def test_a_file_that_is_there_is_checked_and_not_asked_for_again(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "cells.npz").write_bytes(BODY)
+    assert not get(wanted(server), tmp_path).downloaded
+    assert server.asked == []
+    (tmp_path / "cells.npz").write_bytes(BODY[:-1])
+    with pytest.raises(DataError, match="is not the expected"):
+        get(wanted(server), tmp_path)
+    assert (tmp_path / "cells.npz").read_bytes() == BODY[:-1], "a person's file is not removed"
+
+
+@pytest.mark.parametrize(("checksum", "tag"), [(MD5, '"1"'), (MD5, None), (None, '"1"')])
+def test_a_broken_download_goes_on_where_it_stopped(
+    server: Server, tmp_path: Path, checksum: str | None, tag: str | None
+) -> None:
+    server.cut, server.tag = 1_234_567, tag
+    with pytest.raises(StoppedError, match="1,234,567 of 3,000,000 bytes"):
+        get(wanted(server, checksum), tmp_path)
+    assert (tmp_path / "cells.npz.part").stat().st_size == 1_234_567
+    server.cut = None
+    assert get(wanted(server, checksum), tmp_path).path.read_bytes() == BODY
+    assert server.asked[-1]["Range"] == "bytes=1234567-"
+    assert not [name for name in files(tmp_path) if "part" in name]
+
+
+def test_no_checksum_and_no_mark_starts_over(server: Server, tmp_path: Path) -> None:
+    server.tag = None
+    (tmp_path / "cells.npz.part").write_bytes(b"of another version")
+    assert get(wanted(server, None), tmp_path).path.read_bytes() == BODY
+    assert "Range" not in server.asked[-1]
+
+
+def test_a_file_that_changed_meanwhile_starts_over(server: Server, tmp_path: Path) -> None:
+    server.cut = 1000
+    with pytest.raises(StoppedError):
+        get(wanted(server, None), tmp_path)
+    server.body, server.tag, server.cut = BODY[::-1], '"2"', None
+    assert get(wanted(server, None), tmp_path).path.read_bytes() == BODY[::-1]
+
+
+def test_a_server_without_ranges_starts_over_and_says_so(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "cells.npz.part").write_bytes(BODY[:1000])
+    server.ranges = False
+    said: list[str] = []
+    got = fetch(wanted(server), tmp_path, lambda text, *_: said.append(text))
+    assert got.path.read_bytes() == BODY
+    assert any("from the start" in text for text in said)
+
+
+@pytest.mark.parametrize("size", [None, len(BODY)])
+def test_a_part_that_is_whole_is_only_checked(server: Server, tmp_path: Path, size: int | None) -> None:
+    (tmp_path / "cells.npz.part").write_bytes(BODY)
+    assert get(wanted(server, MD5, size), tmp_path).path.read_bytes() == BODY
+
+
+def test_a_part_longer_than_the_file_is_removed(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "cells.npz.part").write_bytes(BODY + b"more")
+    with pytest.raises(StoppedError, match="no beginning"):
+        get(wanted(server), tmp_path)
+    assert get(wanted(server), tmp_path).path.read_bytes() == BODY
+
+
+def test_corrupted_bytes_are_refused_and_removed(server: Server, tmp_path: Path) -> None:
+    server.body = BODY[:-1] + b"\0"
+    with pytest.raises(DataError, match="is not the expected") as caught:
+        get(wanted(server), tmp_path)
+    assert "removed" in str(caught.value)
+    assert files(tmp_path) == []
+
+
+def test_without_a_published_checksum_the_first_one_is_recorded(server: Server, tmp_path: Path) -> None:
+    got = get(wanted(server, None), tmp_path)
+    assert (got.checksum, got.published) == (SHA256, False)
+    assert (tmp_path / "cells.npz.sha256").read_text() == f"{SHA256.removeprefix('sha256:')}  cells.npz\n"
+    got.path.unlink()
+    server.body = BODY[::-1]
+    with pytest.raises(DataError, match="is not the expected"):
+        get(wanted(server, None), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, MissingInputError), (403, MissingInputError), (503, StoppedError), (429, StoppedError)]
+)
+def test_refusals_of_the_server(server: Server, tmp_path: Path, status: int, error: type[CellclsError]) -> None:
+    server.status = status
+    with pytest.raises(error, match=f"answers {status}"):
+        get(wanted(server), tmp_path)
+
+
+def test_another_size_than_published_is_refused_before_anything_is_stored(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="3,000,000 bytes, where 5 are expected"):
+        get(wanted(server, MD5, 5), tmp_path)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://example.org/a", "data:,x"])
+def test_only_the_web(server: Server, tmp_path: Path, address: str) -> None:
+    with pytest.raises(DataError, match="only http and https"):
+        get(Download(name="a", address=address), tmp_path)
+    server.status, server.location = 302, address
+    with pytest.raises(DataError, match="only http and https"):
+        get(wanted(server), tmp_path)
+    assert files(tmp_path) == []
+
+
+def test_redirects_within_the_web_are_followed(server: Server, tmp_path: Path) -> None:
+    first = Server(status=302, location=server.address)
+    made = ThreadingHTTPServer(("127.0.0.1", 0), type("First", (_Handler,), {"does": first}))
+    first.port = made.server_address[1]
+    thread = threading.Thread(target=made.handle_request)
+    thread.start()
+    assert get(wanted(first), tmp_path).path.read_bytes() == BODY
+    thread.join()
+    made.server_close()
+
+
+@pytest.mark.parametrize("name", ["../cells.npz", "a/b", "..", ""])
+def test_a_name_never_leads_out_of_the_folder(server: Server, tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match="no name of a file"):
+        get(Download(name=name, address=server.address), tmp_path)
+
+
+def test_two_at_once_do_not_write_to_one_part(server: Server, tmp_path: Path) -> None:
+    def again(*_: object) -> None:
+        with pytest.raises(UsageError, match="another cellcls fetch"):
+            get(wanted(server), tmp_path)
+
+    assert fetch(wanted(server), tmp_path, again).path.read_bytes() == BODY
+
+
+def test_no_network(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="cannot be reached") as caught:
+        get(Download(name="cells.npz", address="http://127.0.0.1:1/cells.npz"), tmp_path)
+    assert str(tmp_path / "cells.npz") in str(caught.value)
+
+
+def test_a_full_disk_keeps_what_came(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr("cellcls.run.fetch.shutil.disk_usage", lambda _: usage)
+    (tmp_path / "cells.npz.part").write_bytes(BODY[:1000])
+    with pytest.raises(WriteError, match="3 MB are still to come and 0 MB are free"):
+        get(wanted(server), tmp_path)
+    assert (tmp_path / "cells.npz.part").read_bytes() == BODY[:1000]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_disk_that_fills_up_while_writing(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "cells.npz.part").symlink_to("/dev/full")
+    with pytest.raises(WriteError, match="No space left"):
+        get(wanted(server), tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written(server: Server, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(WriteError, match="cannot write"):
+            get(wanted(server), tmp_path / "new")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+# --- the command ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def offered(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    monkeypatch.setattr(MedMNIST, "sources", (wanted(server, None),))
+    return server
+
+
+def test_the_list(cli: Cli) -> None:
+    said = cli("fetch", "--json")
+    names = [row["name"] for row in said.json()]
+    assert names[:4] == ["bloodmnist.npz", "bloodmnist_64.npz", "bloodmnist_128.npz", "bloodmnist_224.npz"]
+    assert all(row["checksum"].startswith("md5:") and len(row["checksum"]) == 36 for row in said.json()[:4])
+    shown = cli("fetch").out
+    assert all(name in shown for name in names)
+
+
+def test_a_file_lands_where_recipes_look(cli: Cli, offered: Server, place: Path) -> None:
+    said = cli("fetch", "cells")
+    assert (said.code, Path(said.out.strip())) == (0, Path("data/cells.npz"))
+    assert "no checksum" in said.err
+    assert (place / "data" / "cells.npz").read_bytes() == BODY
+    again = cli("fetch", "medmnist", "--json").json()
+    assert not again["downloaded"]
+    assert again["checksum"] == SHA256
+
+
+def test_names_nobody_offers_and_names_of_several(cli: Cli) -> None:
+    assert cli("fetch", "nothing").code == ExitCode.NO_INPUT
+    said = cli("fetch", "medmnist")
+    assert said.code == ExitCode.USAGE
+    assert "cellcls fetch bloodmnist_64.npz" in said.err
+
+
+def test_ctrl_c_keeps_the_part(cli: Cli, offered: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: int) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / "cells.npz.part").write_bytes(BODY[:500])
+    (tmp_path / "to" / "cells.npz.part.mark").write_text('"1"')
+    with monkeypatch.context() as patch:
+        patch.setattr("cellcls.run.fetch.os.fsync", interrupted)
+        said = cli("fetch", "cells.npz", "--to", tmp_path / "to")
+    assert said.code == ExitCode.INTERRUPTED
+    assert "goes on there" in said.err
+    assert (tmp_path / "to" / "cells.npz.part").stat().st_size >= 500
+    assert cli("fetch", "cells.npz", "--to", tmp_path / "to").code == 0

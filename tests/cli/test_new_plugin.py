@@ -1,0 +1,119 @@
+"""``cellcls new-plugin``: what it writes installs, passes its tests and runs; without it a recipe says what is missing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from support.environments import install, new_environment
+
+from cellcls.api import KINDS
+from cellcls.cli.new_plugin import LICENCES, TEMPLATE, answers_for, render
+
+ALL = [part for kind in KINDS for part in ("--kind", kind)]
+
+
+def run(*command: str | Path, cwd: Path, check: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **more}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=250)
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def files(folder: Path) -> dict[str, str]:
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".pyc")
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in paths}
+
+
+def test_every_kind_has_its_file() -> None:
+    answers = answers_for("cellcls-gem", [*KINDS])
+    paths = {path.as_posix() for path, _ in render(answers)}
+    assert {f"src/cellcls_gem/{kind}.py" for kind in KINDS} <= paths
+    copier = yaml.safe_load((TEMPLATE.parent / "copier.yml").read_text())
+    assert copier["kinds"]["choices"] == [*KINDS]
+    assert copier["licence"]["choices"] == list(LICENCES)
+
+
+@pytest.mark.timeout(250)
+def test_a_component_of_every_kind_passes_its_own_tests(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = cli("new-plugin", "cellcls-all-things", *ALL)
+    assert said.out.splitlines()[0] == "cd cellcls-all-things"
+    folder = tmp_path / "cellcls-all-things"
+    done = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=folder, PYTHONPATH="src")
+    assert f"{8 * len(KINDS)} passed" in done.stdout
+    run(sys.executable, "-m", "mypy", "--strict", "src", cwd=folder)
+    run(
+        sys.executable, "-m", "ruff", "check", "--isolated", "--select=E,F,I,UP,B", "--line-length=120", ".", cwd=folder
+    )
+    run(sys.executable, "-m", "ruff", "format", "--isolated", "--line-length=120", "--check", ".", cwd=folder)
+
+
+@pytest.mark.parametrize("licence", LICENCES)
+def test_copier_gives_the_same(licence: str, tmp_path: Path) -> None:
+    copier = pytest.importorskip("copier", reason="copier is a dev dependency")
+    answers = answers_for("cellcls-two-words", ["head", "dataset"], licence=licence, author="Ada")
+    given = {name: answers[name] for name in ("name", "kinds", "licence", "author", "version")}
+    copier.run_copy(str(TEMPLATE.parent), tmp_path / "copied", data=given, defaults=True, quiet=True, vcs_ref=None)
+    assert files(tmp_path / "copied") == {path.as_posix(): text for path, text in render(answers)}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gem", "cellcls", "cellcls-", "Cellcls-Gem", "cellcls_gem", "cellcls-2d", "cellcls-a--b", "../cellcls-x", ""],
+)
+def test_a_name_that_is_none_is_refused(name: str, cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty" / "deeper").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "empty" / "deeper")
+    said = cli("new-plugin", name)
+    assert said.code == 2
+    assert "lowercase words joined by hyphens" in said.err
+    assert files(tmp_path / "empty") == {}
+
+
+def test_a_folder_that_is_there_is_left_alone(cli, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    said = cli("new-plugin", "cellcls-gem", "--out", str(tmp_path / "mine"))
+    assert said.code == 2
+    assert "is there already" in said.err
+    assert files(tmp_path / "mine") == {"thesis.txt": "years of work"}
+
+
+@pytest.mark.parametrize("kind", [*KINDS])
+def test_its_metadata_is_right(kind: str, tmp_path: Path) -> None:
+    told = {path.as_posix(): text for path, text in render(answers_for("cellcls-gem", [kind], author="Ö. Ada"))}
+    project = tomllib.loads(told["pyproject.toml"])["project"]
+    assert project["entry-points"] == {"cellcls": {"gem": "cellcls_gem"}}
+    assert project["authors"] == [{"name": "Ö. Ada"}]
+    assert "LICENSE" not in told
+    assert tomllib.loads(told["recipe.toml"])["requires"] == ["cellcls-gem"]
+    for path, text in told.items():
+        if path.endswith(".py"):
+            compile(text, path, "exec")
+
+
+@pytest.mark.timeout(280)
+def test_from_nothing_to_a_run_and_back(tmp_path: Path) -> None:
+    """Installed in an environment of its own, its tests pass and its recipe runs; uninstalled, the recipe says what it
+    needs."""
+    binaries = new_environment(tmp_path / "environment", with_cellcls=True)
+    more = {"CELLCLS_CACHE": str(tmp_path / "cache"), "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
+    run(binaries / "cellcls", "new-plugin", "cellcls-gem", "--kind", "augmentation", "--kind", "head", cwd=tmp_path)
+    folder = tmp_path / "cellcls-gem"
+    install(binaries, folder)
+    assert "augmentation gem" in run(binaries / "cellcls", "list-plugins", "--json", cwd=folder, **more).stdout
+    assert "16 passed" in run(binaries / "pytest", "-q", cwd=folder, **more).stdout
+    run(binaries / "cellcls", "run", "recipe.toml", "--out", "first", cwd=folder, **more)
+    assert (folder / "first" / "metrics.json").exists()
+    run(binaries / "pip", "uninstall", "--yes", "cellcls-gem", cwd=folder)
+    done = run(binaries / "cellcls", "run", "recipe.toml", "--out", "second", cwd=folder, check=False, **more)
+    assert done.returncode == 69
+    assert "recipe.toml requires `cellcls-gem`" in done.stderr
+    assert "install it: pip install cellcls-gem" in done.stderr
+    assert not (folder / "second").exists()
