@@ -11,7 +11,7 @@ from typing import Any
 import rich_click as click
 
 from cellcls.api import KINDS
-from cellcls.cli.output import say
+from cellcls.cli.output import json_option, print_json, say
 from cellcls.errors import UsageError
 from cellcls.ops.files import write_text
 
@@ -27,14 +27,20 @@ _NAME = re.compile(r"cellcls-[a-z][a-z0-9]*(-[a-z0-9]+)*")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write; default: NAME.")
 @click.option("--licence", type=click.Choice(LICENCES), default="Apache-2.0", show_default=True, help="Its licence.")
 @click.option("--author", default="The authors", show_default=True, help="Whose work it is.")
-def new_plugin(name: str, kinds: tuple[str, ...], out: Path | None, licence: str, author: str) -> None:
+@json_option
+def new_plugin(name: str, kinds: tuple[str, ...], out: Path | None, licence: str, author: str, as_json: bool) -> None:
     """Write a package that works: a component of each --kind (default: augmentation), tests, a recipe and a README."""
     folder = out or Path(name)
     answers = answers_for(name, kinds or ("augmentation",), licence=licence, author=author)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is there already", "choose another folder with --out; nothing was written")
+    written = []
     for path, text in render(answers):
         write_text(folder / path, text)
+        written.append(path.as_posix())
+    if as_json:
+        print_json({"folder": str(folder), "files": written})
+        return
     say(f"wrote {folder}; next:")
     print(f"cd {folder}\npip install -e .\npython -m pytest\ncellcls run recipe.toml")
 

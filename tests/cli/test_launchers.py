@@ -78,7 +78,7 @@ def test_a_search_runs_its_trials_itself(cli, place: Path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_runs_save_and_go_on(place: Path, number: int, cli):
     (place / "two.toml").write_text(
-        (place / "tiny.toml").read_text().replace("epochs = 1", "epochs = 400") + "[variants.a]\n[variants.b]\n"
+        (place / "tiny.toml").read_text().replace("epochs = 1", "epochs = 50000") + "[variants.a]\n[variants.b]\n"
     )
     command = [sys.executable, "-m", "cellcls", "run", "two.toml", "--out", "out", "--launcher", "local:at_once=2"]
     child = subprocess.Popen(command, cwd=place, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
@@ -95,7 +95,7 @@ def test_stopped_runs_save_and_go_on(place: Path, number: int, cli):
     for name in ("two-a", "two-b"):  # so that the rest is quick
         done = len((place / "out" / name / "history.jsonl").read_text().splitlines())
         recipe = place / "out" / name / "recipe.toml"
-        recipe.write_text(recipe.read_text().replace("epochs = 400", f"epochs = {done + 1}"))
+        recipe.write_text(recipe.read_text().replace("epochs = 50000", f"epochs = {done + 1}"))
     answer = cli("run", "--resume", "out", "--launcher", "local", "--json")
     assert answer.code == 0, answer.err
     assert all(json.loads(path.read_text().splitlines()[-1])["epoch"] > 0 for path in histories)

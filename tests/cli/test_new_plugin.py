@@ -1,4 +1,4 @@
-"""``cellcls new-plugin``: what it writes installs, passes its tests and runs; without it a recipe says what is missing."""
+"""``cellcls new-plugin``: the package it writes can be installed, passes its tests and stands in a recipe."""
 
 from __future__ import annotations
 

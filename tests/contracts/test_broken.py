@@ -303,7 +303,7 @@ BROKEN = [
     Broken(Amnesiac, TWICE, "differently from its own state_dict"),
     Broken(Counting, TWICE, "depends on what was asked before"),
     Broken(Watching, TWICE, "`watches` names `watch`"),
-    Broken(Meddling, "test_it_resumes", "differ in their history"),
+    Broken(Meddling, "test_it_resumes", "the runs differ in"),
     Broken(Negative, TWICE, "negative values"),
     Broken(Training, TWICE, "left the network in another mode"),
     Broken(Outside, TWICE, "outside the space"),

@@ -65,7 +65,8 @@ SORTS = {
         "which keeps every command from ending",
     ),
     "huge_traceback": Sort(
-        "def deep(n):\n    return deep(n - 1) if n else 1 / 0\ntry:\n    deep(900)\nexcept ZeroDivisionError as error:\n"
+        "def deep(n):\n    return deep(n - 1) if n else 1 / 0\n"
+        "try:\n    deep(900)\nexcept ZeroDivisionError as error:\n"
         "    raise RuntimeError('x' * 100_000) from error",
         True,
         "import failed: RuntimeError: xxx",
