@@ -37,9 +37,8 @@ def execute(launcher: Launcher, runs: Sequence[Path], parent: Path) -> list[dict
     Raises ``InterruptedRunError`` when a person or the system asks to stop; the runs save their state first.
     """
     codes: dict[Path, int] = {}
-    say(
-        f"cellcls: {len(runs)} runs, launched by `{launcher.component_name}`; each prints into a .log file beside its folder"
-    )
+    where = "each prints into a .log file beside its folder"
+    say(f"cellcls: {len(runs)} runs, launched by `{launcher.component_name}`; {where}")
     with Stop().listening():
         ended = launcher.build()(runs)
         try:
