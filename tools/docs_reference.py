@@ -100,28 +100,29 @@ def _settings(rows: Sequence[dict[str, str]]) -> str:
 
 def _commands() -> str:
     parts = ["# Commands\n\nEvery command takes `--help`. Results go to stdout, progress and problems to stderr.\n"]
-    for path, command in commands(cellcls, "cellcls"):
-        context = click.Context(command, info_name=path)
+    for context in commands(cellcls, "cellcls"):
+        command, path = context.command, context.command_path
         usage = f"{path} {' '.join(command.collect_usage_pieces(context))}"
         parts.append(
             f"## `{path}` {{ #{anchor(path)} }}\n\n{prose(command.help)}\n\n<pre><code>{_plain(usage)}</code></pre>\n"
         )
-        rows = [[f"<code>{_plain(option)}</code>", help] for option, help in options(command, context)]
+        rows = [[f"<code>{_plain(option)}</code>", help] for option, help in options(context)]
         parts.append(_table(["option", "what it does"], rows))
     return "\n".join(parts)
 
 
-def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
-    """Yield a command and all below it, with the words that call it."""
-    yield path, command
+def commands(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[click.Context]:
+    """Yield the context of a command, and of all below it, as a call would make it."""
+    context = click.Context(command, parent, name, **command.context_settings)
+    yield context
     if isinstance(command, click.Group):
-        for name, one in sorted(command.commands.items()):
-            yield from commands(one, f"{path} {name}")
+        for below, one in sorted(command.commands.items()):
+            yield from commands(one, below, context)
 
 
-def options(command: click.Command, context: click.Context) -> list[tuple[str, str]]:
+def options(context: click.Context) -> list[tuple[str, str]]:
     """Return a command's options as its help shows them."""
-    records = [option.get_help_record(context) for option in command.get_params(context)]
+    records = [option.get_help_record(context) for option in context.command.get_params(context)]
     return [record for record in records if record]
 
 
