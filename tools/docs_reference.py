@@ -113,7 +113,7 @@ def _commands() -> str:
 
 def commands(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[click.Context]:
     """Yield the context of a command, and of all below it, as a call would make it."""
-    context = click.Context(command, parent, name, **command.context_settings)
+    context = command.context_class(command, parent, name, **command.context_settings)
     yield context
     if isinstance(command, click.Group):
         for below, one in sorted(command.commands.items()):
