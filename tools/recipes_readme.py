@@ -52,8 +52,10 @@ def page() -> str:
     rows = []
     for path in sorted(FOLDER.glob("*.toml")):
         what = path.read_text().splitlines()[0].removeprefix(f"# {path.name}: ").rstrip(".")
-        rows.append(f"| **{path.stem}**: {what} | | | `cellcls run recipes/{path.name}` |")
-        for one in _first_seeds(load(path, registry)):
+        loaded = _first_seeds(load(path, registry))
+        expected = "<br>".join(f"expected: {one}" for one in loaded[0].expect)
+        rows.append(f"| **{path.stem}**: {what} | {expected} | | `cellcls run recipes/{path.name}` |")
+        for one in loaded:
             name = one.variant or ""
             option = f" --variant {name}" if name else ""
             shown = f"&emsp;{name}" if name else "&emsp;figures"

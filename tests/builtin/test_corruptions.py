@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from cellcls.api import Batch, Corruption
 from cellcls.builtin import corruptions
+from cellcls.builtin.corruptions import medmnist_c
+from cellcls.builtin.corruptions.severity import at
 from cellcls.errors import RecipeError
 from cellcls.ops.colour import from_uint8
 from cellcls.ops.corruptions import corrupt
@@ -43,6 +45,36 @@ def test_the_registry_offers_the_suites():
     assert suites["medmnist_c"] == set(ALEXNET)
     assert suites["competition"] == {"competition"}
     assert all(issubclass(cls, Corruption) for cls in offered.values())
+
+
+STRENGTHS = {
+    "pixelate": (0.6, 0.5, 0.4, 0.3, 0.25),
+    "jpeg": (50, 30, 15, 10, 7),
+    "defocus": (2, 3, 4, 5, 6),  # radius
+    "motion": ((3, 3), (5, 5), (10, 5), (10, 7), (10, 9)),  # radius, sigma
+    "brightness_up": (1.1, 1.2, 1.3, 1.35, 1.4),
+    "brightness_down": (0.9, 0.8, 0.7, 0.6, 0.5),
+    "contrast_up": (1.1, 1.15, 1.2, 1.25, 1.3),
+    "contrast_down": (0.9, 0.8, 0.7, 0.6, 0.5),
+    "saturate": (0.05, 0.1, 0.15, 0.17, 0.2),
+    "stain_deposit": (1, 2, 3, 3, 3),  # marks
+    "bubble": ((5, 10), (7, 10), (10, 10), (12, 12), (15, 12)),  # largest radius, number
+}
+"""MedMNIST-C's published parameters for blood cells, at 224 px."""
+
+
+@pytest.mark.parametrize("name", ALEXNET)
+def test_the_strengths_are_the_published_ones(name, monkeypatch):
+    used = []
+
+    def noted(severity, strengths, corruption):
+        used.append(strengths[severity - 1])
+        return at(severity, strengths, corruption)
+
+    monkeypatch.setattr(medmnist_c, "at", noted)
+    for severity in range(1, 6):
+        load_registry().find("corruption", name)().build(severity=severity, size=96)
+    assert tuple(one[0] if name == "stain_deposit" else one for one in used) == STRENGTHS[name]
 
 
 @by_class

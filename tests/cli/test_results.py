@@ -279,3 +279,31 @@ def test_explain_where_the_data_have_gone(cli, place: Path, challenge: Path):
     assert said.code == 66
     assert "cells.npz" in said.err
     assert cli("explain", "out", "--data", "moved.npz").code == 0
+
+
+def test_a_suite_of_corruptions_is_measured_on_the_images_given(cli, shared_run: Path, challenge: Path):
+    plain = cli("evaluate", shared_run, "--data", challenge, "--json").json()
+    first, again = (
+        cli("evaluate", shared_run, "--data", challenge, "--corrupt", "medmnist_c", "--json").json() for _ in range(2)
+    )
+    assert first["accuracy"] == again["accuracy"]  # seeded
+    assert first["n"] == plain["n"] == 40  # each image counts once
+    assert len(first["balanced_error"]) == 11
+    assert set(first["relative_balanced_error"]) == {*first["balanced_error"], "mean"}
+    assert all(len(errors) == 5 and all(0 <= one <= 1 for one in errors) for errors in first["balanced_error"].values())
+    assert first["accuracy"] != plain["accuracy"]
+
+
+def test_a_suite_that_is_not_there_is_refused(cli, shared_run: Path, challenge: Path):
+    said = cli("evaluate", shared_run, "--data", challenge, "--corrupt", "medmnist")
+    assert said.code == 78
+    assert "medmnist_c" in said.err
+
+
+def test_views_count_what_they_fix_and_break(cli, shared_run: Path, challenge: Path):
+    plain = cli("evaluate", shared_run, "--data", challenge, "--json").json()
+    answer = cli("evaluate", shared_run, "--data", challenge, "--view", "flips", "--view", "turns", "--json").json()
+    right = round(plain["accuracy"] * 40)
+    assert len(answer["views"]) >= 6
+    for view in answer["views"].values():
+        assert right + view["fixed"] - view["broken"] == round(view["accuracy"] * 40)
