@@ -80,6 +80,12 @@ def build_features(recipe: Recipe, weights: WeightPlaces | None) -> Features:
     try:
         return recipe.backbone.build(size=recipe.input.size, weights=weights)
     except MissingInputError as error:
+        counted = [n for n, one in enumerate(recipe.stages) if getattr(one.freeze, "keras_layers", None)]
+        if counted:  # another backbone has no such list
+            settings = " ".join(f"--set stages.{number}.freeze.fraction=0.37" for number in counted)
+            raise MissingInputError(
+                error.message, *error.hints, f"(another backbone has no list of Keras layers: add {settings})"
+            ) from error
         if not hasattr(recipe.backbone, "pretrained") or any(stage.freeze != "none" for stage in recipe.stages):
             raise  # a backbone that is frozen must know something
         way_out = "or train it from a random start, as no stage freezes anything: --set backbone.pretrained=false"

@@ -1,6 +1,7 @@
 """Overlays: a base, a variant and ``--set`` change a recipe by one mechanism.
 
-Tables merge by key, a list replaces the list, a changed ``use`` drops the old settings. Along with the data go the
+Tables merge by key, a list replaces the list, a changed ``use`` drops the old settings, and so does another ``freeze``,
+which says one thing of several. Along with the data go the
 origins: where each key was written.
 """
 
@@ -56,7 +57,7 @@ def _merged(base: Any, over: Any, path: Path, origins: dict[Path, Origin]) -> An
             _merged(item, over[number], (*path, number), origins) if number in over else item
             for number, item in enumerate(base)
         ]
-    if not (isinstance(base, dict) and isinstance(over, dict)) or _other_component(base, over, path):
+    if not (isinstance(base, dict) and isinstance(over, dict)) or _other_choice(base, over, path):
         for gone in [where for where in origins if where[: len(path)] == path]:
             del origins[gone]
         return over
@@ -66,7 +67,10 @@ def _merged(base: Any, over: Any, path: Path, origins: dict[Path, Origin]) -> An
     return kept
 
 
-def _other_component(base: dict[str, Any], over: dict[str, Any], path: Path) -> bool:
+def _other_choice(base: dict[str, Any], over: dict[str, Any], path: Path) -> bool:
+    """Tell whether ``over`` names another component or way of freezing, whose settings are not those of ``base``."""
+    if path[-1:] == ("freeze",):
+        return True
     if "use" not in over or not path:
         return False
     old = base.get("use", default_use(path))

@@ -285,7 +285,9 @@ def test_half_precision_trains(make_job, execute, precision: str):
     assert all(tensor.dtype == torch.float32 for tensor in load_file(job.folder.last).values())
 
 
-@pytest.mark.parametrize(("freeze", "offered"), [("none", True), ("backbone", False)])
+@pytest.mark.parametrize(
+    ("freeze", "offered"), [('"none"', True), ('"backbone"', False), ("{ keras_layers = 9 }", False)]
+)
 def test_missing_weights_are_told_with_the_ways_out(make_job, execute, freeze: str, offered: bool, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", "/nowhere")
     stage = f"""
@@ -295,12 +297,13 @@ model = "tf_mobilenetv3_small_100.in1k"
 pretrained = true
 [[stages]]
 epochs = 1
-freeze = "{freeze}"
+freeze = {freeze}
 """
     job = make_job(stage, tiny=_without_backbone())
     job = attrs.evolve(job, options=attrs.evolve(job.options, offline=True))
     with pytest.raises(MissingInputError) as told:
         execute(job)
     assert ("backbone.pretrained=false" in str(told.value)) == offered
+    assert ("--set stages.0.freeze.fraction=0.37" in str(told.value)) == ("keras_layers" in freeze)
     assert "--weights DIR" in str(told.value)
     assert "--rehearse" in str(told.value)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cellcls.errors import MissingInputError, RecipeError, UsageError
 from cellcls.recipe import Loaded, Recipe, RecipeProblems, load, variants
+from cellcls.recipe.model import Freeze
 from cellcls.recipe.overlay import Layer, merge
 from cellcls.recipe.problems import Origin, Text
 from cellcls.recipe.scan import Path, Place, Span
@@ -82,6 +83,13 @@ def test_a_changed_use_drops_the_old_settings() -> None:
     assert ("head", "hidden") not in other.origins
     nothing_said = merge(base, layer({"head": {"dropout": 0.1}}, "over"))
     assert nothing_said.data["head"]["use"] == "mlp"
+
+
+def test_another_way_of_freezing_replaces_the_old_one(write: Any, builtins: Registry) -> None:
+    path = write("[[stages]]\nepochs = 1\nfreeze = { keras_layers = 700 }")
+    for assignment in ("stages.0.freeze={fraction=0.37}", "stages.0.freeze.fraction=0.37"):
+        (one,) = load(path, builtins, overrides=[assignment])
+        assert one.recipe.stages[0].freeze == Freeze(fraction=0.37)
 
 
 def test_a_use_left_out_is_the_default_one() -> None:
