@@ -86,7 +86,7 @@ def test_a_changed_use_drops_the_old_settings() -> None:
 
 
 def test_another_way_of_freezing_replaces_the_old_one(write: Any, builtins: Registry) -> None:
-    path = write("[[stages]]\nepochs = 1\nfreeze = { keras_layers = 700 }")
+    path = write("[[stages]]\n[[stages]]\nfreeze = { keras_layers = 700 }")
     for assignment in ("stages.1.freeze={fraction=0.37}", "stages.1.freeze.fraction=0.37"):
         (one,) = load(path, builtins, overrides=[assignment])
         assert one.recipe.stages[1].freeze == Freeze(fraction=0.37)
