@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from cellcls.ops.paired import Paired, difference_interval, mcnemar
+from cellcls.ops.paired import Paired, Repeated
 from cellcls.report.expect import Verdict
 from cellcls.report.read import Evaluation, RunRecord
 
@@ -28,19 +28,19 @@ class Standing:
     """Its label without the seed."""
     record: RunRecord
     value: float | None
-    against: Paired | None = None
+    against: Paired | Repeated | None = None
     unpaired: str = ""
     """Why it is not paired with the best."""
 
     @property
     def p(self) -> float | None:
-        """McNemar's exact p."""
-        return mcnemar(self.against.first, self.against.second) if self.against else None
+        """The exact p that both are equally good."""
+        return self.against.p if self.against else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
         """95% interval of the difference in accuracy to the best."""
-        return difference_interval(self.against) if self.against else None
+        return self.against.interval if self.against else None
 
     @property
     def is_noise(self) -> bool | None:

@@ -10,9 +10,9 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcls.errors import MissingInputError, UsageError
+from cellcls.errors import DataError, MissingInputError, UsageError
 from cellcls.ops import npz
-from cellcls.ops.paired import paired
+from cellcls.ops.paired import Paired, Repeated, paired, repeated
 from cellcls.recipe import METRICS
 from cellcls.recipe.problems import suggestion
 from cellcls.report.compare import Comparison, Standing
@@ -112,32 +112,53 @@ def _ranked(standings: Sequence[Standing], by: str) -> tuple[Standing, ...]:
 
 # --- pairing ----------------------------------------------------------------------------------------------------
 
-Right = dict[str, NDArray[Any]]
-"""``index`` (n,) of the images and whether each was named ``right`` (n,)."""
+
+@attrs.frozen
+class _Right:
+    """Whether each image was named right."""
+
+    index: NDArray[Any]
+    """(n,) which images, ascending."""
+    marks: NDArray[np.bool_]
+    """(n, conditions)"""
 
 
-def _right(record: RunRecord, evaluation: str) -> Right | None:
+def _right(record: RunRecord, evaluation: str) -> _Right | None:
+    """Read who was named right. A corrupted evaluation has each image once a condition; raises ``DataError``."""
     path = RunFolder(record.folder).array("predictions", evaluation)
     if not path.is_file():
         return None
-    index, label, probabilities = (
-        npz.load(npz.member(path, name), limit=1 << 32) for name in ("index", "label", "probabilities")
-    )
-    return {"index": index, "right": probabilities.argmax(1) == label}
+    index, label, probabilities = (_array(path, name) for name in ("index", "label", "probabilities"))
+    condition = _array(path, "condition") if "condition" in npz.keys(path) else np.zeros(len(index), np.int64)
+    conditions = int(condition.max(initial=0)) + 1
+    order = np.lexsort((condition, index))
+    images = index[order].reshape(-1, conditions) if len(index) % conditions == 0 else None
+    if images is None or (images != images[:, :1]).any() or (np.diff(images[:, 0]) == 0).any():
+        raise DataError(f"{path}: not every image once under every condition", "repeat the run")
+    return _Right(images[:, 0], (probabilities.argmax(1) == label)[order].reshape(-1, conditions))
 
 
-def _against(one: Standing, best: Standing, best_right: Right | None, evaluation: str) -> Standing:
+def _array(path: Path, name: str) -> NDArray[Any]:
+    return npz.load(npz.member(path, name), limit=1 << 32)
+
+
+def _against(one: Standing, best: Standing, best_right: _Right | None, evaluation: str) -> Standing:
     right = _right(one.record, evaluation)
     if right is None or best_right is None:
         return attrs.evolve(one, unpaired="no predictions were kept")
     if one.record.data.hash != best.record.data.hash or not one.record.data.hash:
         return attrs.evolve(one, unpaired="another data set")
-    if _images(one.record, evaluation) != _images(best.record, evaluation):
+    same = right.marks.shape[1] == best_right.marks.shape[1]
+    if not same or _images(one.record, evaluation) != _images(best.record, evaluation):
         return attrs.evolve(one, unpaired="the images were made in another way")
-    _, mine, others = np.intersect1d(right["index"], best_right["index"], assume_unique=True, return_indices=True)
+    _, mine, others = np.intersect1d(right.index, best_right.index, assume_unique=True, return_indices=True)
     if not len(mine):
         return attrs.evolve(one, unpaired="no image in common")
-    return attrs.evolve(one, against=paired(right["right"][mine], best_right["right"][others]))
+    return attrs.evolve(one, against=_paired(right.marks[mine], best_right.marks[others]))
+
+
+def _paired(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Paired | Repeated:
+    return repeated(first, second) if first.shape[1] > 1 else paired(first, second)
 
 
 def _images(record: RunRecord, evaluation: str) -> dict[str, Any]:

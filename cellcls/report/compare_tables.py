@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cellcls.ops.paired import Repeated
 from cellcls.report.compare import NOISE, Comparison, Seeds, Standing
 from cellcls.report.expect import figure
 from cellcls.report.numbers import NOTHING, count, decimal, duration, is_remote, milliseconds, percent, short, starred
@@ -92,8 +93,7 @@ def notes(comparison: Comparison) -> list[str]:
     if len(comparison.standings) > 1 and is_paired(comparison):
         found.append(
             f"Macro F1, differences and time are of {starred(comparison.evaluation)}. "
-            "Points to best: difference in accuracy on the images that both saw, its interval by Newcombe (1998, "
-            "method 10); p: McNemar's exact test. "
+            f"Points to best: difference in accuracy on the images that both saw{_test(comparison)}. "
             f"{NOISY}: p is {NOISE} or more, so the difference may be chance. No correction for many comparisons."
         )
     reasons = {one.label: one.unpaired for one in comparison.standings if one.unpaired}
@@ -102,6 +102,16 @@ def notes(comparison: Comparison) -> list[str]:
     if any(is_remote(name) for name in comparison.evaluations):
         found.append(f"{REMOTE_NOTE}.")
     return found
+
+
+def _test(comparison: Comparison) -> str:
+    """Say how differences were judged."""
+    if any(isinstance(one.against, Repeated) for one in comparison.standings):
+        return (
+            ", corrupted alike. Copies of an image are not independent: they are added up, and the "
+            "test counts each image once. Its interval: bootstrap over images; p: exact test over the signs of their differences"
+        )
+    return ", its interval by Newcombe (1998, method 10); p: McNemar's exact test"
 
 
 def verdict(comparison: Comparison) -> str:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, permutation_test
 
-from cellcls.ops.paired import Paired, difference_interval, mcnemar, paired
+from cellcls.ops.paired import Paired, difference_interval, mcnemar, paired, repeated, sign_flip
 
 counts = st.builds(Paired, **{name: st.integers(0, 400) for name in ("both", "first", "second", "neither")})
 
@@ -43,3 +43,32 @@ def test_images_are_counted_by_who_was_right():
     found = paired(first, second)
     assert found == Paired(both=1, first=2, second=1, neither=2)
     assert (found.n, found.difference) == (6, pytest.approx(1 / 6))
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_images_seen_once_are_judged_as_by_mcnemar(first, second):
+    assert sign_flip([1] * first + [-1] * second + [0] * 5) == pytest.approx(mcnemar(first, second))
+
+
+@given(st.lists(st.integers(-5, 5), min_size=2, max_size=9))
+def test_the_sign_flip_counts_all_signs(differences):
+    flips = {"permutation_type": "samples", "n_resamples": np.inf}
+    oracle = permutation_test([np.array(differences, float)], np.sum, vectorized=True, **flips)
+    assert sign_flip(differences) == pytest.approx(min(1, oracle.pvalue))
+
+
+def test_copies_of_an_image_add_nothing_that_it_did_not_say():
+    rng = np.random.default_rng(0)
+    first, second = rng.random(200) < 0.9, rng.random(200) < 0.8
+    once, copied = paired(first, second), repeated(*(np.tile(one[:, None], 55) for one in (first, second)))
+    assert (copied.n, copied.first) == (200, 55 * once.first)
+    assert (copied.difference, copied.p) == (pytest.approx(once.difference), pytest.approx(once.p))
+    assert copied.interval == pytest.approx(once.interval, abs=0.01)
+
+
+def test_repeated_images_that_all_say_the_same_leave_a_width():
+    right, wrong = np.ones((20, 5), bool), np.zeros((20, 5), bool)
+    assert repeated(right, wrong).interval == difference_interval(Paired(both=0, first=20, second=0, neither=0))
+    assert repeated(right, right).interval == difference_interval(Paired(both=20, first=0, second=0, neither=0))
+    assert repeated(right[:0], wrong[:0]).interval == (-1, 1)
+    assert (repeated(right[:0], wrong[:0]).p, repeated(right, right).p) == (1, 1)

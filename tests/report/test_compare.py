@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,6 +81,42 @@ def test_other_images_are_not_paired(parent: Path, other: dict, why: str):
     row = next(row for row in compare_tables.runs(found) if row["run"] == "other")
     assert row["difference"] == "not paired"
     assert any(why in note for note in compare_tables.notes(found))
+
+
+LISTED = [{"name": "remote", "part": "test", "corrupt": "competition"}]
+
+
+def _corrupted(place: Path, name: str, marks: list[list[int]], **more: Any) -> Path:
+    return write_small_run(place / name, {"remote": marks}, evaluate=LISTED, **more)
+
+
+def test_corrupted_copies_of_an_image_are_counted_as_one_image(tmp_path: Path):
+    """Five copies of eight images, of which six are named right by one run alone: six images, not thirty."""
+    _corrupted(tmp_path, "good", [[1] * 8] * 5)
+    _corrupted(tmp_path, "poor", [[0] * 6 + [1] * 2] * 5)
+    found = read_comparison([tmp_path], "remote.accuracy")
+    poor = found.standings[1]
+    assert (poor.against.n, poor.against.difference) == (8, pytest.approx(-6 / 8))
+    assert poor.p == pytest.approx(2 / 2**6)
+    low, high = poor.interval
+    assert -1 <= low < -0.75 < high < 0
+    row = compare_tables.runs(found)[1]
+    assert (row["points to best"][:5], row["difference"]) == ("-75.0", "clear")
+    assert any("each image once" in note for note in compare_tables.notes(found))
+    shown = to_data(found)["runs"][1]["to_best"]
+    assert (shown["images"], shown["only_this"], shown["only_best"]) == (8, 0, 30)
+
+
+def test_corrupted_images_are_paired_by_condition_and_image(tmp_path: Path):
+    good = [[1, 1, 0, 1, 1, 0], [1, 1, 1, 1, 1, 1]]
+    _corrupted(tmp_path, "good", good)
+    _corrupted(tmp_path, "shifted", [[0, 1, 1, 0], [1, 1, 0, 1]], first=3)
+    _corrupted(tmp_path, "fewer", [[1, 1, 0, 0, 0, 0]] * 3)
+    found = {one.label: one for one in read_comparison([tmp_path], "remote.accuracy").standings}
+    # images 3, 4, 5: right under one condition more or fewer than the best
+    assert found["shifted"].against.differences == (-1, 0, 0)
+    assert found["shifted"].p == 1
+    assert "in another way" in found["fewer"].unpaired
 
 
 def test_views_of_the_same_images_are_paired(parent: Path):

@@ -16,7 +16,7 @@ CLASSES = ["basophil", "monocyte"]
 
 def write_small_run(
     folder: Path,
-    right: dict[str, list[int]],
+    right: dict[str, list[int] | list[list[int]]],
     *,
     name: str | None = None,
     seed: int = 42,
@@ -28,23 +28,26 @@ def write_small_run(
     counts: dict[str, Any] | None = None,
     select: float = 0.5,
 ) -> Path:
-    """Write a run of two classes. ``right``: of each evaluation, 1 for an image named right and 0 for one that was not;
-    its images are numbered from ``first``. ``select``: ``val.accuracy`` of its best epoch."""
+    """Write a run of two classes. ``right``: of each evaluation, 1 for an image named right and 0 for one that was not,
+    or a list of them for each condition; images are numbered from ``first``. ``select``: ``val.accuracy`` of its best
+    epoch."""
     folder.mkdir(parents=True)
     name = name or folder.name
     evaluations = {}
     for evaluation, marks in right.items():
-        hits = np.array(marks, bool)
-        label = np.arange(len(hits)) % 2
-        predicted = np.where(hits, label, 1 - label)
+        hits = np.atleast_2d(np.array(marks, bool))
+        conditions, images = hits.shape
+        label = np.tile(np.arange(images) % 2, conditions)
+        predicted = np.where(hits.ravel(), label, 1 - label)
         (folder / "predictions").mkdir(exist_ok=True)
         np.savez(
             folder / "predictions" / f"{evaluation}.npz",
-            index=np.arange(len(hits)) + first,
+            index=np.tile(np.arange(images) + first, conditions),
             label=label,
             probabilities=np.eye(2, dtype=np.float32)[predicted],
+            **({"condition": np.repeat(np.arange(conditions), images)} if conditions > 1 else {}),
         )
-        figures = summary(confusion_matrix(label, predicted, 2), CLASSES)
+        figures = summary(confusion_matrix(label, predicted, 2), CLASSES, repeats=conditions)
         part = evaluation if evaluation in ("train", "val") else "test"
         evaluations[evaluation] = {**figures, "part": part, "seconds_per_image": 0.001, "loss": 0.4}
     listed = evaluate or [{"name": one} for one in right]
