@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,6 +31,7 @@ class Predictions:
     probabilities: NDArray[np.float32]
     loss: NDArray[np.float32]
     seconds_per_image: float
+    """The network's own: without reading, resizing and corrupting the image."""
     views: dict[str, NDArray[np.int64]]
     """The likeliest class (n,) by each view alone."""
 
@@ -67,9 +67,13 @@ def predict(
     seen = view_functions(views)
     own = np.arange(len(indices))[machine.rank :: machine.processes]
     labels = images.source.labels[indices]
-    started = time.perf_counter()
-    rows = [_batch(network, images, indices[part], labels[part], machine, loss, seen) for part in _portions(own)]
-    seconds = time.perf_counter() - started
+    seconds = 0.0
+    rows = []
+    for part in _portions(own):
+        batch = images.take(indices[part])
+        started = machine.now()
+        rows.append(_batch(network, batch, labels[part], machine, loss, seen))
+        seconds += machine.now() - started
     share = (own, *(np.concatenate(column) for column in zip(*rows, strict=True))) if rows else None
     shares = [one for one in machine.gathered(share) if one is not None]
     if not shares:
@@ -92,17 +96,15 @@ def _portions(positions: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
 
 def _batch(
     network: nn.Module,
-    images: Images,
-    indices: Indices,
+    images: torch.Tensor,
     labels: NDArray[np.int64],
     machine: Machine,
     loss: PerSampleLoss | None,
     views: Mapping[str, View],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-    """Return probabilities (B, K), losses (B,) and the likeliest class by each view (B, V)."""
-    plain = images.take(indices)
+    """Return probabilities (B, K), losses (B,) and the likeliest class by each view (B, V) of images (B, 3, S, S)."""
     with machine.autocast():
-        logits = [network(view(plain)).float() for view in views.values()]
+        logits = [network(view(images)).float() for view in views.values()]
     one_view = torch.stack([single.softmax(1) for single in logits])
     probabilities = one_view.mean(0)
     targets = torch.from_numpy(labels).to(probabilities.device)

@@ -108,8 +108,8 @@ def _test(comparison: Comparison) -> str:
     """Say how differences were judged."""
     if any(isinstance(one.against, Repeated) for one in comparison.standings):
         return (
-            ", corrupted alike. Copies of an image are not independent: they are added up, and the "
-            "test counts each image once. Its interval: bootstrap over images; p: exact test over the signs of their differences"
+            ", corrupted alike. Copies of an image are not independent: they are added up, and the test counts "
+            "each image once. Its interval: bootstrap over images; p: exact test over the signs of their differences"
         )
     return ", its interval by Newcombe (1998, method 10); p: McNemar's exact test"
 

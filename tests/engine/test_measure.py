@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
 import torch
 
-from cellcls.engine.measure import suite
+from cellcls.engine.measure import Corrupted, suite
 from cellcls.engine.views import views
 from cellcls.errors import RecipeError
 
@@ -67,6 +68,20 @@ def test_corrupted_images_are_counted_once_in_the_intervals(finished):
     rows = np.load(folder.array("predictions", "remote"))
     assert rows["condition"].tolist() == [0] * 16 + [1] * 16
     assert remote["accuracy"] == pytest.approx((rows["probabilities"].argmax(1) == rows["label"]).mean())
+
+
+def test_the_time_of_an_image_is_the_networks_alone(make_job, execute, monkeypatch):
+    def slowly(self, indices):
+        time.sleep(0.5)
+        return take(self, indices)
+
+    take = Corrupted.take
+    monkeypatch.setattr(Corrupted, "take", slowly)
+    one = '[[stages]]\nepochs = 1\n[[evaluate]]\nname = "test"\ncorrupt = "jpeg"\nseverities = [1]\n'
+    job = make_job(one)
+    execute(job)
+    found = json.loads(job.folder.metrics.read_text())["evaluations"]["test"]
+    assert 0 < found["seconds_per_image"] * found["n"] < 0.4
 
 
 def test_the_published_suite_gives_relative_errors(finished):
