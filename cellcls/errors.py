@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import ClassVar
 
@@ -115,3 +117,30 @@ class RecipeError(CellclsError):
     """A recipe says something that cannot be done."""
 
     exit_code = ExitCode.RECIPE
+
+
+class Problems:
+    """Errors of several things that are looked at together, to be told in one list."""
+
+    def __init__(self) -> None:
+        self.found: list[CellclsError] = []
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep the error that ends the block, and go on."""
+        try:
+            yield
+        except CellclsError as error:
+            self.found.append(error)
+
+    def tell(self) -> None:
+        """Raise what was kept as one error, its exit code the first of recipe, plugin, input, data."""
+        if not self.found:
+            return
+        if len(self.found) == 1:
+            raise self.found[0]
+        told = CellclsError("\n".join(dict.fromkeys(map(str, self.found))))
+        codes = [one.exit_code for one in self.found]
+        order = (ExitCode.RECIPE, ExitCode.UNAVAILABLE, ExitCode.NO_INPUT, ExitCode.DATA)
+        told.exit_code = next((code for code in order if code in codes), codes[0])  # type: ignore[misc]
+        raise told

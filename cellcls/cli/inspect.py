@@ -9,9 +9,9 @@ from typing import Any
 import rich_click as click
 
 from cellcls.api import KINDS, Component, Search
-from cellcls.cli.output import json_option, machine_options, print_json, table
-from cellcls.errors import MissingPluginError, UsageError
-from cellcls.recipe import Expect, Loaded, Recipe, dump, fields_of, load, to_data, type_text
+from cellcls.cli.output import NO_RECIPE, json_option, machine_options, print_json, recipes_argument, table
+from cellcls.errors import MissingPluginError, Problems, UsageError
+from cellcls.recipe import Expect, Loaded, Recipe, dump, fields_of, load, load_all, to_data, type_text
 from cellcls.recipe.problems import suggestion
 from cellcls.recipe.scan import Path as KeyPath
 from cellcls.recipe.structure import is_kind
@@ -26,24 +26,36 @@ variant_option = click.option("--variant", help="One variant of the recipe only.
 
 
 @click.command()
-@recipe_argument
+@recipes_argument
 @machine_options
 @overrides_option
 @variant_option
 @click.option("--rehearse", is_flag=True, help="Check what `run --rehearse` would do.")
 @json_option
-def check(recipe: Path, overrides: tuple[str, ...], variant: str | None, as_json: bool, **machine: Any) -> None:
-    """Check a recipe, its plugins, data, classes, steps and memory; train nothing."""
+def check(
+    recipes: tuple[Path, ...], overrides: tuple[str, ...], variant: str | None, as_json: bool, **machine: Any
+) -> None:
+    """Check recipes, or all of a folder: plugins, data, classes, steps and memory; train nothing.
+
+    What is wrong with any of them is told in one list.
+    """
+    if not recipes:
+        raise UsageError(NO_RECIPE, "cellcls check RECIPE")
     registry, options = load_registry(), Options(**machine)
-    loaded = load(recipe, registry, overrides=overrides, variant=variant, rehearse=options.rehearse)
-    inputs = []
+    loaded = load_all(recipes, registry, overrides=overrides, variant=variant, rehearse=options.rehearse)
+    inputs, answers, problems = [], [], Problems()
     for number, one in enumerate(loaded):
-        own = find_inputs(one.recipe, one.file, registry, options)
         earlier = [before.recipe.name for before in loaded[:number]]
-        inputs.append(own if own.recipe.init.from_ in earlier else find_init(own, one.file))
+        with problems.kept():
+            own = find_inputs(one.recipe, one.file, registry, options)
+            inputs.append(own if own.recipe.init.from_ in earlier else find_init(own, one.file))
+    problems.tell()
     from cellcls.engine.check import check_run
 
-    answers = [check_run(one, options, registry) for one in inputs]
+    for found in inputs:
+        with problems.kept():
+            answers.append(check_run(found, options, registry))
+    problems.tell()
     if as_json:
         print_json(answers[0] if len(answers) == 1 else answers)
         return

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Any, Literal
 
 import rich_click as click
@@ -16,6 +17,9 @@ _WIDTH = 200
 """Columns of a table that goes to no terminal."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+
+NO_RECIPE = "which recipe? cellcls recipes ls shows the shipped ones"
+recipes_argument = click.argument("recipes", nargs=-1, type=click.Path(path_type=Path), metavar="RECIPE|FOLDER...")
 
 
 def color_system() -> Literal["auto"] | None:
@@ -57,8 +61,6 @@ def say(text: str) -> None:
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that tell about the machine."""
-    from pathlib import Path
-
     path = click.Path(path_type=Path)
     options = [
         click.option("--data", type=path, help="Where the data set is: a folder to look in, or the set itself."),

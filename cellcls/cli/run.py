@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +11,10 @@ import rich_click as click
 from cellcls.cli.compare import compared, show_comparison, show_expected
 from cellcls.cli.execute import Result, is_first, resume_all, run_all, sweep_all
 from cellcls.cli.launch import chosen
-from cellcls.cli.output import json_option, machine_options, print_json, say, table
+from cellcls.cli.output import NO_RECIPE, json_option, machine_options, print_json, recipes_argument, say, table
 from cellcls.cli.sweep import RECIPE as SWEEP
-from cellcls.errors import ExitCode, MissingInputError, UsageError
-from cellcls.recipe import load
+from cellcls.errors import ExitCode, UsageError
+from cellcls.recipe import load_all
 from cellcls.registry import load_registry
 from cellcls.run.options import Options
 
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("recipes", nargs=-1, type=click.Path(path_type=Path), metavar="RECIPE|FOLDER...")
+@recipes_argument
 @machine_options
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder to make; default: runs/NAME-N.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting: train.batch_size=64.")
@@ -62,10 +60,8 @@ def run(
         results = resume_all(resume, registry, options, launcher)
     else:
         if not recipes:
-            raise UsageError("which recipe? cellcls recipes ls shows the shipped ones", "cellcls run RECIPE")
-        files = _files(recipes)
-        read = partial(load, overrides=overrides, variant=variant, rehearse=options.rehearse, others=files)
-        loaded = [one for path in files for one in read(path, registry)]
+            raise UsageError(NO_RECIPE, "cellcls run RECIPE")
+        loaded = load_all(recipes, registry, overrides=overrides, variant=variant, rehearse=options.rehearse)
         searching = [one for one in loaded if one.sweep is not None]
         if searching and len(loaded) > 1:
             raise UsageError(f"{searching[0].file}: a [sweep] makes many runs; give it alone")
@@ -90,16 +86,6 @@ def run(
 def _is_trial(result: Result) -> bool:
     """Tell whether a run is one of a search, which may fail as long as another does not."""
     return (Path(result["run"]).parent / SWEEP).exists()
-
-
-def _files(paths: Sequence[Path]) -> list[Path]:
-    found: list[Path] = []
-    for path in paths:
-        below = sorted(path.glob("*.toml")) if path.is_dir() else [path]
-        if not below:
-            raise MissingInputError(f"{path}: a folder without recipes (*.toml)")
-        found += below
-    return found
 
 
 def _print(results: list[Result], together: Comparison | None, as_json: bool) -> None:

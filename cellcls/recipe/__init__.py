@@ -3,7 +3,7 @@
 from cellcls.ops.classes import PARTS
 from cellcls.recipe.dump import dump, to_data
 from cellcls.recipe.expect import Expect
-from cellcls.recipe.load import Loaded, load, variants
+from cellcls.recipe.load import Loaded, load, load_all, variants
 from cellcls.recipe.model import (
     METRICS,
     Band,
@@ -42,6 +42,7 @@ __all__ = [
     "dump",
     "fields_of",
     "load",
+    "load_all",
     "to_data",
     "type_text",
     "variants",

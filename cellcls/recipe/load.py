@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from cellcls.api import Search, changed
-from cellcls.errors import MissingPluginError, UsageError
+from cellcls.errors import MissingInputError, MissingPluginError, Problems, UsageError
 from cellcls.recipe import sweep
 from cellcls.recipe.checks import FILE_NAME, check, is_file_name
 from cellcls.recipe.expect import Expect, check_entries, structured
@@ -97,6 +97,34 @@ def load(
     if missing:
         raise _missing_plugins(path, sorted(missing), registry)
     return loaded
+
+
+def load_all(
+    paths: Sequence[FilePath],
+    registry: Registry,
+    *,
+    overrides: Sequence[str] = (),
+    variant: str | None = None,
+    rehearse: bool = False,
+) -> list[Loaded]:
+    """Read several recipes, and all of each folder among ``paths``, as ``load`` does.
+
+    Raises what ``load`` raises, for all of them in one list; ``MissingInputError`` for a folder without recipes.
+    """
+    files = [file for path in paths for file in _files(path)]
+    loaded, problems = [], Problems()
+    for file in files:
+        with problems.kept():
+            loaded += load(file, registry, overrides=overrides, variant=variant, rehearse=rehearse, others=files)
+    problems.tell()
+    return loaded
+
+
+def _files(path: FilePath) -> list[FilePath]:
+    found = sorted(path.glob("*.toml")) if path.is_dir() else [path]
+    if not found:
+        raise MissingInputError(f"{path}: a folder without recipes (*.toml)")
+    return found
 
 
 def variants(path: FilePath) -> list[str]:

@@ -58,6 +58,41 @@ def test_check_of_variants_is_a_list(cli, place: Path):
     assert cli("check", "tiny.toml", "--variant", "b", "--json").json()["name"] == "tiny-b"
 
 
+def test_check_takes_folders_and_several_recipes_as_run_does(cli, place: Path):
+    tiny = (place / "tiny.toml").read_text()
+    (place / "more").mkdir()
+    for name in ("a", "b"):
+        (place / "more" / f"{name}.toml").write_text(tiny)
+    found = cli("check", "more", "tiny.toml", "--json").json()
+    assert [one["name"] for one in found] == ["a", "b", "tiny"]
+    (place / "empty").mkdir()
+    assert (cli("check", "empty").code, cli("run", "empty").code, cli("check").code) == (66, 66, 2)
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_the_problems_of_several_recipes_come_in_one_list(cli, place: Path, command: str):
+    wrong = {"a": "[head]\ndropuot = 0.2\n", "b": 'requires = ["cellcls-nowhere"]\n', "c": '[input]\nsize = "big"\n'}
+    (place / "more").mkdir()
+    for name, text in wrong.items():
+        (place / "more" / f"{name}.toml").write_text(text)
+    said = cli(command, "more", "nowhere.toml")
+    assert said.code == 78
+    places = [said.err.index(word) for word in ("a.toml:2:1", "cellcls-nowhere", "c.toml:2:8", "nowhere.toml")]
+    assert places == sorted(places)
+    assert said.out == ""
+
+
+def test_check_lists_all_missing_inputs(cli, place: Path):
+    for name in ("a", "b"):
+        file = f'[dataset]\nuse = "npz"\nfile = "{name}.npz"\n'
+        (place / f"{name}.toml").write_text(file)
+    said = cli("check", "a.toml", "tiny.toml", "b.toml")
+    assert said.code == 66
+    assert said.out == ""
+    assert "`a.npz` is not there" in said.err
+    assert "`b.npz` is not there" in said.err
+
+
 @pytest.mark.parametrize("wrong", [("dataset.file=absent.npz", 66), ("dataset.flie=absent.npz", 78)])
 def test_check_finds_what_run_would_find(cli, wrong: tuple[str, int]):
     said = cli("check", "tiny.toml", "--set", "dataset.use=npz", "--set", wrong[0])
