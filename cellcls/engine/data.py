@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,11 @@ class Data:
 
     def by_class(self, indices: Indices) -> dict[str, int]:
         """Return the number of images by the name of their class."""
-        return dict(zip(self.classes, self.counts(indices).tolist(), strict=True))
+        return self.named(self.counts(indices).tolist())
+
+    def named(self, counts: Sequence[int]) -> dict[str, int]:
+        """Return counts (K,) by the name of their class."""
+        return dict(zip(self.classes, counts, strict=True))
 
     def record(self, dataset: str) -> dict[str, Any]:
         """Return what ``data.json`` holds."""

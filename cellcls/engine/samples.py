@@ -38,6 +38,14 @@ class Samples:
         """Tell of each of ``rows`` whether augmentation acts on it."""
         return np.full(len(rows), True) if not self.expanded else self.copy[rows] > 0
 
+    def drawn(self, rows: Indices, labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+        """Return of each class how many of ``rows`` are of it and how many of these are copies, (2, K).
+
+        ``labels`` (N,) of the whole source.
+        """
+        of, copied = labels[self.index[rows]], self.copy[rows] > 0
+        return np.stack([np.bincount(some, minlength=classes) for some in (of, of[copied])])
+
     def draw_epoch(self, epoch: int) -> int:
         """Return the epoch that draws depend on."""
         return 0 if self.expanded and self.fixed else epoch

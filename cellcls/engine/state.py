@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
@@ -34,14 +36,17 @@ class Progress:
     right: float = 0.0
     seen: float = 0.0
     seconds: float = 0.0
+    drawn: list[list[int]] = attrs.field(factory=list)
+    """Samples of each class that the running epoch's steps took, and how many of these were copies, (2, K)."""
     history: list[dict[str, Any]] = attrs.field(factory=list)
     ended: list[str | None] = attrs.field(factory=list)
     """For each stage that has ended, why it ended early (None: it did not)."""
     stop_reason: str | None = None
     """Why a callback asked the stage to end."""
 
-    def count(self, loss_sum: float, right: float, seen: int, seconds: float) -> None:
+    def count(self, loss_sum: float, right: float, seen: int, drawn: NDArray[np.int64], seconds: float) -> None:
         """Count a step that was taken."""
+        self.drawn = (drawn + self.drawn if self.drawn else drawn).tolist()
         self.loss_sum += loss_sum
         self.right += right
         self.seen += seen
@@ -53,6 +58,7 @@ class Progress:
         """Move on to the next epoch of the stage."""
         self.epoch, self.step = self.epoch + 1, 0
         self.loss_sum = self.right = self.seen = self.seconds = 0.0
+        self.drawn = []
 
     def next_stage(self) -> None:
         """Move on to the next stage."""

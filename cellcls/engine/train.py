@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cellcls.api import events
+from cellcls.engine.augmented import augmented_samples
 from cellcls.engine.data import Indices
 from cellcls.engine.device import machine as resolve_machine
 from cellcls.engine.evaluate import to_uint8
@@ -141,7 +142,7 @@ def _epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
         batch = order[progress.step * size : (progress.step + 1) * size]
         lr = _set_lr(session, schedule(progress.epoch * stage.steps + progress.step, history))
         if progress.total_steps == 0 and session.machine.first:
-            _write_train_batch(session, batch, epoch)
+            _write_pictures(session, batch, epoch)
         with session.job.stop.between_steps():
             loss = _step(session, stage, batch, epoch)
             _save_or_stop(session)
@@ -159,7 +160,9 @@ def _step(session: Session, stage: _Stage, batch: Indices, epoch: int) -> float:
     loss = figures.loss_sum / figures.seen
     if not math.isfinite(loss):
         raise _not_finite(session, stage, loss)
-    progress.count(figures.loss_sum, figures.right, figures.seen, time.perf_counter() - started)
+    data = session.data
+    drawn = session.samples.drawn(batch, data.source.labels, len(data.classes))
+    progress.count(figures.loss_sum, figures.right, figures.seen, drawn, time.perf_counter() - started)
     return loss
 
 
@@ -196,6 +199,8 @@ def _end_epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
         "lr": session.optimizer.param_groups[0]["lr"],
         "seconds": progress.seconds,
         "best": best,
+        "drawn": session.data.named(progress.drawn[0]),
+        "copies": session.data.named(progress.drawn[1]),
         **metrics,
     }
     progress.history.append(line)
@@ -235,7 +240,11 @@ def _not_finite(session: Session, stage: _Stage, loss: float) -> StoppedError:
     )
 
 
-def _write_train_batch(session: Session, batch: Indices, epoch: int) -> None:
-    images, targets = augmented(session, batch[:64], epoch)
-    labels = targets.argmax(1).cpu().numpy().astype(np.int64)
-    save_arrays(session.job.folder.train_batch, {"images": to_uint8(images), "label": labels})
+def _write_pictures(session: Session, batch: Indices, epoch: int) -> None:
+    """Write the first batch as the network sees it, and what augmentation makes of a few images of each class."""
+    rows, folder = batch[:64], session.job.folder
+    images, targets = augmented(session, rows, epoch)
+    arrays = {"images": to_uint8(images), "label": targets.argmax(1).cpu().numpy().astype(np.int64)}
+    save_arrays(folder.train_batch, arrays | ({"copy": session.samples.copy[rows]} if session.samples.expanded else {}))
+    if session.recipe.augment:
+        save_arrays(folder.augmented, augmented_samples(session))

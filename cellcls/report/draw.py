@@ -33,6 +33,8 @@ def draw(record: RunRecord) -> dict[str, bytes]:
 def _drawn(record: RunRecord) -> Iterator[tuple[str, bytes]]:
     if record.history:
         yield "curves.png", style.to_png(figures.curves(record.history))
+    if figures.expanded(record.history):
+        yield "draws.png", style.to_png(figures.draws(record.history, record.classes))
     if record.data.counts.get("before"):
         classes = record.classes or tuple(record.data.counts["before"])
         yield "classes.png", style.to_png(figures.class_counts(record.data.counts, classes))
@@ -58,6 +60,8 @@ def _mosaics(record: RunRecord) -> Iterator[tuple[str, bytes]]:
         yield file_name("heatmaps", name), style.to_png(mosaic(heatmap_groups(record, name)))
     if record.train_batch is not None:
         yield "train_batch.png", style.to_png(mosaic(batch_groups(record)))
+    if record.augmented is not None:
+        yield "augmented.png", style.to_png(mosaic(augmented_groups(record)))
 
 
 def confused_groups(record: RunRecord, name: str, shown: Evaluation) -> list[Group]:
@@ -111,3 +115,17 @@ def batch_groups(record: RunRecord) -> Sequence[Group]:
     if record.train_batch is None:
         return []
     return [Group(tiles=pictures.labelled(record.train_batch.take(slice(LARGEST_BATCH)), record.classes))]
+
+
+def augmented_groups(record: RunRecord) -> Sequence[Group]:
+    """Return a group a class: images of it as they are, each followed by what training makes of it."""
+    found = record.augmented
+    if found is None:
+        return []
+    return [
+        Group(
+            title=pictures.class_name(record.classes, int(label)),
+            tiles=pictures.drawn(found.take(np.flatnonzero(found.label == label))),
+        )
+        for label in np.unique(found.label)
+    ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Tone = Literal["", "good", "bad"]
 
-_ARRAYS = ("images", "label", "predicted", "probability", "maps")
+_ARRAYS = ("images", "label", "predicted", "probability", "maps", "copy", "epoch")
 
 OVERLAY_STRENGTH = 0.75
 """Opacity of the hottest spot of a heat map over its image."""
@@ -37,6 +37,10 @@ class Pictures:
     """(n,) the network's confidence in its prediction, 0..1."""
     maps: NDArray[np.float32] | None = None
     """(n, H, W) heat, 0..1."""
+    copy: NDArray[np.int64] | None = None
+    """(n,) which copy of an image it is, 0: none."""
+    epoch: NDArray[np.int64] | None = None
+    """(n,) the epoch it was drawn in, from 1, 0: not in a single one."""
     layer: str = ""
     """Name of the layer the heat was read from."""
 
@@ -90,7 +94,9 @@ def _problem(arrays: dict[str, Any]) -> str | None:
         return "`images` must be (n, H, W, 3) of uint8"
     if "label" not in arrays:
         return "no `label`"
-    shapes = dict.fromkeys(("label", "predicted", "probability"), images.shape[:1]) | {"maps": images.shape[:3]}
+    shapes = dict.fromkeys(("label", "predicted", "probability", "copy", "epoch"), images.shape[:1]) | {
+        "maps": images.shape[:3]
+    }
     for name, shape in shapes.items():
         if name in arrays and arrays[name].shape != shape:
             return f"`{name}` must be {shape}, not {arrays[name].shape}"
@@ -103,11 +109,25 @@ def class_name(classes: Sequence[str], label: int) -> str:
 
 
 def labelled(pictures: Pictures, classes: Sequence[str]) -> tuple[Tile, ...]:
-    """Make a tile an image that says the class it was given."""
+    """Make a tile an image that says the class it was given, and whether it is a copy where that is known."""
     return tuple(
-        Tile(pictures=(image,), lines=(class_name(classes, int(label)),))
-        for image, label in zip(pictures.images, pictures.label, strict=True)
+        Tile(pictures=(image,), lines=(class_name(classes, int(label)), *_origin(pictures, at)))
+        for at, (image, label) in enumerate(zip(pictures.images, pictures.label, strict=True))
     )
+
+
+def drawn(pictures: Pictures) -> tuple[Tile, ...]:
+    """Make a tile an image that says only what it is: the original, a copy, a draw; its class stands elsewhere."""
+    return tuple(Tile(pictures=(image,), lines=_origin(pictures, at)) for at, image in enumerate(pictures.images))
+
+
+def _origin(pictures: Pictures, position: int) -> tuple[str, ...]:
+    if pictures.copy is None:
+        return ()
+    epoch = 0 if pictures.epoch is None else int(pictures.epoch[position])
+    copy = int(pictures.copy[position])
+    said = ([f"copy {copy}"] if copy else []) + ([f"epoch {epoch}"] if epoch else [])
+    return (", ".join(said) or "original",)
 
 
 def sure(pictures: Pictures) -> tuple[Tile, ...]:

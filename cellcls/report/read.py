@@ -79,7 +79,8 @@ class Claim:
 
 @attrs.frozen(kw_only=True)
 class Epoch:
-    """A line of history. ``figures`` by dotted name (``val.accuracy``); ``epoch`` counts from 0 within the stage."""
+    """A line of history. ``figures`` by dotted name (``val.accuracy``); ``epoch`` counts from 0 within the stage;
+    ``drawn``: samples of each class that training took, ``copies``: how many of them were copies."""
 
     stage: int
     stage_name: str
@@ -87,6 +88,8 @@ class Epoch:
     lr: float | None = None
     seconds: float = 0.0
     best: bool = False
+    drawn: Mapping[str, int] = attrs.field(factory=dict)
+    copies: Mapping[str, int] = attrs.field(factory=dict)
     figures: Mapping[str, float | None] = attrs.field(factory=dict)
 
 
@@ -176,6 +179,8 @@ class RunRecord:
     explained: Mapping[str, Pictures]
     """Heat maps, by explanation."""
     train_batch: Pictures | None
+    augmented: Pictures | None = None
+    """Images of each class and draws of them."""
     depths: Mapping[str, DepthsRecord] = attrs.field(factory=dict)
     """Comparisons of two stages, by explanation."""
 
@@ -226,6 +231,7 @@ def read_run(folder: Path) -> RunRecord:
         examples=_pictures(folder / "examples"),
         explained=_pictures(folder / "explain"),
         train_batch=read_pictures(folder / "train_batch.npz"),
+        augmented=read_pictures(folder / "augmented.npz"),
         depths={path.stem: _record(path, DepthsRecord) for path in sorted((folder / "explain").glob("*.json"))},
     )
 

@@ -148,6 +148,8 @@ _CAPTIONS = {
     "curves": "Loss (how wrong, lower is better) and accuracy (share named right) after each epoch, one pass over the "
     "training images. Where the training line goes on rising and the validation line does not, the network learns "
     "by heart. Dashed lines part the stages; the ring is the epoch whose weights were kept.",
+    "draws": "Samples of each class that the steps of each epoch took, the copies that [expand] makes included; below, "
+    "the copies alone. Level lines: every epoch drew the classes alike.",
     "per_class": "Share of each class's images that was named right. The bar is the 95% interval: with few images it "
     "is wide. The dashed line is the mean over the classes.",
     "classes": "Images of each class: where they went, and how many the cleaning dropped. The number is what was kept.",
@@ -164,12 +166,18 @@ _HEATMAPS = (
     "should lie on the cell, not on the background. ✓ right, ✗ wrong."
 )
 _BATCH = "Training images as the network saw them, after augmentation: each should still show its class."
+_AUGMENTED = (
+    "Images of each class as they are, each followed by what augmentation makes of it: every draw should still show "
+    "its class. "
+)
+_COPIES = "Training sees the originals unchanged beside their copies."
+_ANEW = "Training sees only the draws, a new one each epoch."
 
 
 def _figures(record: RunRecord, drawn: Mapping[str, bytes]) -> Iterator[Block]:
     headline = record.headline()
     first = headline[0] if headline else None
-    charts = [_chart(drawn, kind, f"{kind}.png") for kind in ("curves", "per_class", "classes")]
+    charts = [_chart(drawn, kind, f"{kind}.png") for kind in ("curves", "per_class", "classes", "draws")]
     if first is not None:
         charts.insert(1, _chart(drawn, "confusion", draw.file_name("confusion", first)))
     if found := [chart for chart in charts if chart is not None]:
@@ -185,6 +193,10 @@ def _figures(record: RunRecord, drawn: Mapping[str, bytes]) -> Iterator[Block]:
         yield Gallery(title=title, groups=groups, caption=_HEATMAPS + layer)
     if rows := tables.explanations(record):
         yield Table(rows=rows)
+    if record.augmented is not None:
+        copied = record.augmented.copy is not None and record.augmented.copy.any()
+        caption = _AUGMENTED + (_COPIES if copied else _ANEW)
+        yield Gallery(title="Augmented samples", groups=draw.augmented_groups(record), caption=caption)
     if record.train_batch is not None:
         yield Gallery(title="What the network saw", groups=draw.batch_groups(record), caption=_BATCH)
     for name, shown in record.metrics.evaluations.items():

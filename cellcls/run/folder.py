@@ -71,6 +71,11 @@ class RunFolder:
         """The first batch as the network saw it."""
         return self.path / "train_batch.npz"
 
+    @property
+    def augmented(self) -> Path:
+        """A few images of each class, and draws of each; there where the recipe augments."""
+        return self.path / "augmented.npz"
+
     def stage(self, number: int, name: str) -> Path:
         """Return where the weights at the end of a stage lie; ``number`` counts from 0."""
         return self.path / "stages" / f"{number + 1}-{name}.safetensors"

@@ -72,7 +72,7 @@ def test_a_run_folder_holds_what_is_promised(make_job, execute):
     there = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
     assert there == {
         *("recipe.toml", "options.json", "environment.json", "data.json", "history.jsonl", "metrics.json"),
-        *("best.safetensors", "last.safetensors", "train_batch.npz", "explain/grad_cam.npz"),
+        *("best.safetensors", "last.safetensors", "train_batch.npz", "augmented.npz", "explain/grad_cam.npz"),
         *(f"stages/{name}.{kind}" for name in ("1-warm", "2-cool") for kind in ("safetensors", "json")),
         *(f"{what}/{part}.npz" for what in ("predictions", "examples") for part in ("val", "test")),
     }

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from cellcls.engine.augmented import augmented_samples
 from cellcls.engine.device import machine
+from cellcls.engine.evaluate import to_uint8
 from cellcls.engine.samples import gains, samples
 from cellcls.engine.session import open_session
 from cellcls.engine.step import augmented
@@ -57,6 +59,71 @@ def test_originals_pass_unchanged_and_copies_are_drawn_once_or_anew(make_job):
         assert torch.equal(later[:2], originals)
         assert not torch.equal(first[2:], originals)
         assert torch.equal(first[2:], later[2:]) == same
+
+
+@pytest.mark.parametrize(
+    ("expand", "originals", "copies"),
+    [("", 48, 0), ("copies = 2", 48, 96), ("copies = 1\nfixed = false", 48, 48), ("below_average = true", 48, 0)],
+)
+def test_every_epoch_tells_what_was_drawn_of_each_class(make_job, execute, expand: str, originals: int, copies: int):
+    job = make_job(f'[expand]\n{expand}\n[[augment]]\nuse = "flip"\n[[stages]]\nepochs = 2\n')
+    execute(job)
+    lines = [json.loads(line) for line in job.folder.history.read_text().splitlines()]
+    assert len(lines) == 2
+    for line in lines:
+        assert (sum(line["drawn"].values()), sum(line["copies"].values())) == (originals + copies, copies)
+        assert set(line["drawn"].values()) == {(originals + copies) // 8}
+
+
+def test_what_is_left_out_or_not_reached_is_not_counted(make_job, execute):
+    alone = make_job("[[stages]]\nepochs = 1\n", out="alone", overrides=("train.batch_size=47",))
+    rehearsed = make_job("[[stages]]\nepochs = 1\n", out="rehearsed", rehearse=True)
+    for job, drawn in ((alone, 47), (rehearsed, 16)):
+        execute(job)
+        [line] = [json.loads(line) for line in job.folder.history.read_text().splitlines()]
+        assert sum(line["drawn"].values()) == drawn
+
+
+def _shown(make_job, expand: str, out: str, augment: str = "hue"):
+    """Of the first class: what is shown of it, and which pictures are the image that stands before them."""
+    job = make_job(f'[expand]\n{expand}\n[[augment]]\nuse = "{augment}"\n', out=out)
+    found = augmented_samples(open_session(job, machine(job.options, "float32")))
+    assert found["label"].tolist() == sorted(found["label"].tolist())
+    first = found["label"] == 0
+    return found["images"][first], list(zip(found["copy"][first].tolist(), found["epoch"][first].tolist(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("expand", "shown"),
+    [
+        ("", [(0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (0, 5)]),
+        ("copies = 1", [(0, 0), (1, 0)] * 3),
+        ("copies = 2", [(0, 0), (1, 0), (2, 0)] * 2),
+        ("copies = 1\nfixed = false", [(0, 0), (1, 1), (1, 2), (1, 3), (1, 4), (1, 5)]),
+        ("below_average = true", [(0, 0)] * 6),
+    ],
+)
+def test_each_class_is_shown_as_it_is_and_as_it_is_drawn(make_job, expand: str, shown: list[tuple[int, int]]):
+    images, found = _shown(make_job, expand, "run")
+    assert found == shown
+    if "below" not in expand:
+        assert len(np.unique(images.reshape(6, -1), axis=0)) == 6
+
+
+def test_the_pictures_are_those_that_training_sees(make_job):
+    session = _session(make_job, "copies = 1", "offline")
+    found = augmented_samples(session)
+    count = len(session.data.parts["train"])
+    row = np.flatnonzero(session.data.source.labels[session.samples.index] == 3)[0]
+    images = to_uint8(augmented(session, np.array([row, row + count]), 4)[0])
+    assert np.array_equal(found["images"][found["label"] == 3][:2], images)
+
+
+def test_a_run_without_augmentation_has_nothing_to_show(make_job, execute):
+    for augment, there in (("", False), ('[[augment]]\nuse = "flip"\n', True)):
+        job = make_job(augment + "[[stages]]\nepochs = 1\n", out=f"run-{there}")
+        execute(job)
+        assert job.folder.augmented.exists() == there
 
 
 def test_an_expanded_run_counts_its_samples(make_job, execute):

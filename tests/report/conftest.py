@@ -165,6 +165,8 @@ def history(head: int = 5, finetune: int = 9) -> list[dict[str, Any]]:
                 "lr": (1e-3, 1e-4)[stage],
                 "seconds": 12.5,
                 "best": number < head + finetune - 2,
+                "drawn": {name: 16 * size for name, size in zip(CLASSES, SIZES, strict=True)},
+                "copies": {name: 8 * size for name, size in zip(CLASSES, SIZES, strict=True)},
                 "train.loss": 3 * start,
                 "train.accuracy": 1 - 0.9 * start,
                 "val.loss": 3.2 * start + 0.05,
@@ -203,7 +205,10 @@ def write_pictures(run: Path) -> None:
     shares = np.full(16, 0.93, np.float32)
     np.savez(run / "explain" / "grad_cam.npz", **seen, probability=shares, layer="blocks.6")
     label = rng.integers(0, 8, 32)
-    np.savez(run / "train_batch.npz", images=blobs(label, seed=3), label=label)
+    np.savez(run / "train_batch.npz", images=blobs(label, seed=3), label=label, copy=np.arange(32) % 2)
+    label = np.repeat(np.arange(8), 6)
+    draws = {"copy": np.tile([0, 1, 1, 1, 1, 1], 8), "epoch": np.tile(np.arange(6), 8)}
+    np.savez(run / "augmented.npz", images=blobs(label, seed=4), label=label, **draws)
 
 
 def write_run(run: Path) -> Path:

@@ -9,7 +9,7 @@ import pytest
 
 from cellcls.errors import WriteError
 from cellcls.report import write
-from cellcls.report.draw import draw, file_name
+from cellcls.report.draw import augmented_groups, batch_groups, draw, file_name
 from cellcls.report.page import Commands, Page, Section, Table, Text, render
 from cellcls.report.pictures import overlay
 from cellcls.report.read import read_run
@@ -27,6 +27,8 @@ FIGURES = {
     "confused_remote.png",
     "heatmaps_grad_cam.png",
     "train_batch.png",
+    "augmented.png",
+    "draws.png",
 }
 
 
@@ -111,13 +113,28 @@ def test_a_rehearsal_says_so(change):
 
 
 def test_a_run_in_progress_has_a_page(run):
-    for name in ("metrics.json", "train_batch.npz", "examples/test.npz", "explain/grad_cam.npz"):
+    for name in ("metrics.json", "train_batch.npz", "augmented.npz", "examples/test.npz", "explain/grad_cam.npz"):
         (run / name).unlink()
     page = Seen(write(run).read_text(encoding="utf-8"))
     assert "INCOMPLETE" in page.text
     assert "cellcls run --resume final-1" in page.text
     assert "Nothing is evaluated yet after 14 epochs" in page.text
-    assert figures_of(run) == {"curves.png", "classes.png"}
+    assert figures_of(run) == {"curves.png", "classes.png", "draws.png"}
+
+
+def test_originals_stand_before_their_copies(run):
+    first, *_ = augmented_groups(read_run(run))
+    assert first.title == "basophil"
+    assert [tile.lines for tile in first.tiles[:3]] == [("original",), ("copy 1, epoch 1",), ("copy 1, epoch 2",)]
+    assert "originals unchanged beside their copies" in page_of(run).text
+    [batch] = batch_groups(read_run(run))
+    assert [tile.lines[1] for tile in batch.tiles[:2]] == ["original", "copy 1"]
+
+
+def test_a_run_without_copies_has_no_figure_of_draws(run):
+    path = run / "history.jsonl"
+    path.write_text(path.read_text().replace('"copies"', '"no copies"'))
+    assert "draws.png" not in draw(read_run(run))
 
 
 def test_a_run_that_only_began_has_a_page(tmp_path):
