@@ -49,6 +49,7 @@ def show_comparison(comparison: Comparison) -> None:
     table(f"{comparison.title}: best first, by {comparison.by}", compare_tables.runs(comparison))
     for note in compare_tables.notes(comparison):
         say(note)
+    table("training, and what was claimed", compare_tables.training(comparison))
     table("seeds", compare_tables.seeds(comparison))
     show_expected(comparison)
     if comparison.unfinished:

@@ -244,7 +244,8 @@ def _write_pictures(session: Session, batch: Indices, epoch: int) -> None:
     """Write the first batch as the network sees it, and what augmentation makes of a few images of each class."""
     rows, folder = batch[:64], session.job.folder
     images, targets = augmented(session, rows, epoch)
-    arrays = {"images": to_uint8(images), "label": targets.argmax(1).cpu().numpy().astype(np.int64)}
-    save_arrays(folder.train_batch, arrays | ({"copy": session.samples.copy[rows]} if session.samples.expanded else {}))
+    label = targets.argmax(1).cpu().numpy().astype(np.int64)
+    copies = {"copy": session.samples.copy[rows]} if session.samples.expanded else {}
+    save_arrays(folder.train_batch, {"images": to_uint8(images), "label": label, **copies})
     if session.recipe.augment:
         save_arrays(folder.augmented, augmented_samples(session))

@@ -168,7 +168,8 @@ def to_data(comparison: Comparison) -> dict[str, Any]:
 
 def _run_data(one: Standing) -> dict[str, Any]:
     metrics = one.record.metrics
-    kept = ("part", "n", "accuracy", "accuracy_ci", "balanced_accuracy", "macro_f1", "macro_f1_ci", "seconds_per_image")
+    shares = ("accuracy", "accuracy_ci", "balanced_accuracy", "macro_f1", "macro_f1_ci")
+    kept = ("part", "n", *shares, "loss", "seconds_per_image")
     against = one.against
     return {
         "name": one.label,
@@ -180,6 +181,7 @@ def _run_data(one: Standing) -> dict[str, Any]:
         "evaluations": {
             name: {key: getattr(shown, key) for key in kept} for name, shown in metrics.evaluations.items()
         },
+        "train_running": metrics.train_running,
         "to_best": None
         if against is None
         else {"difference": against.difference, "interval": one.interval, "p": one.p, "noise": one.is_noise}

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cellcls.report import compare_tables, style
+from cellcls.report import compare_tables, figures, style
 from cellcls.report.compare import Comparison, Standing
 from cellcls.report.numbers import count, plain, starred
 from cellcls.report.read import RunRecord
+from cellcls.report.tables import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _ROW, _LETTER, _PLOT = 0.3, 0.07, 2.9
 """Inches of a row, of a letter (about) and of the plot in the figure of the table."""
-_HIDDEN = ("run", "macro F1", "training")
+_HIDDEN = ("macro F1", "training")
 """Columns of the table that the figure has no room for."""
+_INKS = {compare_tables.RIGHT: style.GOOD, compare_tables.WRONG: style.BAD}
 _STYLES = ("-", "--", ":", "-.")
 _BEFORE = "all images"
 
@@ -35,14 +37,18 @@ def _drawn(comparison: Comparison) -> Iterator[tuple[str, bytes]]:
     if comparison.evaluations:
         yield "comparison.png", style.to_png(standings(comparison))
         yield "intervals.png", style.to_png(intervals(comparison))
-    if any(_curve(one.record) for one in comparison.standings):
+    if rows := compare_tables.training(comparison):
+        yield "training.png", style.to_png(training(rows))
+    if any(_curve(one.record, metric) for one in comparison.standings for metric in _CURVES):
         yield "curves.png", style.to_png(curves(comparison.standings))
+    if ways := drawings(comparison):
+        yield "draws.png", style.to_png(draws(ways))
     cleaned = cleanings(comparison)
     if len(cleaned) > 1:
         yield "classes.png", style.to_png(classes(cleaned, comparison.best.record.classes))
 
 
-# --- the table --------------------------------------------------------------------------------------------------
+# --- the tables -------------------------------------------------------------------------------------------------
 
 
 def standings(comparison: Comparison) -> Figure:
@@ -50,23 +56,34 @@ def standings(comparison: Comparison) -> Figure:
 
     Places are in inches, as constrained layout does not part columns of text.
     """
-    name = comparison.evaluations[0]
-    rows = compare_tables.runs(comparison)
-    columns = [key for key in rows[0] if key not in _HIDDEN]
-    widths = [_LETTER * (3 + max(len(key), *(len(row[key]) for row in rows))) for key in columns]
-    names = [style.shorten(row["run"], 30) for row in rows]
-    left, height = 0.3 + 1.2 * _LETTER * max(map(len, names)), _ROW * len(rows)
-    width = left + _PLOT + 0.3 + sum(widths)
-    figure = Figure(figsize=(width, height + 0.9), dpi=style.DPI)
-    axes = figure.add_axes((left / width, 0.4 / (height + 0.9), _PLOT / width, height / (height + 0.9)))
-    _intervals(axes, comparison.standings, name)
+    rows = [{key: cell for key, cell in row.items() if key not in _HIDDEN} for row in compare_tables.runs(comparison)]
+    names = [style.shorten(row.pop("run"), 30) for row in rows]
+    left = 0.3 + 1.2 * _LETTER * max(map(len, names))
+    figure, axes = _beside_columns(rows, left, _PLOT)
+    _intervals(axes, comparison.standings, comparison.evaluations[0])
     axes.set_yticks(range(len(rows)), names)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    place = 1 + 0.3 / _PLOT
-    for key, wide in zip(columns, widths, strict=True):
-        _column(axes, key, [row[key] for row in rows], place)
-        place += wide / _PLOT
     return figure
+
+
+def training(rows: Sequence[Row]) -> Figure:
+    """Draw the table of training figures, claimed beside measured."""
+    figure, axes = _beside_columns(rows, 0.05, 0.01)
+    axes.set_axis_off()
+    return figure
+
+
+def _beside_columns(rows: Sequence[Row], left: float, plot: float) -> tuple[Figure, Axes]:
+    """Return a figure with a line of text for each row, column after column, and axes ``plot`` inches wide before."""
+    widths = {key: _LETTER * (3 + max(len(key), *(len(row[key]) for row in rows))) for key in rows[0]}
+    width, height = left + plot + 0.3 + sum(widths.values()), _ROW * len(rows)
+    figure = Figure(figsize=(width, height + 0.9), dpi=style.DPI)
+    axes = figure.add_axes((left / width, 0.4 / (height + 0.9), plot / width, height / (height + 0.9)))
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    place = 1 + 0.3 / plot
+    for key, wide in widths.items():
+        _column(axes, key, [row[key] for row in rows], place)
+        place += wide / plot
+    return figure, axes
 
 
 def intervals(comparison: Comparison) -> Figure:
@@ -100,39 +117,92 @@ def _column(axes: Axes, heading: str, cells: Sequence[str], left: float) -> None
     place = axes.get_yaxis_transform()
     axes.text(left, -0.65, heading, transform=place, color=style.FAINT, fontsize=8, va="bottom")
     for row, cell in enumerate(cells):
-        axes.text(left, row, cell, transform=place, fontsize=8, va="center")
+        axes.text(left, row, cell, transform=place, fontsize=8, va="center", color=_INKS.get(cell[-1:], style.INK))
 
 
 # --- curves -----------------------------------------------------------------------------------------------------
 
 
+_CURVES = {"val.accuracy": "val accuracy", "val.loss": "val loss", "train.loss": "train loss"}
+"""Figures of an epoch that are drawn, a panel each."""
+
+
 def curves(shown: Sequence[Standing]) -> Figure:
-    """Draw the accuracy on the validation part after each epoch, a line a run, the best run first in the legend."""
-    lines = [(one, _curve(one.record)) for one in shown]
-    known = [(one, line) for one, line in lines if line]
-    figure, axes = style.new_figure(3.4 + 0.18 * (len(known) // 3))
-    for number, (one, line) in enumerate(known):
-        colour = style.class_colour(number)
-        dashes = _STYLES[number // len(style.CLASS_COLOURS) % len(_STYLES)]
-        marker = "o" if max(len(other) for _, other in known) <= 20 else ""
-        label = style.shorten(one.label, 24)
-        epochs = range(1, len(line) + 1)
-        axes.plot(epochs, line, color=colour, linestyle=dashes, marker=marker, markersize=3.5, label=label)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("val accuracy")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.yaxis.set_major_formatter(lambda value, _position: f"{100 * value:.4g}%")
-    axes.grid(True, axis="y")
-    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+    """Draw accuracy and loss after each epoch, a panel a figure and a line a run, the best run first in the legend."""
+    metrics = [metric for metric in _CURVES if any(_curve(one.record, metric) for one in shown)]
+    known = [one for one in shown if any(_curve(one.record, metric) for metric in metrics)]
+    figure, panels = style.new_panels(1.1 + 1.7 * len(metrics) + 0.18 * (len(known) // 3), len(metrics))
+    longest = max(len(one.record.history) for one in known)
+    for axes, metric in zip(panels, metrics, strict=True):
+        for number, one in enumerate(known):
+            if line := _curve(one.record, metric):
+                _line(axes, number, line, style.shorten(one.label, 24), marked=longest <= 20)
+        axes.set_ylabel(_CURVES[metric])
+        axes.grid(True, axis="y")
+        if metric.endswith("accuracy"):
+            axes.yaxis.set_major_formatter(lambda value, _position: f"{100 * value:.4g}%")
+    figures.epoch_axis(panels[-1], longest)
+    figure.legend(*_one_of_each(panels), loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 
-def _curve(record: RunRecord) -> list[float]:
-    """Return the accuracy after each epoch (NaN where it was not measured); empty where it never was."""
-    found = [epoch.figures.get("val.accuracy") for epoch in record.history]
+def _line(axes: Axes, number: int, line: Sequence[float], label: str, *, marked: bool) -> None:
+    colour = style.class_colour(number)
+    dashes = _STYLES[number // len(style.CLASS_COLOURS) % len(_STYLES)]
+    epochs = range(1, len(line) + 1)
+    axes.plot(epochs, line, color=colour, linestyle=dashes, marker="o" if marked else "", markersize=3.5, label=label)
+
+
+def _one_of_each(panels: Sequence[Axes]) -> tuple[list[Any], list[str]]:
+    """Return handles and labels of all panels, each label once."""
+    found = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    return list(found.values()), list(found)
+
+
+def _curve(record: RunRecord, metric: str) -> list[float]:
+    """Return the figure after each epoch (NaN where it was not measured); empty where it never was."""
+    found = [epoch.figures.get(metric) for epoch in record.history]
     if all(value is None for value in found):
         return []
     return [np.nan if value is None else value for value in found]
+
+
+# --- draws ------------------------------------------------------------------------------------------------------
+
+MOST_PANELS = 6
+"""As many ways of drawing are drawn."""
+
+
+def drawings(comparison: Comparison) -> Mapping[str, RunRecord]:
+    """Return the different ways in which epochs drew the classes, each as a run of it under the names of all; none
+    where no run makes copies."""
+    ways: dict[Any, list[Standing]] = {}
+    for one in comparison.standings:
+        epochs = {tuple(map(tuple, (epoch.drawn.items(), epoch.copies.items()))) for epoch in one.record.history}
+        if epochs:
+            ways.setdefault((one.record.classes, frozenset(epochs)), []).append(one)
+    if not any(figures.expanded(one.record.history) for one in comparison.standings):
+        return {}
+    return {
+        ", ".join(dict.fromkeys(one.name for one in alike)): max(alike, key=lambda one: len(one.record.history)).record
+        for alike in list(ways.values())[:MOST_PANELS]
+    }
+
+
+def draws(ways: Mapping[str, RunRecord]) -> Figure:
+    """Draw the samples of each class epoch by epoch, a panel a way of drawing; dotted: the copies among them."""
+    figure, panels = style.new_panels(1.1 + 1.8 * len(ways), len(ways))
+    for axes, (name, record) in zip(panels, ways.items(), strict=True):
+        figures.draw_samples(axes, record.history, record.classes)
+        figures.draw_samples(axes, record.history, record.classes, copies=True)
+        axes.set_title(style.shorten(name, 60), fontsize=9)
+        axes.set_ylabel("samples")
+    top = max(axes.get_ylim()[1] for axes in panels)
+    for axes in panels:
+        axes.set_ylim(0, top)
+    figures.epoch_axis(panels[-1], max(len(record.history) for record in ways.values()))
+    figure.legend(*_one_of_each(panels), loc="outside lower center", ncols=4, fontsize=8)
+    return figure
 
 
 # --- classes ----------------------------------------------------------------------------------------------------

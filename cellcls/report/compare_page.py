@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,12 +15,16 @@ from cellcls.report.numbers import count
 from cellcls.report.page import Block, Chart, Charts, Commands, Fold, Page, Section, Table, Text, render
 from cellcls.report.run_page import REHEARSAL
 
-NAMES = ("comparison.html", "comparison.json", "comparison.png", "intervals.png", "curves.png", "classes.png")
+_FIGURES = ("comparison.png", "intervals.png", "training.png", "curves.png", "draws.png", "classes.png")
+NAMES = ("comparison.html", "comparison.json", *_FIGURES)
 _TONES: dict[str, Literal["good", "bad"]] = {tables.HELD: "good", tables.NOT_HELD: "bad", compare_tables.BEST: "good"}
 _CAPTIONS = {
     "intervals.png": "Accuracy of each run with its 95% interval. Blue: the best, and all that may be as good by "
     "chance alone. Grey: clearly apart from the best.",
-    "curves.png": "Share of the validation images named right after each epoch, one pass over the training images.",
+    "curves.png": "Accuracy and loss on the validation images after each epoch, one pass over the training images, and "
+    "the mean loss while training in it.",
+    "draws.png": "Samples of each class that the steps of each epoch took; dotted: the copies among them. Runs that "
+    "drew alike share a panel. Level lines: every epoch drew the classes alike.",
     "classes.png": "Images of each class before cleaning and after it. Runs with the same counts share a bar.",
 }
 
@@ -53,6 +57,7 @@ def page(comparison: Comparison, drawn: Mapping[str, bytes]) -> Page:
     sections = [
         Section(title="Results", blocks=list(_results(comparison))),
         Section(title="Expected", blocks=list(_expected(comparison))),
+        Section(title="Training", blocks=list(_training(comparison))),
         Section(title="Seeds", blocks=list(_seeds(comparison))),
         Section(title="Figures", blocks=list(_figures(drawn))),
         Section(title="Claimed and measured", blocks=list(_claims(comparison))),
@@ -85,6 +90,17 @@ def _expected(comparison: Comparison) -> Iterator[Block]:
     if comparison.verdicts:
         yield Text(expect.summary(comparison.verdicts))
         yield Table(rows=expect.rows(comparison.verdicts), tones=_TONES)
+
+
+def _training(comparison: Comparison) -> Iterator[Block]:
+    if rows := compare_tables.training(comparison):
+        yield Table(rows=rows, tones=_marks(rows), note=compare_tables.TRAINING_NOTE)
+
+
+def _marks(rows: Sequence[Mapping[str, str]]) -> dict[str, Literal["good", "bad"]]:
+    """Return the tone of each cell that has a mark."""
+    tones: dict[str, Literal["good", "bad"]] = {compare_tables.RIGHT: "good", compare_tables.WRONG: "bad"}
+    return {cell: tones[cell[-1]] for row in rows for cell in row.values() if cell[-1:] in tones}
 
 
 def _seeds(comparison: Comparison) -> Iterator[Block]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cellcls.ops.paired import Repeated
+from cellcls.report import tables
 from cellcls.report.compare import NOISE, Comparison, Seeds, Standing
 from cellcls.report.expect import figure
 from cellcls.report.numbers import NOTHING, count, decimal, duration, is_remote, milliseconds, percent, short, starred
+from cellcls.report.read import Claim, RunRecord
 from cellcls.report.tables import REMOTE_NOTE, Row
 
 BEST, NOISY, APART, UNPAIRED = "best", "noise", "clear", "not paired"
+RIGHT, WRONG = "✓", "✗"
 
 
 def runs(comparison: Comparison) -> list[Row]:
@@ -37,6 +40,41 @@ def run(comparison: Comparison, one: Standing) -> Row:
         "parameters": short(metrics.parameters) if metrics.parameters else NOTHING,
         "training": duration(one.training_seconds),
     }
+
+
+def training(comparison: Comparison) -> list[Row]:
+    """Return a row for each run with the figures of its training, and all that some run has a claim about: measured,
+    marked where it was judged, and claimed."""
+    records = [one.record for one in comparison.standings]
+    claims = [{f"{one.evaluation}.{one.metric}": one for one in record.metrics.claims} for record in records]
+    claimed = dict.fromkeys(name for of in claims for name in of)
+    shown = [name for name in dict.fromkeys([*_TRAINING, *claimed]) if _is_known(name, records)]
+    rows = []
+    for one, of in zip(comparison.standings, claims, strict=True):
+        row = {"run": one.label}
+        for name in shown:
+            heading = _heading(name)
+            row[heading] = _marked(figure(one.record.metrics, name), of.get(name), one.record.metrics.rehearsal)
+            if name in claimed:
+                row[f"{heading}, claimed"] = tables.claimed(of[name]) if name in of else NOTHING
+        rows.append(row)
+    return rows if shown else []
+
+
+_TRAINING = ("train_running.loss", "train_running.accuracy", "val.loss", "val.accuracy")
+TRAINING_NOTE = (
+    "Train running: the mean over the last epoch as the network was training, augmentation on. All else is measured "
+    f"with the best weights. {RIGHT} and {WRONG}: the claim beside it held or did not."
+)
+
+
+def _is_known(name: str, records: Sequence[RunRecord]) -> bool:
+    return any(figure(record.metrics, name) is not None for record in records)
+
+
+def _marked(measured: float | None, claim: Claim | None, rehearsal: bool) -> str:
+    judged = claim is not None and claim.held is not None and not rehearsal
+    return f"{decimal(measured)} {RIGHT if claim.held else WRONG}" if claim and judged else decimal(measured)
 
 
 def is_paired(comparison: Comparison) -> bool:

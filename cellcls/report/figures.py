@@ -72,7 +72,7 @@ def curves(epochs: Sequence[Epoch]) -> Figure:
     handles, labels = panels[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside upper right", ncols=4)
-    _epoch_axis(panels[1], len(epochs))
+    epoch_axis(panels[1], len(epochs))
     _name_stages(panels[0], epochs)
     return figure
 
@@ -89,24 +89,26 @@ def draws(epochs: Sequence[Epoch], classes: Sequence[str]) -> Figure:
         draw_samples(axes, epochs, classes, copies=copies)
         axes.set_ylabel(name)
         _mark_stages(axes, epochs)
-    _epoch_axis(panels[1], len(epochs))
+    epoch_axis(panels[1], len(epochs))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=4, fontsize=8)
     return figure
 
 
 def draw_samples(axes: Axes, epochs: Sequence[Epoch], classes: Sequence[str], *, copies: bool = False) -> None:
-    """Draw the samples of each class epoch by epoch into ``axes``, a line a class; ``copies``: these alone."""
+    """Draw the samples of each class epoch by epoch into ``axes``, a line a class; ``copies``: these alone, dotted."""
     numbers = np.arange(1, len(epochs) + 1)
     for label, name in enumerate(classes):
         taken = [(epoch.copies if copies else epoch.drawn).get(name, np.nan) for epoch in epochs]
         marker = "o" if len(epochs) <= 20 else ""
         shown = style.shorten(plain(name), NAME_LETTERS)
-        axes.plot(numbers, taken, color=style.class_colour(label), label=shown, marker=marker, markersize=3.5)
+        colour, dashes = style.class_colour(label), ":" if copies else "-"
+        axes.plot(numbers, taken, color=colour, linestyle=dashes, label=shown, marker=marker, markersize=3.5)
     axes.set_ylim(bottom=0)
     axes.grid(True, axis="y")
 
 
-def _epoch_axis(axes: Axes, epochs: int) -> None:
+def epoch_axis(axes: Axes, epochs: int) -> None:
+    """Number the epochs from 1 below the axes."""
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlim(0.6, epochs + 0.4)

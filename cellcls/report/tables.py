@@ -44,11 +44,16 @@ def _claim(claim: Claim, rehearsal: bool) -> Row:
     judged = claim.held is not None and not rehearsal
     return {
         "figure": f"{starred(claim.evaluation)}, {plain(claim.metric)}",
-        "claimed": claim.claim.replace("+-", "±"),
+        "claimed": claimed(claim),
         "measured": decimal(claim.measured),
         "verdict": (HELD if claim.held else NOT_HELD) if judged else NOT_JUDGED,
         "place": claim.place or NOTHING,
     }
+
+
+def claimed(claim: Claim) -> str:
+    """Return the claimed figure as ``0.9739 ± 0.01``."""
+    return claim.claim.replace("+-", "±")
 
 
 def per_class(evaluation: Evaluation) -> list[Row]:

@@ -11,7 +11,7 @@ from support.runs import write_small_run
 
 from cellcls.errors import DataError, MissingInputError, UsageError
 from cellcls.ops.paired import Paired
-from cellcls.report import compare_tables
+from cellcls.report import compare_figures, compare_tables
 from cellcls.report.compare import to_data
 from cellcls.report.compare_page import page, write_comparison
 from cellcls.report.compare_read import read_comparison
@@ -117,6 +117,47 @@ def test_corrupted_images_are_paired_by_condition_and_image(tmp_path: Path):
     assert found["shifted"].against.differences == (-1, 0, 0)
     assert found["shifted"].p == 1
     assert "in another way" in found["fewer"].unpaired
+
+
+def _claim(evaluation: str, metric: str, measured: float, *, held: bool) -> dict[str, Any]:
+    band = {"claim": "0.9 +- 0.02", "measured": measured, "held": held}
+    return {"place": "table 1", "evaluation": evaluation, "metric": metric, **band}
+
+
+def test_training_figures_stand_beside_what_was_claimed(parent: Path):
+    claims = [_claim("val", "loss", 0.4, held=False), _claim("test", "accuracy", 0.9, held=True)]
+    claims.append(_claim("train_running", "accuracy", 0.8, held=False))
+    write_small_run(parent / "lion", {"test": FAIR, "val": FAIR}, claims=claims)
+    rows = {row["run"]: row for row in compare_tables.training(read_comparison([parent]))}
+    assert rows["lion"] == {
+        "run": "lion",
+        "train running loss": "0.3000",
+        "train running accuracy": "0.8000 ✗",
+        "train running accuracy, claimed": "0.9 ± 0.02",
+        "val loss": "0.4000 ✗",
+        "val loss, claimed": "0.9 ± 0.02",
+        "val accuracy": "0.9000",
+        "test accuracy": "0.9000 ✓",
+        "test accuracy, claimed": "0.9 ± 0.02",
+    }
+    assert (rows["good"]["val loss"], rows["good"]["val loss, claimed"]) == ("0.4000", "–")
+    assert list(rows) == ["good", "fair", "lion", "poor"]
+    html = render(page(read_comparison([parent]), {}))
+    assert '<span class="pill bad">0.4000 ✗</span>' in html
+
+
+def test_a_rehearsal_has_no_marks(tmp_path: Path):
+    write_small_run(tmp_path / "one", {"val": FAIR}, rehearsal=True, claims=[_claim("val", "loss", 0.4, held=False)])
+    assert compare_tables.training(read_comparison([tmp_path / "one"]))[0]["val loss"] == "0.4000"
+
+
+def test_runs_that_drew_alike_share_a_panel(parent: Path):
+    assert compare_figures.drawings(read_comparison([parent])) == {}
+    for name in ("offline", "generator"):
+        write_small_run(parent / name, {"test": FAIR, "val": FAIR}, copies=20)
+    found = compare_figures.drawings(read_comparison([parent]))
+    assert list(found) == ["good, fair, poor", "generator, offline"]
+    assert "draws.png" in compare_figures.draw(read_comparison([parent]))
 
 
 def test_views_of_the_same_images_are_paired(parent: Path):
@@ -229,7 +270,8 @@ def test_everything_is_written_and_redrawn_alike(parent: Path, tmp_path: Path):
     for one in ("good", "fair", "poor"):
         (parent / one / "data.json").write_text((parent / "raw" / "data.json").read_text())
     written = write_comparison(read_comparison([parent]), parent)
-    names = {"comparison.html", "comparison.json", "comparison.png", "intervals.png", "curves.png", "classes.png"}
+    names = {"comparison.html", "comparison.json"}
+    names |= {f"{name}.png" for name in ("comparison", "intervals", "training", "curves", "classes")}
     files = {path.name: path.read_bytes() for path in parent.iterdir() if path.is_file()}
     assert files.keys() == names
     assert written == parent / "comparison.html"

@@ -27,10 +27,12 @@ def write_small_run(
     evaluate: list[dict[str, Any]] | None = None,
     counts: dict[str, Any] | None = None,
     select: float = 0.5,
+    claims: list[dict[str, Any]] | None = None,
+    copies: int = 0,
 ) -> Path:
     """Write a run of two classes. ``right``: of each evaluation, 1 for an image named right and 0 for one that was not,
     or a list of them for each condition; images are numbered from ``first``. ``select``: ``val.accuracy`` of its best
-    epoch."""
+    epoch. ``copies``: drawn of each class in each epoch, beside its 20 images."""
     folder.mkdir(parents=True)
     name = name or folder.name
     evaluations = {}
@@ -61,10 +63,12 @@ def write_small_run(
         "parameters": 1000,
         "train_running": {"accuracy": 0.8, "loss": 0.3},
         "evaluations": evaluations,
+        "claims": claims or [],
     }
     (folder / "metrics.json").write_text(json.dumps(metrics))
     (folder / "data.json").write_text(json.dumps({"hash": data, "classes": CLASSES, "n": 50, "counts": counts or {}}))
-    epoch = {"stage": 0, "stage_name": "1", "seconds": 1.5}
+    drawn = {"drawn": dict.fromkeys(CLASSES, 20 + copies), "copies": dict.fromkeys(CLASSES, copies)}
+    epoch = {"stage": 0, "stage_name": "1", "seconds": 1.5, "train.loss": 0.9} | drawn
     lines = [
         epoch | {"epoch": number, "best": value == select, "val.accuracy": value, "val.loss": 1 - value}
         for number, value in enumerate((select - 0.1, select, select - 0.2))
