@@ -31,7 +31,7 @@ class Predictions:
     probabilities: NDArray[np.float32]
     loss: NDArray[np.float32]
     seconds_per_image: float
-    """The network's own: without reading, resizing and corrupting the image."""
+    """The network's own, the median over batches: without reading, resizing and corrupting the image."""
     views: dict[str, NDArray[np.int64]]
     """The likeliest class (n,) by each view alone."""
 
@@ -67,13 +67,13 @@ def predict(
     seen = view_functions(views)
     own = np.arange(len(indices))[machine.rank :: machine.processes]
     labels = images.source.labels[indices]
-    seconds = 0.0
+    seconds: list[float] = []
     rows = []
     for part in _portions(own):
         batch = images.take(indices[part])
         started = machine.now()
         rows.append(_batch(network, batch, labels[part], machine, loss, seen))
-        seconds += machine.now() - started
+        seconds.append((machine.now() - started) / len(part))
     share = (own, *(np.concatenate(column) for column in zip(*rows, strict=True))) if rows else None
     shares = [one for one in machine.gathered(share) if one is not None]
     if not shares:
@@ -85,7 +85,7 @@ def predict(
         label=labels,
         probabilities=probabilities,
         loss=losses,
-        seconds_per_image=seconds / max(len(own), 1),
+        seconds_per_image=float(np.median(seconds)) if seconds else 0.0,
         views={name: by_view[:, number] for number, name in enumerate(seen)},
     )
 

@@ -123,7 +123,7 @@ def _column(axes: Axes, heading: str, cells: Sequence[str], left: float) -> None
 # --- curves -----------------------------------------------------------------------------------------------------
 
 
-_CURVES = {"val.accuracy": "val accuracy", "val.loss": "val loss", "train.loss": "train loss"}
+_CURVES = {"val.accuracy": "val accuracy", "val.loss": "val loss", "train.loss": "train loss, running"}
 """Figures of an epoch that are drawn, a panel each."""
 
 
@@ -190,13 +190,11 @@ def drawings(comparison: Comparison) -> Mapping[str, RunRecord]:
 
 
 def draws(ways: Mapping[str, RunRecord]) -> Figure:
-    """Draw the samples of each class epoch by epoch, a panel a way of drawing; dotted: the copies among them."""
+    """Draw the samples of each class epoch by epoch, a panel a way of drawing; the pale parts are copies."""
     figure, panels = style.new_panels(1.1 + 1.8 * len(ways), len(ways))
     for axes, (name, record) in zip(panels, ways.items(), strict=True):
-        figures.draw_samples(axes, record.history, record.classes)
-        figures.draw_samples(axes, record.history, record.classes, copies=True)
+        figures.stack_draws(axes, record.history, record.classes)
         axes.set_title(style.shorten(name, 60), fontsize=9)
-        axes.set_ylabel("samples")
     top = max(axes.get_ylim()[1] for axes in panels)
     for axes in panels:
         axes.set_ylim(0, top)

@@ -21,11 +21,11 @@ _TONES: dict[str, Literal["good", "bad"]] = {tables.HELD: "good", tables.NOT_HEL
 _CAPTIONS = {
     "intervals.png": "Accuracy of each run with its 95% interval. Blue: the best, and all that may be as good by "
     "chance alone. Grey: clearly apart from the best.",
+    "classes.png": "Images of each class before cleaning and after it. Runs with the same counts share a bar.",
     "curves.png": "Accuracy and loss on the validation images after each epoch, one pass over the training images, and "
     "the mean loss while training in it.",
-    "draws.png": "Samples of each class that the steps of each epoch took; dotted: the copies among them. Runs that "
-    "drew alike share a panel. Level lines: every epoch drew the classes alike.",
-    "classes.png": "Images of each class before cleaning and after it. Runs with the same counts share a bar.",
+    "draws.png": "Samples of each class that the steps of each epoch took, stacked; the pale parts are copies. Runs "
+    "that drew alike share a panel. Level edges: every epoch drew the classes alike.",
 }
 
 

@@ -83,27 +83,29 @@ def expanded(epochs: Sequence[Epoch]) -> bool:
 
 
 def draws(epochs: Sequence[Epoch], classes: Sequence[str]) -> Figure:
-    """Draw how many samples of each class the steps of each epoch took; below, how many of them were copies."""
-    figure, panels = style.new_panels(4.6, 2)
-    for axes, copies, name in zip(panels, (False, True), ("samples", "copies among them"), strict=True):
-        draw_samples(axes, epochs, classes, copies=copies)
-        axes.set_ylabel(name)
-        _mark_stages(axes, epochs)
-    epoch_axis(panels[1], len(epochs))
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=4, fontsize=8)
+    """Draw how many samples of each class the steps of each epoch took, and how many of them were copies."""
+    figure, axes = style.new_figure(3.6)
+    stack_draws(axes, epochs, classes)
+    _mark_stages(axes, epochs)
+    epoch_axis(axes, len(epochs))
+    figure.legend(loc="outside lower center", ncols=4, fontsize=8)
     return figure
 
 
-def draw_samples(axes: Axes, epochs: Sequence[Epoch], classes: Sequence[str], *, copies: bool = False) -> None:
-    """Draw the samples of each class epoch by epoch into ``axes``, a line a class; ``copies``: these alone, dotted."""
-    numbers = np.arange(1, len(epochs) + 1)
+def stack_draws(axes: Axes, epochs: Sequence[Epoch], classes: Sequence[str]) -> None:
+    """Stack the samples of each class in ``axes``, epoch by epoch; the upper, pale part of a class are its copies."""
+    edges = np.arange(len(epochs) + 1) + 0.5
+    bottom = np.zeros(len(epochs))
     for label, name in enumerate(classes):
-        taken = [(epoch.copies if copies else epoch.drawn).get(name, np.nan) for epoch in epochs]
-        marker = "o" if len(epochs) <= 20 else ""
-        shown = style.shorten(plain(name), NAME_LETTERS)
-        colour, dashes = style.class_colour(label), ":" if copies else "-"
-        axes.plot(numbers, taken, color=colour, linestyle=dashes, label=shown, marker=marker, markersize=3.5)
-    axes.set_ylim(bottom=0)
+        drawn, copies = (
+            np.array([of.get(name, 0) for of in some], float)
+            for some in ([epoch.drawn for epoch in epochs], [epoch.copies for epoch in epochs])
+        )
+        shown, colour = style.shorten(plain(name), NAME_LETTERS), style.class_colour(label)
+        for part, ink, said in ((drawn - copies, colour, shown), (copies, style.pale(colour), None)):
+            axes.stairs(bottom + part, edges, baseline=bottom, fill=True, color=ink, label=said)
+            bottom = bottom + part
+    axes.set_ylabel("samples")
     axes.grid(True, axis="y")
 
 

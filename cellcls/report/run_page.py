@@ -148,8 +148,8 @@ _CAPTIONS = {
     "curves": "Loss (how wrong, lower is better) and accuracy (share named right) after each epoch, one pass over the "
     "training images. Where the training line goes on rising and the validation line does not, the network learns "
     "by heart. Dashed lines part the stages; the ring is the epoch whose weights were kept.",
-    "draws": "Samples of each class that the steps of each epoch took, the copies that [expand] makes included; below, "
-    "the copies alone. Level lines: every epoch drew the classes alike.",
+    "draws": "Samples of each class that the steps of each epoch took, stacked; the pale parts are the copies that "
+    "[expand] makes. Level edges: every epoch drew the classes alike.",
     "per_class": "Share of each class's images that was named right. The bar is the 95% interval: with few images it "
     "is wide. The dashed line is the mean over the classes.",
     "classes": "Images of each class: where they went, and how many the cleaning dropped. The number is what was kept.",

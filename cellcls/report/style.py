@@ -100,6 +100,11 @@ def class_colour(position: int) -> str:
     return CLASS_COLOURS[position % len(CLASS_COLOURS)]
 
 
+def pale(colour: str) -> str:
+    """Return a colour (``#RRGGBB``) half way to white."""
+    return "#" + "".join(f"{(int(colour[at : at + 2], 16) + 255) // 2:02X}" for at in (1, 3, 5))
+
+
 def shorten(text: str, letters: int) -> str:
     """Cut a text that would not fit."""
     return text if len(text) <= letters else f"{text[: letters - 1]}…"
