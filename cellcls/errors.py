@@ -139,8 +139,17 @@ class Problems:
             return
         if len(self.found) == 1:
             raise self.found[0]
-        told = CellclsError("\n".join(dict.fromkeys(map(str, self.found))))
+        told = CellclsError("\n".join(self._lines()))
         codes = [one.exit_code for one in self.found]
         order = (ExitCode.RECIPE, ExitCode.UNAVAILABLE, ExitCode.NO_INPUT, ExitCode.DATA)
         told.exit_code = next((code for code in order if code in codes), codes[0])  # type: ignore[misc]
         raise told
+
+    def _lines(self) -> Iterator[str]:
+        """Yield every error, and a hint that several have with the first of them only."""
+        said: set[str] = set()
+        for one in self.found:
+            new = [hint for hint in one.hints if hint not in said]
+            if new or one.message not in said:
+                yield str(CellclsError(one.message, *new))
+            said |= {one.message, *one.hints}

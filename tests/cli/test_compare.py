@@ -47,6 +47,15 @@ def test_several_runs_get_a_new_folder(cli, parent: Path, place: Path):
     assert (taken.code, "not overwritten" in taken.err) == (2, True)
 
 
+def test_corrupted_evaluations_are_compared(cli, place: Path):
+    listed = [{"name": "remote", "part": "test", "corrupt": "competition"}]
+    for name, marks in (("good", [[1] * 8] * 3), ("poor", [[0] * 7 + [1]] * 3)):
+        write_small_run(place / "runs" / name, {"remote": marks}, evaluate=listed)
+    answer = cli("compare", "runs", "--by", "remote.accuracy", "--json").json()
+    assert answer["runs"][1]["to_best"]["images"] == 8
+    assert "training, and what was claimed" in cli("compare", "runs").out
+
+
 def test_wrong_questions_are_answered(cli, parent: Path):
     assert cli("compare", "nowhere").code == 66
     assert cli("compare").code == 2

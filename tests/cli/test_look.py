@@ -91,6 +91,7 @@ def test_check_lists_all_missing_inputs(cli, place: Path):
     assert said.out == ""
     assert "`a.npz` is not there" in said.err
     assert "`b.npz` is not there" in said.err
+    assert said.err.count("--data PATH takes the folder") == 1
 
 
 @pytest.mark.parametrize("wrong", [("dataset.file=absent.npz", 66), ("dataset.flie=absent.npz", 78)])
