@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from cellcls.audit.subject import Subject
-from cellcls.ops.stain import stain_vectors
+from cellcls.ops.stain import stain_amounts, stain_vectors
 from cellcls.report import figures, style
 from cellcls.report.mosaic import mosaic
 from cellcls.report.numbers import plain
@@ -23,6 +23,8 @@ SAMPLES = 12
 """Cells shown of each class."""
 _AVERAGED = 200
 """Cells a mean is taken over, at most, evenly spread over the class."""
+_STAINED = 40
+"""Cells of each class the set's stains are estimated from, at most."""
 _CHANNELS = ("red", "green", "blue")
 _CHANNEL_COLOURS = (style.BAD, style.GOOD, style.TRAIN)
 
@@ -42,11 +44,22 @@ class Look:
     """Unit vectors of optical density in red, green and blue, the bluer stain first; empty where there is no stain."""
 
 
+@attrs.frozen(kw_only=True)
+class Stains:
+    """The stains of a whole set, as the settings of `cellcls-stain` take them."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    amounts: tuple[float, ...]
+    """How much of each an image typically holds at most."""
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Looks:
     """Looks of all classes, and pictures of them."""
 
     rows: tuple[Look, ...]
+    stains: Stains | None
+    """None: there is no stain."""
     samples: dict[str, NDArray[np.uint8]]
     """(n, H, W, 3) a few cells of each class."""
     means: dict[str, NDArray[np.uint8]]
@@ -55,7 +68,7 @@ class Looks:
 
 def look(subject: Subject, kept: NDArray[np.bool_]) -> Looks:
     """Look at the classes of a set; ``kept`` (N,): what is not dropped."""
-    rows, samples, means = [], {}, {}
+    rows, samples, means, stained = [], {}, {}, []
     for number, name in enumerate(subject.classes):
         own = np.flatnonzero((subject.labels == number) & kept)
         if not len(own):
@@ -63,13 +76,24 @@ def look(subject: Subject, kept: NDArray[np.bool_]) -> Looks:
         images = subject.source.read(_spread(own, _AVERAGED).astype(np.intp))
         samples[name] = images[_spread(np.arange(len(images)), SAMPLES)]
         means[name] = images.mean(axis=0).round().astype(np.uint8)
+        stained.append(images[_spread(np.arange(len(images)), _STAINED)])
         rows.append(_look(name, "", len(own), images))
         for part in ("train", "val", "test") if subject.source.parts is not None else ():
             inside = own[[subject.part(int(index)) == part for index in own]]
             if len(inside):
                 seen = subject.source.read(_spread(inside, _AVERAGED).astype(np.intp))
                 rows.append(_look(name, part, len(inside), seen))
-    return Looks(rows=tuple(rows), samples=samples, means=means)
+    return Looks(rows=tuple(rows), stains=_stains(stained), samples=samples, means=means)
+
+
+def _stains(classes: list[NDArray[np.uint8]]) -> Stains | None:
+    """Estimate the stains of the images of all classes (n, H, W, 3)."""
+    images = np.concatenate(classes) if classes else np.zeros((0, 1, 1, 3), np.uint8)
+    vectors = stain_vectors(images)
+    if not len(vectors):
+        return None
+    amounts = stain_amounts(images, vectors).round(3).tolist()
+    return Stains(vectors=tuple(map(tuple, vectors.round(4).tolist())), amounts=tuple(amounts))
 
 
 def _spread(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:

@@ -131,6 +131,7 @@ def to_data(made: Audit) -> dict[str, Any]:
         "seconds": {name: round(value, 3) for name, value in made.seconds.items()},
         "findings": [_finding(subject, one) for one in made.findings],
         "looks": [attrs.asdict(row) for row in made.looks.rows],
+        "stains": attrs.asdict(made.looks.stains) if made.looks.stains else None,
         "against": beside.to_data(made.other, made.drift) if made.other and made.drift else None,
     }
 
