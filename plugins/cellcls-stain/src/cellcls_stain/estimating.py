@@ -57,7 +57,7 @@ def percentile(values: Tensor, inside: Tensor, share: float) -> Tensor:
     place = (share * last).clamp(min=0.0)
     below = ordered.gather(1, place.floor().long())
     above = ordered.gather(1, place.ceil().long())
-    between = torch.lerp(below, above, place - place.floor())
+    between = torch.lerp(below, above, (place - place.floor()).to(values))
     return torch.where(last < 0, 0, between)[:, 0]
 
 
