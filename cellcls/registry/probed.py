@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from importlib import metadata
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,6 +30,8 @@ def probed(told: Mapping[str, Any]) -> NoReturn:
     import numpy as np  # before the plugin, so that its seed can be told from a seed of the plugin's
 
     before = random.getstate(), str(np.random.get_state())  # noqa: NPY002
+    torch_start = _TorchStart()
+    sys.meta_path.insert(0, torch_start)
     started = time.perf_counter()
     try:
         failure = _unmet(told["requires"])
@@ -39,7 +43,7 @@ def probed(told: Mapping[str, Any]) -> NoReturn:
         failure = f"import failed: {brief(error)}"
     seconds = time.perf_counter() - started
     after = random.getstate(), str(np.random.get_state())  # noqa: NPY002
-    warnings = [*_slow(seconds), *_wrote(told["stdout"]), *_seeded(before, after), *_littered()]
+    warnings = [*_slow(seconds), *_wrote(told["stdout"]), *_seeded(before, after), *torch_start.changed(), *_littered()]
     failure = failure or _never_ends()
     warnings += [f"leaves a thread running: {thread.name}" for thread in _threads()]
     answer = Path(told["answer"])
@@ -79,9 +83,32 @@ def _seeded(before: tuple[object, object], after: tuple[object, object]) -> Iter
     for module, one, other in zip(("random", "numpy"), before, after, strict=True):
         if one != other:
             yield f"changes the global seed of {module} when it is imported"
-    torch = sys.modules.get("torch")
-    if torch is not None and not bool((torch.get_rng_state() == torch.Generator().get_state()).all()):
-        yield "changes the global seed of torch when it is imported"
+
+
+class _TorchStart:
+    """Notes torch's global seed as soon as torch is imported, by whomever: it starts with a random one."""
+
+    seed: int | None = None
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """Find torch as it would be found without this."""
+        if name != "torch":
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def noting(module: Any) -> None:
+                execute(module)
+                self.seed = module.initial_seed()
+
+            vars(spec.loader)["exec_module"] = noting
+        return spec
+
+    def changed(self) -> Iterator[str]:
+        if self.seed not in (None, sys.modules["torch"].initial_seed() if "torch" in sys.modules else None):
+            yield "changes the global seed of torch when it is imported"
 
 
 def _littered() -> Iterator[str]:

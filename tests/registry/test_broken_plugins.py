@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -79,6 +80,7 @@ FURTHER = {
         "leaves a thread running",
     ),
     "heavy_import": Sort(works("heavy", "import torch"), False, "imports torch at its top, which costs every command"),
+    "seeds_torch": Sort(works("seeds_torch", "import torch; torch.manual_seed(0)"), False, "global seed of torch when"),
     "exits_hard": Sort("import os; os._exit(0)", True, "ended the process (exit status 0)"),
     "interrupts": Sort("raise KeyboardInterrupt", True, "import failed: KeyboardInterrupt"),
 }
@@ -96,7 +98,8 @@ def put(site: Path, name: str, sort: Sort, version: str = "1.0") -> None:
 
 
 def cellcls(site: Path, *args: str, cwd: Path, cache: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(site), "CELLCLS_CACHE": str(cache), **more}
+    path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "CELLCLS_CACHE": str(cache), **more}
     command = [sys.executable, "-m", "cellcls", *args]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
 
@@ -137,6 +140,18 @@ def test_a_broken_plugin_is_named_with_its_reason(name: str, plugins: Mapping[st
         assert found["failure"] is None
         assert any(sort.said in one for one in found["warnings"]), found["warnings"]
         assert len(found["offers"]) == 1
+
+
+HEAVY = (r"takes \d+\.\d s to import, at every command", r"imports torch at its top, which costs .* [\d,]+ ms: import it .*")
+
+
+def test_a_heavy_plugin_is_accused_of_nothing_else(plugins: Mapping[str, Any]) -> None:
+    """Not of a seed: torch starts with a random one. Its own time may be below what counts as slow."""
+    *slow, heavy = plugins["heavy_import"]["warnings"]
+    assert all(re.fullmatch(HEAVY[0], one) for one in slow), slow
+    assert len(slow) <= 1
+    assert re.fullmatch(HEAVY[1], heavy)
+    assert int(re.findall(r"([\d,]+) ms", heavy)[0].replace(",", "")) > 50
 
 
 def test_the_rest_works(plugins: Mapping[str, Any]) -> None:
