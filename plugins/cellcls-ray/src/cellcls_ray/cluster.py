@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import socket
+import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,12 @@ def execute(
         task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(_run)
         waiting = {task.remote(str(run.resolve())): run for run in runs}
         while waiting:
-            done, _ = ray.wait(list(waiting), timeout=_LOOK_EVERY)
+            done, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0)
             for one in done:
                 run = waiting.pop(one)
                 yield run, _code(one)
+            if not done:
+                time.sleep(_LOOK_EVERY)  # here, as Ray swallows the exception of a signal's handler
     finally:
         for one in waiting:
             ray.cancel(one)
@@ -72,12 +75,17 @@ def _run(path: str) -> int:
     """Execute one run on whatever node this is; a cancelled task (KeyboardInterrupt) lets the run save its state."""
     child = start(Path(path))
     try:
-        return child.wait()
+        return _waited(child)
     except KeyboardInterrupt:
         child.terminate()
-        with contextlib.suppress(KeyboardInterrupt):
-            return child.wait()
-        return _FAILED
+        return _waited(child)
+
+
+def _waited(child: subprocess.Popen[bytes]) -> int:
+    """Return a child's exit code, by looking again and again: Ray's cancelling interrupts no longer wait."""
+    while child.poll() is None:
+        time.sleep(_LOOK_EVERY)
+    return child.returncode
 
 
 def _code(task: Any) -> int:
