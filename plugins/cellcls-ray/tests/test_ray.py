@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
-import time
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -59,32 +57,6 @@ def test_variants_run_on_a_cluster_of_two_workers(tmp_path: Path):
     assert done.returncode == alone.returncode == 75, done.stderr
     assert "two-wrong: ended with 75" in done.stderr
     assert "the loss became" in done.stderr
-
-
-def test_stopped_runs_save_and_go_on(tmp_path: Path):
-    recipe = RECIPE[: RECIPE.index("[variants.wrong]")]
-    (tmp_path / "two.toml").write_text(recipe.replace("epochs = 1", "epochs = 50000"))
-    command = [sys.executable, "-m", "cellcls", "run", "two.toml", "--out", "out", "--launcher", "ray:workers=2"]
-    child = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    histories = [tmp_path / "out" / name / "history.jsonl" for name in ("two-a", "two-b")]
-    try:
-        until = time.monotonic() + 120
-        while not all(path.is_file() and path.stat().st_size for path in histories) and time.monotonic() < until:
-            time.sleep(0.1)
-        child.send_signal(signal.SIGINT)
-        _, said = child.communicate(timeout=100)
-    finally:
-        child.kill()
-    assert child.returncode == 130, said
-    assert "cellcls run --resume out --launcher ray" in said
-    assert "Traceback" not in said
-    for path in histories:
-        assert (path.parent / "state/state.safetensors").is_file()
-        done = len(path.read_text().splitlines())
-        kept = path.with_name("recipe.toml")  # so that the rest is quick
-        kept.write_text(kept.read_text().replace("epochs = 50000", f"epochs = {done + 1}"))
-    assert cellcls(tmp_path, "run", "--resume", "out").returncode == 0
-    assert all(json.loads(path.read_text().splitlines()[-1])["epoch"] > 0 for path in histories)
 
 
 def test_a_cluster_that_is_not_there_is_one_message(tmp_path: Path):
