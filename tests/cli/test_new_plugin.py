@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,7 @@ from support.environments import install, new_environment
 from cellcls.api import KINDS
 from cellcls.cli.new_plugin import LICENCES, TEMPLATE, answers_for, render
 
+REPOSITORY = Path(__file__).parents[2]
 ALL = [part for kind in KINDS for part in ("--kind", kind)]
 
 
@@ -60,7 +62,41 @@ def test_copier_gives_the_same(licence: str, tmp_path: Path) -> None:
     answers = answers_for("cellcls-two-words", ["head", "dataset"], licence=licence, author="Ada")
     given = {name: answers[name] for name in ("name", "kinds", "licence", "author", "version")}
     copier.run_copy(str(TEMPLATE.parent), tmp_path / "copied", data=given, defaults=True, quiet=True, vcs_ref=None)
-    assert files(tmp_path / "copied") == {path.as_posix(): text for path, text in render(answers)}
+    copied = files(tmp_path / "copied")
+    assert "name: cellcls-two-words" in copied.pop(".copier-answers.yml")
+    assert copied == {path.as_posix(): text for path, text in render(answers)}
+
+
+def test_copier_updates_from_the_repository(tmp_path: Path) -> None:
+    """Made from one version of the repository, changed by its author, brought to the next version."""
+    copier = pytest.importorskip("copier", reason="copier is a dev dependency")
+    template, plugin = tmp_path / "cellcls", tmp_path / "cellcls-gem"
+    inside = TEMPLATE.parent.relative_to(REPOSITORY)
+    shutil.copytree(TEMPLATE.parent, template / inside)
+    shutil.copy(REPOSITORY / "copier.yml", template)
+    commit(template, "v0.1.0")
+    data = {"name": "cellcls-gem", "kinds": ["head"]}
+    copier.run_copy(str(template), plugin, data=data, defaults=True, quiet=True)
+    own = plugin / "src" / "cellcls_gem" / "head.py"
+    own.write_text(own.read_text() + "\n# mine\n")
+    commit(plugin)
+    readme = template / inside / "package" / "README.md.jinja"
+    readme.write_text(readme.read_text() + "\nNew in the template.\n")
+    commit(template, "v0.2.0")
+    copier.run_update(str(plugin), defaults=True, quiet=True, overwrite=True)
+    assert (plugin / "README.md").read_text().endswith("New in the template.\n")
+    assert own.read_text().endswith("# mine\n")
+    assert "_commit: v0.2.0" in (plugin / ".copier-answers.yml").read_text()
+
+
+def commit(folder: Path, tag: str | None = None) -> None:
+    """Commit all of a folder to a git repository of its own."""
+    who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "commit.gpgsign=false"]
+    run("git", "init", "--quiet", cwd=folder)
+    run("git", "add", "--all", cwd=folder)
+    run("git", *who, "commit", "--quiet", "--message", "All of it", cwd=folder)
+    if tag:
+        run("git", "tag", tag, cwd=folder)
 
 
 @pytest.mark.parametrize(
