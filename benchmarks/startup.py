@@ -3,8 +3,8 @@
     python benchmarks/startup.py [REPEATS]
 
 Prints the median, quickest and slowest of 20 calls of each command beside its limit, with every installed plugin, and
-fails where torch gets imported. Ends with 1 when a median passes its limit. On a machine that does other things the time
-on the processor, printed too, says more.
+fails where torch gets imported. Ends with 1 when a median passes its limit. On a machine that does other things the
+time on the processor, printed too, says more.
 """
 
 from __future__ import annotations
