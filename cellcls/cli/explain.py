@@ -66,32 +66,32 @@ def explain(
     }
     table("heat maps", [heat])
     if found.comparison is not None:
-        _tell(found.comparison.record(), answer["depths_picture"])
+        _tell(found.comparison.record(), answer["compared_picture"], answer["depths_picture"])
 
 
 def _draw(found: Any, target: Path) -> dict[str, Any]:
     """Write the pictures; return the answer for scripts."""
-    from cellcls.report.draw import depths_picture, heat_map_picture
-    from cellcls.report.pictures import Pictures
+    from cellcls.report.draw import depths_picture, heat_map_picture, pairs_picture
+    from cellcls.report.pictures import Pictures, map_pairs
     from cellcls.report.read import depths_of
 
     comparison = found.comparison
-    shown = [found.maps] if comparison is None else list(comparison.last)
-    targets = [target] if comparison is None else [_beside(target, name) for name in comparison.names]
-    depths = _beside(target, "depths")
-    for path in (*targets, *([] if comparison is None else [depths])):
+    made = {target: heat_map_picture(Pictures(**found.maps.pictures()), found.classes)}
+    answer = {"picture": str(target), **found.figures}
+    if comparison is not None:
+        record = comparison.record()
+        compared, depths = _beside(target, "compared"), _beside(target, "depths")
+        made[compared] = pairs_picture(depths_of(record), map_pairs(comparison.arrays()), found.classes)
+        made[depths] = depths_picture(depths_of(record))
+        answer |= {"compared_picture": str(compared), "depths_picture": str(depths), "comparison": record}
+    for path in made:
         refuse_taken(path)
-    for path, maps in zip(targets, shown, strict=True):
-        write_bytes(path, heat_map_picture(Pictures(**maps.pictures()), found.classes))
-    answer = {"picture": str(targets[0]), **found.figures}
-    if comparison is None:
-        return answer
-    write_bytes(depths, depths_picture(depths_of(comparison.record())))
-    pictures = {"pictures": [str(path) for path in targets], "depths_picture": str(depths)}
-    return answer | pictures | {"comparison": comparison.record()}
+    for path, png in made.items():
+        write_bytes(path, png)
+    return answer
 
 
-def _tell(record: dict[str, Any], picture: str) -> None:
+def _tell(record: dict[str, Any], maps: str, depths: str) -> None:
     first, second = record["names"]
     rows = [
         {
@@ -99,18 +99,26 @@ def _tell(record: dict[str, Any], picture: str) -> None:
             "parameters before it": f"{one['frozen_share']:.1%}",
             "similarity": f"{one['similarity']:.2f}",
             f"heat on the cell, {first}": f"{one['heat_inside'][0]:.1%}",
-            f"{second}": f"{one['heat_inside'][1]:.1%}",
+            f"heat on the cell, {second}": f"{one['heat_inside'][1]:.1%}",
         }
         for one in record["depths"]
     ]
-    table(f"{first} and {second}, depth by depth; picture: {picture}", rows)
-    if record["advised"]:
-        print(
-            f"advice: freeze what comes before {record['advised']} ({record['frozen_share']:.1%} of the parameters): "
-            f"there the maps fall below a correlation of {record['same_above']:g}"
-        )
-    else:
-        print(f"advice: freeze the whole backbone: nowhere do the maps fall below {record['same_above']:g}")
+    table(f"{first} and {second}, depth by depth", rows)
+    print(f"pictures: {maps}, {depths}")
+    print(_advice(record))
+
+
+def _advice(record: dict[str, Any]) -> str:
+    threshold = f"a correlation of {record['same_above']:g}"
+    if not record["advised"]:
+        return f"advice: freeze = {record['freeze']}, as the maps nowhere fall below {threshold}"
+    advice = (
+        f"advice: freeze = {record['freeze']} ({record['frozen_share']:.1%} of the parameters): the maps fall below "
+        f"{threshold} at {record['advised']}"
+    )
+    if record["lasting"] == record["advised"]:
+        return f"{advice} and stay below"
+    return f"{advice}, and for good only at {record['lasting'] or 'no layer'}: the first may be noise"
 
 
 def _beside(target: Path, name: str) -> Path:

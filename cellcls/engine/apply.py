@@ -10,16 +10,16 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcls.api import Explainer, Source
-from cellcls.engine.data import Indices, prepare
-from cellcls.engine.depth import Comparison, compare_depths
+from cellcls.api import Explainer, Source, changed
+from cellcls.engine.data import Indices, open_source, prepare
+from cellcls.engine.depth import Comparison, Subject, compare_depths
 from cellcls.engine.device import Machine
 from cellcls.engine.device import machine as resolve_machine
 from cellcls.engine.evaluate import predict
 from cellcls.engine.explain import HeatMaps, heat_figures, heat_maps, masks, spread
 from cellcls.engine.images import Images
 from cellcls.engine.measure import measure
-from cellcls.engine.network import Network, NetworkConfig, Trained, load_network
+from cellcls.engine.network import NetworkConfig, Trained, load_network
 from cellcls.errors import DataError, MissingInputError, UsageError
 from cellcls.ops import npz
 from cellcls.ops.decode import EXTENSIONS, decode, fit
@@ -28,7 +28,7 @@ from cellcls.ops.hashing import source_hashes
 from cellcls.recipe import PARTS, Evaluation, Recipe, load
 from cellcls.registry import Registry
 from cellcls.run.folder import RunFolder, read_json
-from cellcls.run.inputs import find_inputs, open_given, recognised
+from cellcls.run.inputs import Inputs, find_inputs, open_given, recognised
 from cellcls.run.options import Options
 
 
@@ -113,32 +113,61 @@ def explain_on(
         raise UsageError(f"no explainer is called `{use}`", f"there are: {', '.join(registry.names('explainer'))}")
     explainer = cast("Explainer", cast("Any", cls)(images=images, depths=depths))
     opened = _open(run, data, registry, options, None) if data else _own(run, registry, options)
-    chosen = spread(opened.images.source.labels, opened.indices, images)
-    maps = heat_maps(explainer, opened.trained.network, opened.images, chosen)
-    pair = _pair(run, other, opened, registry)
-    names, networks = pair if pair else (("", ""), None)
+    network, source = opened.trained.network, opened.images.source
+    chosen = spread(source.labels, opened.indices, images)
+    maps = heat_maps(explainer, network, opened.images, chosen)
+    pair = _stages(run, opened, registry) if other is None else _runs(run, other, opened, data, registry, options)
     return Explained(
         maps=maps,
         classes=opened.trained.config.classes,
-        figures=heat_figures(maps, masks(opened.images.source, maps)),
-        comparison=compare_depths(explainer, networks, names, opened.images, chosen) if networks else None,
+        figures=heat_figures(maps.maps, masks(opened.images, chosen)),
+        comparison=compare_depths(explainer, pair, chosen) if pair else None,
     )
 
 
-def _pair(
-    run: Path, other: Path | None, opened: _Opened, registry: Registry
-) -> tuple[tuple[str, str], tuple[Network, Network]] | None:
-    """Return the two networks to compare and their names, or None."""
-    if other is not None:
-        second = load_network(other, registry)
-        if second.config.classes != opened.trained.config.classes:
-            raise DataError(f"{other}: its classes are not those of {run}", "compare runs on the same classes")
-        return (run.stem, other.stem), (opened.trained.network, second.network.to(opened.machine.device))
+def _stages(run: Path, opened: _Opened, registry: Registry) -> tuple[Subject, Subject] | None:
+    """Return the networks at the ends of a run's first and last stage, None where it has one only."""
     files = sorted((run / "stages").glob("*.safetensors"), key=lambda file: int(file.stem.partition("-")[0]))
     if len(files) < 2:
         return None
-    first, last = (load_network(file, registry).network.to(opened.machine.device) for file in (files[0], files[-1]))
-    return (files[0].stem, files[-1].stem), (first, last)
+
+    def subject(file: Path) -> Subject:
+        network = load_network(file, registry).network.to(opened.machine.device)
+        return Subject(name=file.stem, network=network, images=opened.images)
+
+    return subject(files[0]), subject(files[-1])
+
+
+def _runs(
+    run: Path, other: Path, opened: _Opened, data: Path | None, registry: Registry, options: Options
+) -> tuple[Subject, Subject]:
+    """Return two runs, each with the images that ``opened`` has at its own size."""
+    trained, machine = _trained(other, registry, options)
+    if trained.config.classes != opened.trained.config.classes:
+        raise DataError(f"{other}: its classes are not those of {run}", "compare runs on the same classes")
+    if data:
+        images = _open(other, data, registry, options, None).images
+    else:
+        source = open_source(_own_inputs(run, registry, options, size_of=trained))
+        images = _images(source, trained, machine)
+    first, second = told_apart(run, other)
+    return (
+        Subject(name=first, network=opened.trained.network, images=opened.images),
+        Subject(name=second, network=trained.network, images=images),
+    )
+
+
+def told_apart(first: Path, second: Path) -> tuple[str, str]:
+    """Return the shortest ends of two paths that differ (``a/run`` and ``b/run``), each with one name at least."""
+    one, other = map(_parts, (first, second))
+    lengths = range(1, max(len(one), len(other)) + 1)
+    length = next((length for length in lengths if one[-length:] != other[-length:]), 1)
+    return str(Path(*one[-length:])), str(Path(*other[-length:]))
+
+
+def _parts(path: Path) -> tuple[str, ...]:
+    whole = path.resolve()
+    return (*whole.parts[:-1], whole.stem if whole.is_file() else whole.name)
 
 
 @attrs.frozen(kw_only=True)
@@ -305,6 +334,15 @@ class _Matched(Source):
 
 def _own(run: Path, registry: Registry, options: Options) -> _Opened:
     """Open the run's own test part (val where there is none)."""
+    data = prepare(_own_inputs(run, registry, options))
+    trained, machine = _trained(run, registry, options)
+    part = "test" if len(data.parts["test"]) else "val"
+    images = _images(data.source, trained, machine)
+    return _Opened(trained=trained, machine=machine, images=images, indices=data.parts[part], part=part)
+
+
+def _own_inputs(run: Path, registry: Registry, options: Options, *, size_of: Trained | None = None) -> Inputs:
+    """Find what a run was made from; its images at the size that ``size_of`` takes, where that is given."""
     folder = RunFolder(run)
     if not folder.recipe.is_file():
         raise MissingInputError(
@@ -312,11 +350,9 @@ def _own(run: Path, registry: Registry, options: Options) -> _Opened:
         )
     kept = Options.from_data(read_json(folder.options)) if folder.options.exists() else Options()
     recipe: Recipe = load(folder.recipe, registry, rehearse=True)[0].recipe
-    data = prepare(find_inputs(recipe, folder.recipe, registry, attrs.evolve(kept, weights=options.weights)))
-    trained, machine = _trained(run, registry, options)
-    part = "test" if len(data.parts["test"]) else "val"
-    images = _images(data.source, trained, machine)
-    return _Opened(trained=trained, machine=machine, images=images, indices=data.parts[part], part=part)
+    if size_of is not None:
+        recipe = changed(recipe, input=size_of.config.input)
+    return find_inputs(recipe, folder.recipe, registry, attrs.evolve(kept, weights=options.weights))
 
 
 def _seen(run: Path, source: Source, indices: Indices) -> NDArray[np.bool_] | None:

@@ -3,20 +3,47 @@ a backbone may therefore stay frozen (report, section 4.2 and figure 3; Selvaraj
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from cellcls.api import Explainer
 from cellcls.engine.data import Indices
-from cellcls.engine.explain import HeatMaps, heat_figures, heat_maps, masks
+from cellcls.engine.evaluate import pictures
+from cellcls.engine.explain import answers, heat, heat_figures, masks
 from cellcls.engine.images import Images
 from cellcls.engine.network import Network
-from cellcls.ops.freezing import Depth, frozen_modules
+from cellcls.ops.calls import noted_calls
 
+PICTURED_IMAGES = 8
+"""So many of the images are kept with their maps, for the figure."""
+PICTURED_DEPTHS = 5
+"""At so many depths, spread from the first to the last; the advised one joins them."""
 _FLAT = 1e-4  # norm of a map around its mean below which it says nothing
+
+
+@attrs.frozen(kw_only=True)
+class Subject:
+    """One of two networks to compare: its name, and the images at its own size."""
+
+    name: str
+    network: Network
+    images: Images
+
+
+@attrs.frozen(kw_only=True)
+class Block:
+    """What lies before a layer's block, the modules called since the layer before it returned."""
+
+    frozen_share: float
+    """Share of the backbone's parameters that are called before the block (0..1)."""
+    until: str | None
+    """The first module with weights from here on, for ``freeze = { until = ... }``; None: there is no more."""
 
 
 @attrs.frozen(kw_only=True)
@@ -25,11 +52,26 @@ class DepthFigures:
 
     layer: str
     frozen_share: float
-    """Share of the backbone's parameters before the layer."""
+    """Share of the backbone's parameters before the layer's block."""
+    until: str | None
+    """The first module with weights that is trained where all before the block is frozen."""
     similarity: float
     """Mean correlation of the two maps of an image, -1..1."""
     heat_inside: tuple[float, float]
     """Share of the heat that lies inside the cell, for each network."""
+
+
+@attrs.frozen(kw_only=True)
+class Pictured:
+    """Maps to look at, of ``images`` (n, S, S, 3) at ``layers`` (d,): ``maps`` (d, 2, n, S, S) in 0..1."""
+
+    images: NDArray[np.uint8]
+    index: Indices
+    label: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    """(2, n): what each network said."""
+    layers: tuple[str, ...]
+    maps: NDArray[np.float32]
 
 
 @attrs.frozen(kw_only=True)
@@ -40,24 +82,29 @@ class Comparison:
     depths: tuple[DepthFigures, ...]
     cell_area: float
     same_above: float
-    last: tuple[HeatMaps, HeatMaps]
-    """Both networks' maps at the deepest layer."""
+    pictured: Pictured
 
     @property
     def advised(self) -> DepthFigures | None:
-        """The first depth at which the maps part: all before it may stay frozen. None: they never do."""
-        return next((one for one in self.depths if one.similarity < self.same_above), None)
+        """The first depth at which the maps part: all before its block may stay frozen. None: they never do."""
+        return next((one for one in self.depths if self.parts(one)), None)
 
     @property
-    def frozen_share(self) -> float:
-        """Share of the backbone's parameters that the advised depth freezes."""
-        return self.advised.frozen_share if self.advised else 1.0
+    def lasting(self) -> DepthFigures | None:
+        """The first depth from which on the maps stay apart, however often they parted before. None: there is none."""
+        deeper_first = zip(self.depths[::-1], (None, *self.depths[:0:-1]), strict=True)
+        return next((deeper for one, deeper in deeper_first if not self.parts(one)), self.depths[0])
+
+    def parts(self, one: DepthFigures) -> bool:
+        """Tell whether the maps differ at a depth."""
+        return one.similarity < self.same_above
 
     def figures(self) -> dict[str, float]:
         """Return the figures that go into ``metrics.json``."""
         deepest = self.depths[-1]
         return {
-            "frozen_share": self.frozen_share,
+            "frozen_share": _share(self.advised),
+            "frozen_share_lasting": _share(self.lasting),
             "similarity_first": self.depths[0].similarity,
             "similarity_last": deepest.similarity,
             "heat_inside_before": deepest.heat_inside[0],
@@ -71,48 +118,104 @@ class Comparison:
             "names": list(self.names),
             "same_above": self.same_above,
             "advised": self.advised.layer if self.advised else None,
-            "frozen_share": self.frozen_share,
+            "frozen_share": _share(self.advised),
+            "freeze": _freeze(self.advised),
+            "lasting": self.lasting.layer if self.lasting else None,
+            "frozen_share_lasting": _share(self.lasting),
             "cell_area": self.cell_area,
             "depths": [attrs.asdict(one) for one in self.depths],
         }
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what ``explain/NAME.npz`` holds."""
+        return {**attrs.asdict(self.pictured, recurse=False), "layers": np.array(self.pictured.layers)}
 
-def compare_depths(
-    explainer: Explainer,
-    networks: tuple[Network, Network],
-    names: tuple[str, str],
-    images: Images,
-    indices: Indices,
-) -> Comparison:
-    """Compare two networks on ``indices``, at up to ``explainer.depths`` layers, evenly spread. Networks of different
-    architectures are compared at the same relative depths; layers and shares are then those of the first."""
-    count = min(explainer.depths, *(len(one.features.layers) for one in networks))
-    spaced = [_spaced(one.features.layers, count) for one in networks]
-    layers = spaced[0]
-    depth = networks[0].depth("the backbone")
-    both = [
-        tuple(
-            heat_maps(explainer, one, images, indices, layer=layer) for one, layer in zip(networks, pair, strict=True)
-        )
-        for pair in zip(*spaced, strict=True)
-    ]
-    inside = masks(images.source, both[0][0])
-    figures = [[heat_figures(one, inside) for one in pair] for pair in both]
+
+def _share(depth: DepthFigures | None) -> float:
+    return depth.frozen_share if depth else 1.0
+
+
+def _freeze(depth: DepthFigures | None) -> str:
+    """Return the advice as a recipe says it."""
+    if depth is None or depth.until is None:
+        return '"backbone"'
+    return f'{{ until = "{depth.until}" }}' if depth.frozen_share else '"none"'
+
+
+def compare_depths(explainer: Explainer, subjects: tuple[Subject, Subject], indices: Indices) -> Comparison:
+    """Compare two networks on ``indices``, at up to ``explainer.depths`` layers, evenly spread.
+
+    Both are asked for the heat of the class that the image was given: maps of two different answers would differ
+    whatever was trained. Networks of different architectures are compared at the same relative depths; layers and
+    shares are then those of the first.
+    """
+    depths: list[DepthFigures] = []
+    kept: dict[str, NDArray[np.float32]] = {}
+    parted = False
+    spread = _spaced(_layers(explainer, subjects)[0], PICTURED_DEPTHS)
+    inside = [masks(one.images, indices) for one in subjects]
+    for one, maps in _compared(explainer, subjects, indices, inside):
+        part_here = one.similarity < explainer.same_above
+        if one.layer in spread or (part_here and not parted):
+            kept[one.layer] = maps
+        parted |= part_here
+        depths.append(one)
     return Comparison(
-        names=names,
-        depths=tuple(
-            DepthFigures(
-                layer=layer,
-                frozen_share=share_before(depth, layer),
-                similarity=similarity(first.maps, second.maps),
-                heat_inside=(heat[0]["heat_inside"], heat[1]["heat_inside"]),
-            )
-            for layer, (first, second), heat in zip(layers, both, figures, strict=True)
-        ),
-        cell_area=figures[0][0]["cell_area"],
+        names=(subjects[0].name, subjects[1].name),
+        depths=tuple(depths),
+        cell_area=float(inside[0].mean()),
         same_above=explainer.same_above,
-        last=(both[-1][0], both[-1][1]),
+        pictured=_pictured(subjects, indices[:PICTURED_IMAGES], kept),
     )
+
+
+def _layers(explainer: Explainer, subjects: Sequence[Subject]) -> list[list[str]]:
+    """Return the layers to compare, those of each network."""
+    known = [one.network.features.layers for one in subjects]
+    count = min(explainer.depths, *map(len, known))
+    return [_spaced(layers, count) for layers in known]
+
+
+def _compared(
+    explainer: Explainer, subjects: Sequence[Subject], indices: Indices, inside: Sequence[NDArray[np.bool_]]
+) -> Iterator[tuple[DepthFigures, NDArray[np.float32]]]:
+    """Yield the figures of each depth, and both networks' maps (2, n, S, S) of the images that are pictured."""
+    classes = subjects[0].images.source.labels[indices]
+    blocks = blocks_of(subjects[0].network, subjects[0].images.size)
+    for pair in zip(*_layers(explainer, subjects), strict=True):
+        both = [
+            heat(explainer, one.network, one.images, indices, classes=classes, layer=layer)
+            for one, layer in zip(subjects, pair, strict=True)
+        ]
+        shares = [heat_figures(maps, where)["heat_inside"] for maps, where in zip(both, inside, strict=True)]
+        first, second = _of_one_size(*both)
+        figures = DepthFigures(
+            layer=pair[0],
+            similarity=similarity(first, second),
+            heat_inside=(shares[0], shares[1]),
+            **attrs.asdict(blocks[pair[0]]),
+        )
+        yield figures, np.stack([first[:PICTURED_IMAGES], second[:PICTURED_IMAGES]])
+
+
+def _pictured(subjects: Sequence[Subject], indices: Indices, maps: dict[str, NDArray[np.float32]]) -> Pictured:
+    images = subjects[0].images
+    return Pictured(
+        images=pictures(images, indices),
+        index=indices,
+        label=images.source.labels[indices],
+        predicted=np.stack([answers(one.network, one.images, indices)[0] for one in subjects]),
+        layers=tuple(maps),
+        maps=np.stack(list(maps.values())),
+    )
+
+
+def _of_one_size(first: NDArray[np.float32], second: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Stretch the second maps to the size of the first: networks may take images of different sizes."""
+    if first.shape == second.shape:
+        return [first, second]
+    stretched = functional.interpolate(torch.from_numpy(second)[:, None], size=first.shape[1:], mode="bilinear")
+    return [first, stretched[:, 0].numpy()]
 
 
 def similarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
@@ -127,17 +230,42 @@ def similarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> float
     return float(found.mean())
 
 
-def share_before(depth: Depth, layer: str) -> float:
-    """Return the share of the parameters in the modules called before a layer (0..1)."""
-    total = sum(depth.parameters.values())
-    names = layer.split(".")
-    for length in range(len(names), 0, -1):  # a layer without weights of its own counts as the block it is in
-        part = ".".join(names[:length])
-        if any(name == part or name.startswith(f"{part}.") for name in depth.weighted):
-            return sum(depth.parameters[name] for name in frozen_modules(depth, until=part)) / max(total, 1)
-    return 1.0
+def blocks_of(network: Network, size: int) -> dict[str, Block]:
+    """Return the block of each of the backbone's layers, found by running it once on ``size`` x ``size`` pixels.
+
+    A block ends where its layer returns and begins where the layer before it did, so that a layer without weights
+    (the ReLU behind a convolution) stands for the weights that made its map.
+    """
+    depth = network.depth("the backbone")
+    counts = [depth.parameters[name] for name in depth.weighted]
+    returned = _returned(network, size)
+    starts = [0, *(returned[layer] for layer in network.features.layers[:-1])]
+    return {
+        layer: Block(
+            frozen_share=sum(counts[:start]) / max(sum(counts), 1),
+            until=depth.weighted[start] if start < len(counts) else None,
+        )
+        for layer, start in zip(network.features.layers, starts, strict=True)
+    }
 
 
-def _spaced(layers: tuple[str, ...], count: int) -> list[str]:
+@torch.no_grad()
+def _returned(network: Network, size: int) -> dict[str, int]:
+    """Return how many of the modules with weights had been called when each module returned."""
+    within: dict[str, int] = {}
+    for count, name in enumerate(network.features.weighted, start=1):
+        parts = name.split(".")
+        within |= {".".join(parts[:length]): count for length in range(1, len(parts) + 1)}
+    backbone = network.backbone.eval()
+    example = torch.zeros(1, 3, size, size, device=network.mean.device)
+    returned: dict[str, int] = {}
+    reached = 0
+    for call in noted_calls(backbone, lambda: backbone(example)):
+        reached = max(reached, within.get(call.name, 0))
+        returned[call.name] = reached
+    return returned
+
+
+def _spaced(layers: Sequence[str], count: int) -> list[str]:
     positions = np.unique(np.linspace(0, len(layers) - 1, min(count, len(layers))).round().astype(int))
     return [layers[position] for position in positions]

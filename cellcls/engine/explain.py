@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
-from cellcls.api import Explainer, Source
+from cellcls.api import Explainer
 from cellcls.engine.data import Indices
 from cellcls.engine.evaluate import pictures
 from cellcls.engine.images import Images
@@ -61,22 +62,25 @@ def explain_run(session: Session, network: Network) -> dict[str, dict[str, float
             continue
         maps = heat_maps(explainer, network, session.images, chosen)
         save_arrays(session.job.folder.array("explain", name), maps.arrays())
-        figures[name] = heat_figures(maps, masks(session.data.source, maps))
+        figures[name] = heat_figures(maps.maps, masks(session.images, chosen))
     return figures
 
 
 def _compare_stages(session: Session, explainer: Explainer, name: str, chosen: Indices) -> dict[str, float]:
-    """Compare the networks at the ends of two stages; write their maps and the figures of every depth."""
-    from cellcls.engine.depth import compare_depths  # it builds on this module
+    """Compare the networks at the ends of two stages; write the figures of every depth and the maps of some."""
+    from cellcls.engine.depth import Subject, compare_depths  # it builds on this module
 
     assert explainer.compare is not None
     folder, recipe = session.job.folder, session.recipe
     stages = [recipe.stage_name(number) for number in range(len(recipe.stages))]
-    files = [folder.stage(stages.index(stage), stage) for stage in explainer.compare]
-    first, second = (load_network(file, session.job.registry).network.to(session.machine.device) for file in files)
-    found = compare_depths(explainer, (first, second), explainer.compare, session.images, chosen)
-    for stage, maps in zip(explainer.compare, found.last, strict=True):
-        save_arrays(folder.array("explain", f"{name}-{stage}"), maps.arrays())
+
+    def subject(stage: str) -> Subject:
+        trained = load_network(folder.stage(stages.index(stage), stage), session.job.registry)
+        return Subject(name=stage, network=trained.network.to(session.machine.device), images=session.images)
+
+    first, second = map(subject, explainer.compare)
+    found = compare_depths(explainer, (first, second), chosen)
+    save_arrays(folder.array("explain", name), found.arrays())
     write_json(folder.array("explain", name).with_suffix(".json"), found.record())
     return found.figures()
 
@@ -89,51 +93,71 @@ def spread(labels: NDArray[np.int64], indices: Indices, count: int) -> Indices:
     return np.array(turns[:count], dtype=np.int64)
 
 
-def heat_maps(
-    explainer: Explainer, network: Network, images: Images, indices: Indices, *, layer: str | None = None
-) -> HeatMaps:
-    """Return the maps of the predicted classes at a layer of the backbone (default: its last), stretched to the
-    image's size and each scaled to a maximum of 1."""
-    network.eval()
-    name = layer or network.features.layers[-1]
-    modules: dict[str, nn.Module] = dict(network.backbone.named_modules())
-    explain = explainer.build(network=network, layer=modules[name], grid=network.features.grid)
-    rows = []
-    for start in range(0, len(indices), BATCH):
-        batch = images.take(indices[start : start + BATCH])
-        with torch.no_grad():
-            probabilities = network(batch).float().softmax(1)
-        probability, predicted = probabilities.max(1)
-        made = explain(batch, predicted).detach().float()
-        stretched = functional.interpolate(made[:, None], size=batch.shape[-2:], mode="bilinear")[:, 0]
-        scaled = stretched / stretched.amax((1, 2), keepdim=True).clamp_min(1e-12)
-        rows.append((predicted.cpu().numpy(), probability.cpu().numpy(), scaled.cpu().numpy()))
-    predicted_all, probability_all, maps = (np.concatenate(column) for column in zip(*rows, strict=True))
+def heat_maps(explainer: Explainer, network: Network, images: Images, indices: Indices) -> HeatMaps:
+    """Return the maps of the predicted classes at the last layer of the backbone, as ``heat`` gives them."""
+    predicted, probability = answers(network, images, indices)
+    layer = network.features.layers[-1]
     return HeatMaps(
         images=pictures(images, indices),
         index=indices,
         label=images.source.labels[indices],
-        predicted=predicted_all,
-        probability=probability_all,
-        maps=maps,
-        layer=name,
+        predicted=predicted,
+        probability=probability,
+        maps=heat(explainer, network, images, indices, classes=predicted, layer=layer),
+        layer=layer,
     )
 
 
-def masks(source: Source, maps: HeatMaps) -> NDArray[np.bool_]:
-    """Return where the cell is (n, H, W): as the source knows it (rendered cells), else by Otsu's threshold."""
-    known = getattr(source, "masks", None)
+def answers(network: Network, images: Images, indices: Indices) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the predicted class of each image (n,) and its probability (n,)."""
+    network.eval()
+    with torch.no_grad():
+        rows = [network(batch).float().softmax(1).max(1) for _, batch in _batches(images, indices)]
+    probability, predicted = (torch.cat(column).cpu().numpy() for column in zip(*rows, strict=True))
+    return predicted, probability
+
+
+def heat(
+    explainer: Explainer,
+    network: Network,
+    images: Images,
+    indices: Indices,
+    *,
+    classes: NDArray[np.int64],
+    layer: str,
+) -> NDArray[np.float32]:
+    """Return the maps (n, S, S) of ``classes`` (n,) at a layer of the backbone, stretched to the size of the network's
+    images and each scaled to a maximum of 1."""
+    modules: dict[str, nn.Module] = dict(network.backbone.named_modules())
+    explain = explainer.build(network=network.eval(), layer=modules[layer], grid=network.features.grid)
+    rows = []
+    for places, batch in _batches(images, indices):
+        made = explain(batch, torch.from_numpy(classes[places]).to(batch.device)).detach().float()
+        stretched = functional.interpolate(made[:, None], size=batch.shape[-2:], mode="bilinear")[:, 0]
+        rows.append((stretched / stretched.amax((1, 2), keepdim=True).clamp_min(1e-12)).cpu().numpy())
+    return np.concatenate(rows)
+
+
+def _batches(images: Images, indices: Indices) -> Iterator[tuple[slice, Tensor]]:
+    for start in range(0, len(indices), BATCH):
+        places = slice(start, start + BATCH)
+        yield places, images.take(indices[places])
+
+
+def masks(images: Images, indices: Indices) -> NDArray[np.bool_]:
+    """Return where the cell is (n, S, S): as the source knows it (rendered cells), else by Otsu's threshold."""
+    known = getattr(images.source, "masks", None)
     if known is not None:
-        found: NDArray[np.bool_] = known(maps.index)
-        if found.shape[1:] == maps.maps.shape[1:]:
+        found: NDArray[np.bool_] = known(indices)
+        if found.shape[1:] == (images.size, images.size):
             return found
-    return np.stack([cell_mask(image) for image in maps.images])
+    return np.stack([cell_mask(image) for image in pictures(images, indices)])
 
 
-def heat_figures(maps: HeatMaps, inside: NDArray[np.bool_]) -> dict[str, float]:
-    """Return the share of the heat that lies inside the cell beside the cell's share of the area: equal means that
-    the network looks anywhere. A map without heat counts as spread evenly."""
+def heat_figures(maps: NDArray[np.float32], inside: NDArray[np.bool_]) -> dict[str, float]:
+    """Return the share of the heat (n, S, S) that lies inside the cell beside the cell's share of the area: equal means
+    that the network looks anywhere. A map without heat counts as spread evenly."""
     area = inside.mean((1, 2))
-    total = maps.maps.sum((1, 2))
-    heat = np.divide((maps.maps * inside).sum((1, 2)), total, out=area.astype(np.float32).copy(), where=total > 0)
-    return {"images": len(area), "heat_inside": float(heat.mean()), "cell_area": float(area.mean())}
+    total = maps.sum((1, 2))
+    share = np.divide((maps * inside).sum((1, 2)), total, out=area.astype(np.float32).copy(), where=total > 0)
+    return {"images": len(area), "heat_inside": float(share.mean()), "cell_area": float(area.mean())}

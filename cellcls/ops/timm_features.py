@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from cellcls.errors import RecipeError
+from cellcls.ops.calls import Call, noted_calls
 
 
 @attrs.frozen
@@ -62,33 +63,18 @@ def to_channels_first(x: Tensor) -> Tensor:
     return x.permute(0, 3, 1, 2)
 
 
-@attrs.frozen
-class _Call:
-    name: str
-    output: Any
-
-
-def _dry_run(model: nn.Module, size: int, name: str) -> tuple[list[_Call], Tensor]:
-    """Run the network once and note each submodule as it returns: the order of Keras' graphs."""
-    calls: list[_Call] = []
-
-    def note(_module: nn.Module, _inputs: Any, output: Any, *, called: str) -> None:
-        calls.append(_Call(called, output))
-
-    modules = [(called, module) for called, module in model.named_modules() if called]
-    hooks = [module.register_forward_hook(partial(note, called=called)) for called, module in modules]
+def _dry_run(model: nn.Module, size: int, name: str) -> tuple[list[Call], Tensor]:
+    """Run the network once and note each submodule as it returns."""
+    outputs: list[Tensor] = []
     try:
         with torch.no_grad():
-            output = _eval_output(model, size)
+            calls = noted_calls(model, lambda: outputs.append(_eval_output(model, size)))
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RecipeError(
             f"timm's `{name}` takes no images of {size} x {size} pixels: {reason}", "change input.size or the model"
         ) from error
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return calls, output
+    return calls, outputs[0]
 
 
 def _eval_output(model: nn.Module, size: int) -> Tensor:
@@ -161,7 +147,7 @@ def _in_call_order(model: nn.Module, called: list[str]) -> Iterator[str]:
             seen.add(other)
 
 
-def _map_layers(model: nn.Module, calls: list[_Call]) -> Iterator[str]:
+def _map_layers(model: nn.Module, calls: list[Call]) -> Iterator[str]:
     """Yield the layers whose outputs are maps: each block, each stage timm lists, and the last, once an output."""
     modules = dict(model.named_modules())
     listed = {info["module"] for info in getattr(model, "feature_info", ())}

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from cellcls.report import figures, pictures, style, tables
+from cellcls.report import figures, heat, pictures, style, tables
 from cellcls.report.mosaic import mosaic
 from cellcls.report.numbers import starred
-from cellcls.report.pictures import Group, Pictures, Tile
+from cellcls.report.pictures import Group, MapPairs, Pictures, Tile
 from cellcls.report.read import DepthsRecord, Evaluation, RunRecord
 
 EXAMPLES_PER_PAIR = 6
@@ -55,7 +55,9 @@ def _mosaics(record: RunRecord) -> Iterator[tuple[str, bytes]]:
         if groups:
             yield file_name("confused", name), style.to_png(mosaic(groups))
     for name, compared in record.depths.items():
-        yield file_name("depths", name), style.to_png(figures.depths(compared))
+        yield file_name("depths", name), style.to_png(heat.depths(compared))
+    for name, maps in record.map_pairs.items():
+        yield file_name("compared", name), style.to_png(heat.pairs(record.depths[name], maps, record.classes))
     for name in record.explained:
         yield file_name("heatmaps", name), style.to_png(mosaic(heatmap_groups(record, name)))
     if record.train_batch is not None:
@@ -101,7 +103,13 @@ def heatmap_groups(record: RunRecord, name: str) -> Sequence[Group]:
 def depths_picture(compared: DepthsRecord) -> bytes:
     """Draw a comparison that is in no run folder; return the PNG file."""
     with style.drawing():
-        return style.to_png(figures.depths(compared))
+        return style.to_png(heat.depths(compared))
+
+
+def pairs_picture(compared: DepthsRecord, maps: MapPairs, classes: Sequence[str]) -> bytes:
+    """Draw two networks' heat maps side by side, those of no run folder; return the PNG file."""
+    with style.drawing():
+        return style.to_png(heat.pairs(compared, maps, classes))
 
 
 def heat_map_picture(maps: Pictures, classes: Sequence[str]) -> bytes:

@@ -15,42 +15,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from cellcls.report.read import ClassScore, DepthsRecord, Epoch, Interval
+    from cellcls.report.read import ClassScore, Epoch, Interval
 
 NAME_LETTERS = 22
 """Longer class names are cut in a chart."""
 MOST_NUMBERED = 14
 """A confusion matrix of more classes is drawn without numbers: they would not be legible."""
-
-
-# --- depth ------------------------------------------------------------------------------------------------------
-
-
-def depths(record: DepthsRecord) -> Figure:
-    """Draw two networks compared layer by layer, from shallow to deep: how alike their heat maps are, and how much of
-    the heat lies on the cell. A line marks the first layer where they part."""
-    figure, panels = style.new_panels(4.8, 2)
-    places = range(len(record.depths))
-    panels[0].plot(places, [one.similarity for one in record.depths], marker="o", markersize=3, color=style.TRAIN)
-    panels[0].axhline(record.same_above, linestyle="--", linewidth=0.8, color=style.VAL)
-    panels[0].set_ylabel("similarity")
-    for number, name in enumerate(record.names):
-        heat = [one.heat_inside[number] for one in record.depths]
-        panels[1].plot(places, heat, marker="o", markersize=3, label=plain(name), color=style.OTHERS[number])
-    panels[1].axhline(
-        record.cell_area, linestyle="--", linewidth=0.8, color=style.VAL, label="cell's share of the area"
-    )
-    panels[1].set_ylabel("heat on the cell")
-    _percent_axis(panels[1].yaxis)
-    layers = [one.layer for one in record.depths]
-    for axes in panels:
-        axes.grid(True, axis="y")
-        if record.advised in layers:
-            axes.axvline(layers.index(record.advised), linewidth=0.8, color=style.TEST)
-    panels[1].set_xticks(list(places), layers, rotation=90, fontsize="x-small")
-    handles, labels = panels[1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=3)
-    return figure
 
 
 # --- training ---------------------------------------------------------------------------------------------------
@@ -68,7 +38,7 @@ def curves(epochs: Sequence[Epoch]) -> Figure:
         axes.set_ylabel(metric)
         axes.grid(True, axis="y")
         _mark_stages(axes, epochs)
-    _percent_axis(panels[1].yaxis)
+    percent_axis(panels[1].yaxis)
     handles, labels = panels[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside upper right", ncols=4)
@@ -159,7 +129,8 @@ def _name_stages(axes: Axes, epochs: Sequence[Epoch]) -> None:
         axes.text(middle, 1.02, name, transform=place, ha="center", va="bottom", color=style.FAINT, fontsize=8)
 
 
-def _percent_axis(axis: Any) -> None:
+def percent_axis(axis: Any) -> None:
+    """Write the axis' shares in percent."""
     axis.set_major_formatter(lambda value, _position: f"{100 * value:.4g}%")
 
 
@@ -216,7 +187,7 @@ def per_class(scores: Mapping[str, ClassScore], classes: Sequence[str], title: s
     axes.grid(True, axis="x")
     axes.spines["left"].set_visible(False)
     axes.set_title(title)
-    _percent_axis(axes.xaxis)
+    percent_axis(axes.xaxis)
     return figure
 
 

@@ -61,12 +61,14 @@ class Table:
 
 @attrs.frozen(kw_only=True)
 class Chart:
-    """A drawing on white as PNG; in a dark page its lightness is inverted."""
+    """A drawing on white as PNG; in a dark page its lightness is inverted, unless it holds ``photos``, which take all
+    the width there is too."""
 
     block: ClassVar[str] = "chart"
     png: bytes
     alt: str
     caption: str
+    photos: bool = False
 
     @property
     def uri(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Tone = Literal["", "good", "bad"]
 
+_REPEAT = "repeat the run, or remove the file"
 _ARRAYS = ("images", "label", "predicted", "probability", "maps", "copy", "epoch")
 
 OVERLAY_STRENGTH = 0.75
@@ -55,6 +56,21 @@ class Pictures:
 
 
 @attrs.frozen(kw_only=True, eq=False)
+class MapPairs:
+    """Heat maps of two networks on the same images, at some of the layers that were compared."""
+
+    images: NDArray[np.uint8]
+    """(n, H, W, 3), RGB, 0..255."""
+    label: NDArray[np.int64]
+    """(n,) given class, which the heat speaks for."""
+    predicted: NDArray[np.int64]
+    """(2, n) class that each network predicts."""
+    layers: tuple[str, ...]
+    maps: NDArray[np.float32]
+    """(layers, 2, n, H, W) heat, 0..1."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class Tile:
     """One cell to show: its pictures side by side, each (H, W, 3) uint8, and lines of text below."""
 
@@ -76,27 +92,52 @@ def read_pictures(path: Path) -> Pictures | None:
     """Read an npz of images (None: there is no such file). Raises ``DataError`` when it is not what it should be."""
     if not path.is_file():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
-    except Exception as error:  # a damaged archive raises nearly anything
-        raise DataError(f"{path}: not a readable npz: {error}", "repeat the run, or remove the file") from error
-    problem = _problem(arrays)
-    if problem:
-        raise DataError(f"{path}: {problem}", "repeat the run, or remove the file")
+    arrays = _arrays(path)
+    _refuse(path, _problem(arrays))
     known = {name: arrays[name] for name in _ARRAYS if name in arrays}
     return Pictures(**known, layer=str(arrays.get("layer", "")))
 
 
-def _problem(arrays: dict[str, Any]) -> str | None:
+def read_map_pairs(path: Path) -> MapPairs | None:
+    """Read the maps of two networks (None: there is no such file). Raises ``DataError`` as ``read_pictures`` does."""
+    if not path.is_file():
+        return None
+    arrays = _arrays(path)
+    absent = [name for name in ("layers", "predicted", "maps") if name not in arrays]
+    _refuse(path, f"no `{absent[0]}`" if absent else _problem(arrays, pairs=len(arrays["layers"])))
+    return map_pairs(arrays)
+
+
+def map_pairs(arrays: Mapping[str, NDArray[Any]]) -> MapPairs:
+    """Return the maps of two networks from the arrays of their npz."""
+    known: dict[str, Any] = {name: arrays[name] for name in ("images", "label", "predicted", "maps")}
+    return MapPairs(**known, layers=tuple(map(str, arrays["layers"])))
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except Exception as error:  # a damaged archive raises nearly anything
+        raise DataError(f"{path}: not a readable npz: {error}", _REPEAT) from error
+
+
+def _refuse(path: Path, problem: str | None) -> None:
+    if problem:
+        raise DataError(f"{path}: {problem}", _REPEAT)
+
+
+def _problem(arrays: dict[str, Any], *, pairs: int | None = None) -> str | None:
+    """Say what is wrong with the arrays; ``pairs``: the number of layers, where they are of two networks."""
     images = arrays.get("images")
     if images is None or images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
         return "`images` must be (n, H, W, 3) of uint8"
     if "label" not in arrays:
         return "no `label`"
-    shapes = dict.fromkeys(("label", "predicted", "probability", "copy", "epoch"), images.shape[:1]) | {
-        "maps": images.shape[:3]
-    }
+    count = images.shape[:1]
+    shapes = dict.fromkeys(("label", "predicted", "probability", "copy", "epoch"), count) | {"maps": images.shape[:3]}
+    if pairs is not None:
+        shapes |= {"predicted": (2, *count), "maps": (pairs, 2, *images.shape[:3])}
     for name, shape in shapes.items():
         if name in arrays and arrays[name].shape != shape:
             return f"`{name}` must be {shape}, not {arrays[name].shape}"

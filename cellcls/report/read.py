@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ import cattrs
 import tomli
 
 from cellcls.errors import DataError, MissingInputError
-from cellcls.report.pictures import Pictures, read_pictures
+from cellcls.report.pictures import MapPairs, Pictures, read_map_pairs, read_pictures
 
 Interval = tuple[float, float]
 T = TypeVar("T")
@@ -137,12 +137,17 @@ class DepthRecord:
 
 @attrs.frozen(kw_only=True)
 class DepthsRecord:
-    """``explain/NAME.json``: two networks compared depth by depth. ``advised``: the first layer where they part."""
+    """``explain/NAME.json``: two networks compared depth by depth. ``advised``: the first layer where they part;
+    ``lasting``: the first from which on they stay apart; each with the share of the parameters before it."""
 
     names: tuple[str, str]
     same_above: float
     advised: str | None = None
     frozen_share: float
+    freeze: str
+    """The advice as a recipe says it: ``{ until = "blocks.5.7" }``."""
+    lasting: str | None = None
+    frozen_share_lasting: float
     cell_area: float
     depths: tuple[DepthRecord, ...]
 
@@ -183,6 +188,8 @@ class RunRecord:
     """Images of each class and draws of them."""
     depths: Mapping[str, DepthsRecord] = attrs.field(factory=dict)
     """Comparisons of two stages, by explanation."""
+    map_pairs: Mapping[str, MapPairs] = attrs.field(factory=dict)
+    """Some of the heat maps they rest on."""
 
     @property
     def name(self) -> str:
@@ -218,6 +225,7 @@ def read_run(folder: Path) -> RunRecord:
     if not recipe.is_file():
         raise _no_run(folder)
     text = _text(recipe)
+    compared = sorted((folder / "explain").glob("*.json"))
     metrics = _record(folder / "metrics.json", Metrics)
     if not metrics.name:
         metrics = attrs.evolve(metrics, name=str(_toml(recipe, text).get("name", "")))
@@ -229,10 +237,13 @@ def read_run(folder: Path) -> RunRecord:
         history=_history(folder / "history.jsonl"),
         environment=_json(folder / "environment.json"),
         examples=_pictures(folder / "examples"),
-        explained=_pictures(folder / "explain"),
+        explained=_pictures(folder / "explain", other={path.stem for path in compared}),
         train_batch=read_pictures(folder / "train_batch.npz"),
         augmented=read_pictures(folder / "augmented.npz"),
-        depths={path.stem: _record(path, DepthsRecord) for path in sorted((folder / "explain").glob("*.json"))},
+        depths={path.stem: _record(path, DepthsRecord) for path in compared},
+        map_pairs={
+            path.stem: pairs for path in compared if (pairs := read_map_pairs(path.with_suffix(".npz"))) is not None
+        },
     )
 
 
@@ -299,8 +310,9 @@ def _record(path: Path, shape: type[T]) -> T:
     return _structure(path, _json(path), shape)
 
 
-def _pictures(folder: Path) -> dict[str, Pictures]:
-    read = {path.stem: read_pictures(path) for path in sorted(folder.glob("*.npz"))}
+def _pictures(folder: Path, *, other: Container[str] = ()) -> dict[str, Pictures]:
+    """Read the images of a folder but for those of ``other``."""
+    read = {path.stem: read_pictures(path) for path in sorted(folder.glob("*.npz")) if path.stem not in other}
     return {name: pictures for name, pictures in read.items() if pictures is not None}
 
 

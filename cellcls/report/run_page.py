@@ -155,7 +155,11 @@ _CAPTIONS = {
     "classes": "Images of each class: where they went, and how many the cleaning dropped. The number is what was kept.",
     "depths": "Two networks compared layer by layer, from shallow to deep. Above: how alike their heat maps are; the "
     "dashed line is where we call them the same. Below: how much of the heat lies on the cell; the dashed line is what "
-    "looking anywhere would give. The upright line is the first layer where they part: all before it may stay frozen.",
+    "looking anywhere would give. The upright line is the first layer where they part: all before its block may stay "
+    "frozen. The dotted one is the first from which on they stay apart; where the two are far from each other, the "
+    "first may be noise, as the maps of shallow layers are.",
+    "compared": "The same cells through both networks, from shallow layers to deep ones: green to yellow marks what "
+    "speaks for the class that was given, whatever the network said. ✗ marks a network's mistakes.",
     "confusion": "Each row is a class as given, each column what the network said: the diagonal is right, all else is "
     "a mistake. Below each count its share of the row.",
 }
@@ -185,8 +189,8 @@ def _figures(record: RunRecord, drawn: Mapping[str, bytes]) -> Iterator[Block]:
     if headline:
         yield from _confused(record, *headline)
     for name in record.depths:
-        if chart := _chart(drawn, "depths", draw.file_name("depths", name)):
-            yield Charts(charts=[chart])
+        charts = [_chart(drawn, kind, draw.file_name(kind, name)) for kind in ("compared", "depths")]
+        yield from (Charts(charts=[chart]) for chart in charts if chart is not None)
     for name, explained in record.explained.items():
         layer = f" Layer: {explained.layer}." if explained.layer else ""
         title, groups = f"Where it looked: {plain(name)}", draw.heatmap_groups(record, name)
@@ -221,7 +225,9 @@ def _confused(record: RunRecord, name: str, shown: Evaluation) -> Iterator[Block
 
 
 def _chart(drawn: Mapping[str, bytes], kind: str, name: str) -> Chart | None:
-    return Chart(png=drawn[name], alt=_CAPTIONS[kind], caption=_CAPTIONS[kind]) if name in drawn else None
+    if name not in drawn:
+        return None
+    return Chart(png=drawn[name], alt=_CAPTIONS[kind], caption=_CAPTIONS[kind], photos=kind == "compared")
 
 
 # --- what it rests on -------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def test_heat_lies_on_the_cell_once_trained(make_job, execute):
         assert maps.maps.shape == (64, 48, 48)
         assert maps.maps.min() >= 0
         assert maps.maps.max() <= 1
-        figures[name] = heat_figures(maps, masks(source, maps))
+        figures[name] = heat_figures(maps.maps, masks(images, chosen))
     area = figures["trained"]["cell_area"]
     assert figures["trained"]["heat_inside"] > 1.3 * area, figures
     assert figures["random"]["heat_inside"] < 1.3 * area, figures
