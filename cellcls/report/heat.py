@@ -90,9 +90,9 @@ def pairs(record: DepthsRecord, maps: MapPairs, classes: Sequence[str]) -> Figur
     for row, image in enumerate(maps.images):
         _name_row(axes, _HEADER + row, record.names, maps, classes, row, int(letters * (_LABEL - 0.1)))
         _picture(axes, image, _LABEL, _HEADER + row)
+    known = {one.layer: one for one in record.depths}
     for depth, layer in enumerate(maps.layers):
         left = _LABEL + 1 + _GAP + depth * (2 + _GAP)
-        known = {one.layer: one for one in record.depths}
         _head(axes, left, known[layer], record, int(letters))
         for row, image in enumerate(maps.images):
             for number in (0, 1):

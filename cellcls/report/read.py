@@ -225,7 +225,7 @@ def read_run(folder: Path) -> RunRecord:
     if not recipe.is_file():
         raise _no_run(folder)
     text = _text(recipe)
-    compared = sorted((folder / "explain").glob("*.json"))
+    depths = {path.stem: _record(path, DepthsRecord) for path in sorted((folder / "explain").glob("*.json"))}
     metrics = _record(folder / "metrics.json", Metrics)
     if not metrics.name:
         metrics = attrs.evolve(metrics, name=str(_toml(recipe, text).get("name", "")))
@@ -237,13 +237,11 @@ def read_run(folder: Path) -> RunRecord:
         history=_history(folder / "history.jsonl"),
         environment=_json(folder / "environment.json"),
         examples=_pictures(folder / "examples"),
-        explained=_pictures(folder / "explain", other={path.stem for path in compared}),
+        explained=_pictures(folder / "explain", other=depths),
         train_batch=read_pictures(folder / "train_batch.npz"),
         augmented=read_pictures(folder / "augmented.npz"),
-        depths={path.stem: _record(path, DepthsRecord) for path in compared},
-        map_pairs={
-            path.stem: pairs for path in compared if (pairs := read_map_pairs(path.with_suffix(".npz"))) is not None
-        },
+        depths=depths,
+        map_pairs=_map_pairs(folder / "explain", depths),
     )
 
 
@@ -314,6 +312,18 @@ def _pictures(folder: Path, *, other: Container[str] = ()) -> dict[str, Pictures
     """Read the images of a folder but for those of ``other``."""
     read = {path.stem: read_pictures(path) for path in sorted(folder.glob("*.npz")) if path.stem not in other}
     return {name: pictures for name, pictures in read.items() if pictures is not None}
+
+
+def _map_pairs(folder: Path, depths: Mapping[str, DepthsRecord]) -> dict[str, MapPairs]:
+    """Read the maps beside the comparisons ``depths``."""
+    read = {name: read_map_pairs(folder / f"{name}.npz") for name in depths}
+    found = {name: pairs for name, pairs in read.items() if pairs is not None}
+    for name, pairs in found.items():
+        strange = set(pairs.layers) - {one.layer for one in depths[name].depths}
+        if strange:
+            problem = f"it has maps of layers that were not compared: {', '.join(sorted(strange))}"
+            raise DataError(f"{folder / name}.npz: {problem}", _DAMAGED)
+    return found
 
 
 def _structure(place: Path | str, value: dict[str, Any], shape: type[T]) -> T:

@@ -204,11 +204,51 @@ def write_pictures(run: Path) -> None:
     seen = {"images": blobs(label, seed=2), "label": label, "predicted": predicted, "maps": maps}
     shares = np.full(16, 0.93, np.float32)
     np.savez(run / "explain" / "grad_cam.npz", **seen, probability=shares, layer="blocks.6")
+    write_comparison(run / "explain")
     label = rng.integers(0, 8, 32)
     np.savez(run / "train_batch.npz", images=blobs(label, seed=3), label=label, copy=np.arange(32) % 2)
     label = np.repeat(np.arange(8), 6)
     draws = {"copy": np.tile([0, 1, 1, 1, 1, 1], 8), "epoch": np.tile(np.arange(6), 8)}
     np.savez(run / "augmented.npz", images=blobs(label, seed=4), label=label, **draws)
+
+
+def comparison(layers: int = 80, advised: int = 40) -> dict[str, Any]:
+    """Two stages compared at as many blocks as the report's network has; one early block parts by chance."""
+    alike = [0.95 - 0.008 * at for at in range(layers)]
+    return {
+        "names": ["head", "finetune"],
+        "same_above": 0.8,
+        "advised": f"blocks.{advised // 10}.{advised % 10}",
+        "frozen_share": 0.37,
+        "freeze": '{ until = "blocks.4.0.conv_pw" }',
+        "lasting": f"blocks.{advised // 10}.{advised % 10 + 5}",
+        "frozen_share_lasting": 0.41,
+        "cell_area": 0.3,
+        "depths": [
+            {
+                "layer": f"blocks.{at // 10}.{at % 10}",
+                "frozen_share": (at / layers) ** 2,
+                "until": f"blocks.{at // 10}.{at % 10}.conv_pw",
+                "similarity": 0.7 if at == advised else alike[at],
+                "heat_inside": [0.3 + 0.002 * at, 0.3 + 0.003 * at],
+            }
+            for at in range(layers)
+        ],
+    }
+
+
+def write_comparison(folder: Path, shown: tuple[int, ...] = (0, 20, 40, 60, 79)) -> None:
+    rng = np.random.default_rng(6)
+    write_json(folder / "depth.json", comparison())
+    label = np.arange(8)
+    predicted = np.stack([label, label])
+    predicted[:, 3], predicted[0, 5] = 6, 4
+    y, x = np.mgrid[:96, :96] / 96 - 0.5
+    centres = rng.normal(0, 0.15, (len(shown), 2, 8, 2, 1, 1))
+    maps = np.exp(-((x - centres[..., 0, :, :]) ** 2 + (y - centres[..., 1, :, :]) ** 2) / 0.03)
+    arrays = {"images": blobs(label, seed=4), "index": label, "label": label, "predicted": predicted}
+    layers = np.array([f"blocks.{at // 10}.{at % 10}" for at in shown])
+    np.savez(folder / "depth.npz", **arrays, layers=layers, maps=maps.astype(np.float32))
 
 
 def write_run(run: Path) -> Path:

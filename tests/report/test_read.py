@@ -63,6 +63,8 @@ def test_a_folder_of_runs_names_them(run):
         ("history.jsonl", '{"stage": 0}\nbroken\n', "history.jsonl:1"),
         ("recipe.toml", "name = ", "not TOML"),
         ("train_batch.npz", "PK", "not a readable npz"),
+        ("explain/depth.json", "{}", "names"),
+        ("explain/depth.npz", "PK", "not a readable npz"),
     ],
 )
 def test_a_damaged_file_is_named(run, name, text, says):
@@ -93,5 +95,22 @@ def test_a_confusion_matrix_of_the_wrong_shape_is_refused(change):
 )
 def test_pictures_of_the_wrong_kind_are_refused(run, arrays, says):
     np.savez(run / "train_batch.npz", **arrays)
+    with pytest.raises(DataError, match=says):
+        read_run(run)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"layers": None}, "no `layers`"),
+        ({"layers": np.array(["blocks.0.0"])}, r"`maps` must be \(1, 2, 8, 96, 96\)"),
+        ({"layers": np.array(["x"] * 5)}, "were not compared: x"),
+        ({"predicted": np.zeros(8, int)}, r"`predicted` must be \(2, 8\)"),
+    ],
+)
+def test_maps_of_two_networks_of_the_wrong_kind_are_refused(run, changed, says):
+    path = run / "explain" / "depth.npz"
+    arrays = {**np.load(path), **changed}
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
     with pytest.raises(DataError, match=says):
         read_run(run)

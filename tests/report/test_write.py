@@ -1,14 +1,18 @@
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from itertools import combinations
 from pathlib import Path
 
+import attrs
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from cellcls.errors import WriteError
-from cellcls.report import write
+from cellcls.report import heat, style, write
 from cellcls.report.draw import augmented_groups, batch_groups, draw, file_name
 from cellcls.report.page import Commands, Page, Section, Table, Text, render
 from cellcls.report.pictures import overlay
@@ -26,6 +30,8 @@ FIGURES = {
     "confused_test.png",
     "confused_remote.png",
     "heatmaps_grad_cam.png",
+    "compared_depth.png",
+    "depths_depth.png",
     "train_batch.png",
     "augmented.png",
     "draws.png",
@@ -113,8 +119,9 @@ def test_a_rehearsal_says_so(change):
 
 
 def test_a_run_in_progress_has_a_page(run):
-    for name in ("metrics.json", "train_batch.npz", "augmented.npz", "examples/test.npz", "explain/grad_cam.npz"):
+    for name in ("metrics.json", "train_batch.npz", "augmented.npz", "examples/test.npz"):
         (run / name).unlink()
+    shutil.rmtree(run / "explain")
     page = Seen(write(run).read_text(encoding="utf-8"))
     assert "INCOMPLETE" in page.text
     assert "cellcls run --resume final-1" in page.text
@@ -154,6 +161,46 @@ def test_markup_in_names_is_shown_not_obeyed(change):
     assert "script" not in page.tags
     assert page.text.count(evil) >= 3
     assert all(path.parent == run / "figures" for path in run.rglob("*.png"))
+
+
+def test_two_networks_are_compared_side_by_side_and_depth_by_depth(written):
+    html = (written / "report.html").read_text(encoding="utf-8")
+    assert html.count('class="card chart photos"') == 1  # not inverted in a dark page
+    assert "speaks for the class that was given" in html
+    assert "the first from which on they stay apart" in html
+    assert "Where it looked: depth" not in html
+
+
+def test_a_comparison_without_its_maps_is_still_shown(run):
+    (run / "explain" / "depth.npz").unlink()
+    record = read_run(run)
+    assert (set(record.depths), record.map_pairs) == ({"depth"}, {})
+    assert "depth" not in record.explained
+
+
+def test_the_advised_layer_is_named_among_many(run):
+    record = read_run(run).depths["depth"]
+    with style.drawing():
+        labels = heat.depths(record).axes[1].get_xticklabels()
+    texts = [label.get_text() for label in labels]
+    assert "blocks.4.0" in texts
+    assert len(texts) <= heat.MOST_LABELS
+    never = attrs.evolve(record, advised=None, lasting=None)
+    with style.drawing():
+        assert heat.depths(never).axes[0].get_title(loc="left") == "the maps never part"
+
+
+def test_no_text_beside_the_maps_runs_over_another(run):
+    record = read_run(run)
+    long = attrs.evolve(record.depths["depth"], names=("a_run_of_a_long_name_1", "a_run_of_a_long_name_2"))
+    with style.drawing():
+        figure = heat.pairs(long, record.map_pairs["depth"], ["a_class_of_a_very_long_name_indeed"] * 8)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert all(not one.overlaps(other) for one, other in combinations(boxes, 2))
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1 for box in boxes)
+    assert min(text.get_fontsize() for text in figure.axes[0].texts) >= 8
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "a\\b", "nul\0", "été"])
