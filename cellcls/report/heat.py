@@ -24,7 +24,7 @@ WIDTH = 10.5
 MOST_LABELS = 30
 """So many layers are named on an axis."""
 _TEXT = 8.0  # points
-_LABEL, _GAP, _HEADER = 1.75, 0.2, 1.0  # in sides of a picture
+_LABEL, _GAP, _HEADER = 1.95, 0.2, 1.0  # in sides of a picture
 
 
 # --- every depth ------------------------------------------------------------------------------------------------

@@ -214,7 +214,7 @@ def write_pictures(run: Path) -> None:
 
 def comparison(layers: int = 80, advised: int = 40) -> dict[str, Any]:
     """Two stages compared at as many blocks as the report's network has; one early block parts by chance."""
-    alike = [0.95 - 0.008 * at for at in range(layers)]
+    alike = [0.95 - 0.002 * at if at < advised + 5 else 0.7 - 0.005 * (at - advised) for at in range(layers)]
     return {
         "names": ["head", "finetune"],
         "same_above": 0.8,
