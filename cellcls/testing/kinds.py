@@ -30,6 +30,7 @@ from cellcls.api import (
     settings,
 )
 from cellcls.ops.augment import Pipeline
+from cellcls.ops.calls import noted_calls
 from cellcls.ops.copies import group_by_hash
 from cellcls.ops.files import write_text
 from cellcls.ops.hashing import source_hashes
@@ -190,8 +191,11 @@ def backbone_works(component: Any, _folder: Path) -> list[Any]:
     features = component.build(size=2 * SIZE, weights=None)
     assert isinstance(features, Features), "build gives no cellcls.api.Features"
     features.module.eval()
+    outputs: list[Any] = []
     with torch.no_grad():
-        out = features.module(torch.rand(2, 3, 2 * SIZE, 2 * SIZE))
+        images = torch.rand(2, 3, 2 * SIZE, 2 * SIZE)
+        called = [call.name for call in noted_calls(features.module, lambda: outputs.append(features.module(images)))]
+    [out] = outputs
     assert out.ndim == 4, "what comes out is no map (B, C, h, w)"
     assert out.shape[:2] == (2, features.channels), "`channels` is not what comes out"
     assert bool(torch.isfinite(out).all()), "the map has values that are no numbers"
@@ -199,6 +203,9 @@ def backbone_works(component: Any, _folder: Path) -> list[Any]:
     assert set(features.weighted) <= set(modules), "`weighted` names modules that are not there"
     assert set(features.layers) <= set(modules), "`layers` names modules that are not there"
     assert features.layers, "`layers` is empty: there is nothing to explain"
+    order = [called.index(name) for name in features.layers if name in called]
+    assert len(order) == len(features.layers), "`layers` names modules that are not called"
+    assert order == sorted(order), "`layers` is not from shallow to deep"
     counted = sum(one.numel() for name in features.weighted for one in modules[name].parameters(recurse=False))
     assert counted == sum(one.numel() for one in features.module.parameters()), "`weighted` leaves out parameters"
     return [out]

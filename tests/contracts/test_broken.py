@@ -142,6 +142,16 @@ class Hidden(Backbone):
 
 
 @component("broken")
+class Backwards(Backbone):
+    """States its layers from deep to shallow."""
+
+    def build(self, *, size: int, weights: Any) -> Features:
+        module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+        grey = (0.5, 0.5, 0.5)
+        return Features(module=module, channels=4, mean=grey, std=grey, weighted=("0",), layers=("1", "0"))
+
+
+@component("broken")
 class OneClassMore(Head):
     """Has a logit too many."""
 
@@ -295,6 +305,7 @@ BROKEN = [
     Broken(Harmless, TWICE, "severity 5 changes nothing"),
     Broken(WrongChannels, TWICE, "`channels` is not what comes out"),
     Broken(Hidden, TWICE, "`weighted` leaves out parameters"),
+    Broken(Backwards, TWICE, "`layers` is not from shallow to deep"),
     Broken(OneClassMore, TWICE, "gives"),
     Broken(NotTrained, "test_it_trains", "no gradient reaches first"),
     Broken(Meaned, TWICE, "not one a sample"),
