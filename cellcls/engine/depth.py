@@ -4,6 +4,7 @@ a backbone may therefore stay frozen (report, section 4.2 and figure 3; Selvaraj
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 import attrs
@@ -92,8 +93,8 @@ class Comparison:
     @property
     def lasting(self) -> DepthFigures | None:
         """The first depth from which on the maps stay apart, however often they parted before. None: there is none."""
-        deeper_first = zip(self.depths[::-1], (None, *self.depths[:0:-1]), strict=True)
-        return next((deeper for one, deeper in deeper_first if not self.parts(one)), self.depths[0])
+        apart = list(takewhile(self.parts, reversed(self.depths)))
+        return apart[-1] if apart else None
 
     def parts(self, one: DepthFigures) -> bool:
         """Tell whether the maps differ at a depth."""
