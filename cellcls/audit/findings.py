@@ -137,16 +137,16 @@ def _exact(subject: Subject) -> Iterator[Finding]:
 
 
 def _near(subject: Subject, pairs: NearPairs) -> Iterator[Finding]:
-    similar: dict[tuple[int, int], float] = dict(
-        zip(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True), pairs.similarity.tolist(), strict=True)
-    )
-    for members in pairs.groups(len(subject)):
-        images = tuple(members.tolist())
-        likeness = [similar[images[0], other] for other in images[1:]]
+    similar = pairs.by_pair()
+    copies, links = subject.groups.members(), pairs.links(len(subject))
+    for near in [*pairs.groups(len(subject)), *np.stack([links.first, links.second], axis=1)]:
+        first, *others = near.tolist()
+        images = tuple(np.concatenate([copies[group] for group in subject.groups.group[near]]).tolist())
+        likeness = [similar[first, other] for other in others]
         lowest, highest = min(likeness), max(likeness)
-        alike = f"{lowest:.2f}" if len(images) == 2 else f"{lowest:.2f} to {highest:.2f}"
-        differ = len(set(subject.labels[members].tolist())) > 1
-        reason = f"{len(images):,} near copies, similarity {alike}, {_labelled(subject, images)}"
+        alike = f"{lowest:.2f}" if len(likeness) == 1 else f"{lowest:.2f} to {highest:.2f}"
+        differ = len(set(subject.labels[list(images)].tolist())) > 1
+        reason = f"{len(near):,} near copies, similarity {alike}, {_labelled(subject, images)}"
         yield Finding(kind="near_conflicts" if differ else "near_copies", images=images, score=highest, reason=reason)
         yield from _leak(subject, images, highest, "near copies")
 

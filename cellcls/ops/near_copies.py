@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 
 from cellcls.ops.detail_correlation import detail_correlation, detail_waves
-from cellcls.ops.neighbours import near_pairs
+from cellcls.ops.neighbours import Neighbours, near_pairs
 from cellcls.ops.parallel import in_parallel
 from cellcls.ops.perceptual import Fingerprints, orientations, oriented
 
@@ -29,7 +29,7 @@ SIMILARITY = 0.82
 no two different ones reach it, and 97 of 100 planted copies do (``benchmarks/audit_copies.py``)."""
 _RADIUS = 0.38
 _NEAREST = 1
-"""So many neighbours of an image are compared first; what they join then meets the rest by its first image alone."""
+"""So many neighbours of an image are compared first; what they join then meets the rest where it is nearest."""
 _BLOCK = 512
 
 
@@ -50,7 +50,8 @@ class NearPairs:
     def groups(self, count: int) -> list[Indices]:
         """Return groups of near copies among ``count`` images, each with its first image in front.
 
-        An image belongs to the earliest one it is a copy of, so that chains of slight changes do not make one group.
+        An image belongs to the earliest one it is a copy of, so that chains of slight changes do not make one group;
+        what such chains hold beyond the groups are their ``links``.
         """
         near: dict[int, list[int]] = {}
         for first, second in zip(self.first.tolist(), self.second.tolist(), strict=True):
@@ -64,6 +65,34 @@ class NearPairs:
                 taken[groups[-1]] = True
         return groups
 
+    def links(self, count: int) -> NearPairs:
+        """Return the pairs among ``count`` images that none of the ``groups`` holds both images of."""
+        group = np.arange(count)
+        for members in self.groups(count):
+            group[members] = members[0]
+        return self._those(group[self.first] != group[self.second])
+
+    def by_pair(self) -> dict[tuple[int, int], float]:
+        """Return the similarity of each pair."""
+        ends = zip(self.first.tolist(), self.second.tolist(), strict=True)
+        return dict(zip(ends, self.similarity.tolist(), strict=True))
+
+    def components(self, count: int) -> Indices:
+        """Return for each of ``count`` images the first one it hangs together with, over one pair or many (count,)."""
+        lowest = np.arange(count)
+        while True:
+            before = lowest.copy()
+            low = np.minimum(lowest[self.first], lowest[self.second])
+            for ends in (self.first, self.second):
+                np.minimum.at(lowest, lowest[ends], low)
+                np.minimum.at(lowest, ends, low)
+            lowest = lowest[lowest]
+            if (lowest == before).all():
+                return lowest
+
+    def _those(self, chosen: NDArray[np.bool_] | Indices) -> NearPairs:
+        return NearPairs(self.first[chosen], self.second[chosen], self.similarity[chosen], self.symmetry[chosen])
+
 
 def find_near_copies(
     prints: Fingerprints, *, groups: Groups | None = None, similarity: float = SIMILARITY
@@ -71,31 +100,75 @@ def find_near_copies(
     """Return pairs of images whose details correlate from ``similarity`` on; of each of ``groups`` (exact copies) only
     the first image is looked at.
 
-    Every group of near copies hangs together over its pairs, and each of its images that is a copy of the first one is
-    paired with it; not all other pairs of a large group are there, so that their number grows with the images.
+    What is alike hangs together over its pairs, and each image that is a copy of the first of them is paired with it.
+    Where all are, no other pairs need be there, so that their number grows with the images; where not all are (a chain
+    of slight changes), the pairs of all near neighbours are.
     """
     if groups is not None:
         places = groups.firsts()
         pairs = find_near_copies(prints.take(places), similarity=similarity)
         return attrs.evolve(pairs, first=places[pairs.first], second=places[pairs.second])
-    first, second, rank = near_pairs(prints.descriptors, _RADIUS)
-    nearest = rank < _NEAREST
+    candidates = near_pairs(prints.descriptors, _RADIUS)
+    nearest = candidates.rank < _NEAREST
+    found = _verified(prints, candidates.first[nearest], candidates.second[nearest], similarity)
+    for more in (_between_groups, _with_the_first, _in_chains):
+        first, second = more(found, candidates, len(prints))
+        found = _joined(found, _verified(prints, first, second, similarity))
+    return found._those(np.lexsort((found.second, found.first)))
+
+
+def find_copies_across(ours: Fingerprints, theirs: Fingerprints, *, similarity: float = SIMILARITY) -> NearPairs:
+    """Return for each of our images that the other set holds a near copy of one pair: its place in ours (``first``) and
+    the copy's in theirs (``second``), the nearest that is one.
+
+    Each image asks its own neighbours among theirs, whatever copies it has among ours, so the cost is that of one more
+    search.
+    """
+    prints = Fingerprints.joined([ours, theirs])
+    candidates = near_pairs(prints.descriptors, _RADIUS, askers=len(ours))
+    first, second, nearest = candidates.first, candidates.second, candidates.rank < _NEAREST
     found = _verified(prints, first[nearest], second[nearest], similarity)
-    lowest = _lowest(found, len(prints))
-    others = _between(lowest[first[~nearest]], lowest[second[~nearest]])
-    found = _joined(found, _verified(prints, *others, similarity))
-    lowest = _lowest(found, len(prints))
-    members = np.setdiff1d(
-        np.flatnonzero(lowest != np.arange(len(lowest))), found.second[found.first == lowest[found.second]]
-    )
-    return _sorted(_joined(found, _verified(prints, lowest[members], members, similarity)))
+    rest = ~nearest & ~np.isin(first, found.first)
+    more = _verified(prints, first[rest], second[rest], similarity)
+    found = _joined(found, more._those(np.lexsort((-more.similarity, more.first))))
+    found = found._those(np.unique(found.first, return_index=True)[1])
+    return attrs.evolve(found, second=found.second - len(ours))
 
 
-def _between(first: Indices, second: Indices) -> tuple[Indices, Indices]:
-    """Return each pair of different images once, ``first`` < ``second``."""
-    different = first != second
-    pairs = np.unique(np.sort(np.stack([first[different], second[different]], axis=1), axis=1), axis=0)
-    return pairs[:, 0], pairs[:, 1]
+def _between_groups(found: NearPairs, candidates: Neighbours, count: int) -> tuple[Indices, Indices]:
+    """Return of each two groups that candidates lie between the nearest two images, ``first`` < ``second``."""
+    first, second = candidates.first, candidates.second
+    lowest = found.components(count)
+    ends = np.sort(np.stack([lowest[first], lowest[second]]), axis=0)
+    order = np.argsort(candidates.squares, kind="stable")
+    order = order[(ends[0] != ends[1])[order]]
+    chosen = order[np.unique(ends[0][order] * count + ends[1][order], return_index=True)[1]]
+    return first[chosen], second[chosen]
+
+
+def _with_the_first(found: NearPairs, _candidates: Neighbours, count: int) -> tuple[Indices, Indices]:
+    """Return each image that is not paired with the first of its group beside that."""
+    lowest = found.components(count)
+    others = np.flatnonzero(_apart(found, lowest))
+    return lowest[others], others
+
+
+def _in_chains(found: NearPairs, candidates: Neighbours, count: int) -> tuple[Indices, Indices]:
+    """Return the candidates, not yet found, within groups of which an image is no copy of the first."""
+    first, second = candidates.first, candidates.second
+    lowest = found.components(count)
+    chained = np.zeros(count, dtype=np.bool_)
+    chained[lowest[_apart(found, lowest)]] = True
+    known = np.isin(first * count + second, found.first * count + found.second)
+    within = (lowest[first] == lowest[second]) & chained[lowest[first]] & ~known
+    return first[within], second[within]
+
+
+def _apart(found: NearPairs, lowest: Indices) -> NDArray[np.bool_]:
+    """Tell of each image whether it hangs together with an earlier one (``lowest``) without being paired with it."""
+    apart = lowest != np.arange(len(lowest))
+    apart[found.second[found.first == lowest[found.second]]] = False
+    return apart
 
 
 def _verified(prints: Fingerprints, first: Indices, second: Indices, similarity: float) -> NearPairs:
@@ -111,25 +184,6 @@ def _joined(one: NearPairs, other: NearPairs) -> NearPairs:
     return NearPairs(
         *(np.concatenate([getattr(one, field.name), getattr(other, field.name)]) for field in attrs.fields(NearPairs))
     )
-
-
-def _sorted(pairs: NearPairs) -> NearPairs:
-    order = np.lexsort((pairs.second, pairs.first))
-    return NearPairs(*(getattr(pairs, field.name)[order] for field in attrs.fields(NearPairs)))
-
-
-def _lowest(pairs: NearPairs, count: int) -> Indices:
-    """Return the first image that each of ``count`` images hangs together with (count,)."""
-    lowest = np.arange(count)
-    while True:
-        before = lowest.copy()
-        low = np.minimum(lowest[pairs.first], lowest[pairs.second])
-        for ends in (pairs.first, pairs.second):
-            np.minimum.at(lowest, lowest[ends], low)
-            np.minimum.at(lowest, ends, low)
-        lowest = lowest[lowest]
-        if (lowest == before).all():
-            return lowest
 
 
 def compare(prints: Fingerprints, first: Indices, second: Indices) -> tuple[Floats, NDArray[np.int8]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+import attrs
 import numpy as np
 
 from cellcls.ops.parallel import in_parallel
@@ -35,9 +36,21 @@ _ROWS = 2**22
 """So many new neighbours are gathered before the farther ones are let go."""
 
 
-def near_pairs(descriptors: Floats, radius: float) -> tuple[Indices, Indices, Indices]:
-    """Return the pairs of ``descriptors`` (N, D) closer than ``radius``: first (P,) < second (P,), and the lower of the
-    two ranks (P,), from 0, that one has among the neighbours of the other."""
+@attrs.frozen(eq=False)
+class Neighbours:
+    """P pairs of near descriptors by their places, ``first`` < ``second``."""
+
+    first: Indices
+    second: Indices
+    rank: Indices
+    """(P,) the lower of the two ranks, from 0, that one has among the neighbours of the other."""
+    squares: Floats
+    """(P,) squared distance."""
+
+
+def near_pairs(descriptors: Floats, radius: float, *, askers: int | None = None) -> Neighbours:
+    """Return the pairs of ``descriptors`` (N, D) closer than ``radius``. ``askers``: so many of the first descriptors
+    ask for neighbours among the rest, instead of all among all."""
     count = len(descriptors)
     centred = descriptors - descriptors.mean(axis=0) if count else descriptors
     squares = (centred * centred).sum(axis=1)
@@ -50,15 +63,16 @@ def near_pairs(descriptors: Floats, radius: float) -> tuple[Indices, Indices, In
         row, column = row[other], column[other]
         return _closest(np.stack([asked[row], among[column], distances[row, column]], axis=1))
 
-    everything = np.arange(count)
-    blocks = _blocks(everything, everything) if count <= _ALL_PAIRS else _cell_blocks(centred)
+    asked = np.arange(count if askers is None else askers)
+    among = np.arange(askers or 0, count)
+    blocks = _blocks(asked, among) if count <= _ALL_PAIRS else _cell_blocks(centred, asked, among)
     return _pairs(_gathered(in_parallel(near, blocks)), count)
 
 
 def _within(distances: Floats, limit: float) -> tuple[Indices, Indices]:
     """Return rows and columns of the distances below ``limit``, in a crowd only of the nearest of each row."""
     near = distances < limit
-    if np.count_nonzero(near) > 4 * _NEIGHBOURS * len(distances):
+    if distances.shape[1] > _NEIGHBOURS and np.count_nonzero(near) > 4 * _NEIGHBOURS * len(distances):
         nearest = np.argpartition(distances, _NEIGHBOURS, axis=1)[:, : _NEIGHBOURS + 1]  # the asked one among them
         chosen = np.zeros_like(near)
         np.put_along_axis(chosen, nearest, True, axis=1)
@@ -88,12 +102,13 @@ def _gathered(parts: Iterable[Rows]) -> Rows:
     return _closest(np.concatenate(held))
 
 
-def _pairs(rows: Rows, count: int) -> tuple[Indices, Indices, Indices]:
+def _pairs(rows: Rows, count: int) -> Neighbours:
     one, two = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64)
     rank = _ranks(rows)
     order = np.argsort(rank, kind="stable")
     code, chosen = np.unique((np.minimum(one, two) * count + np.maximum(one, two))[order], return_index=True)
-    return code // max(count, 1), code % max(count, 1), rank[order][chosen]
+    chosen = order[chosen]
+    return Neighbours(code // max(count, 1), code % max(count, 1), rank[chosen], rows[chosen, 2].astype(np.float32))
 
 
 def _blocks(asked: Indices, among: Indices) -> Iterator[tuple[Indices, Indices]]:
@@ -102,17 +117,17 @@ def _blocks(asked: Indices, among: Indices) -> Iterator[tuple[Indices, Indices]]
         yield asked[start : start + rows], among
 
 
-def _cell_blocks(descriptors: Floats) -> Iterator[tuple[Indices, Indices]]:
-    """Yield the images that have a cell among their nearest ones, beside the members of that cell."""
+def _cell_blocks(descriptors: Floats, asked: Indices, among: Indices) -> Iterator[tuple[Indices, Indices]]:
+    """Yield those of ``asked`` that have a cell among their nearest ones, beside the members of it in ``among``."""
     count = len(descriptors)
     centres = descriptors[np.linspace(0, count - 1, count // _CELL).astype(int)]
     rows = max(1, _DISTANCES // len(centres))
     probes = np.concatenate(
         [_nearest_centres(descriptors[start : start + rows], centres) for start in range(0, count, rows)]
     )
-    home = probes[:, 0]
-    for visitors, members in zip(_members(probes.ravel(), len(centres)), _members(home, len(centres)), strict=True):
-        yield from _blocks(visitors // probes.shape[1], members[:_CROWD])
+    visits = _members(probes[asked].ravel(), len(centres))
+    for visitors, members in zip(visits, _members(probes[among, 0], len(centres)), strict=True):
+        yield from _blocks(asked[visitors // probes.shape[1]], among[members[:_CROWD]])
 
 
 def _nearest_centres(descriptors: Floats, centres: Floats) -> Indices:

@@ -11,6 +11,7 @@ import pytest
 
 from cellcls.audit.findings import KINDS
 from cellcls.audit.record import Audit
+from cellcls.ops.render import render
 
 from .conftest import CLASSES, cell, save
 
@@ -146,6 +147,38 @@ def test_two_sets_beside_each_other(cells: Path, look, tmp_path: Path):
     assert "basophil here, eosinophil there" in reasons["basophil/00.png"]
     assert made.drift is not None
     assert 0 <= made.drift.low <= made.drift.auc <= made.drift.high <= 1
+
+
+def in_parts(cells: Path, part: str = "train") -> None:
+    """Make of class folders the same in a part."""
+    cells.rename(cells.parent / part)
+    cells.mkdir()
+    (cells.parent / part).rename(cells / part)
+
+
+def test_near_copies_across_parts_and_labels_are_found_in_a_chain(cells: Path, look):
+    """Crops 3 pixels apart: the first is no copy of the last, but both are of the one between."""
+    in_parts(cells)
+    wide = render(0, 0, size=120).image
+    for place, x in (("train/basophil/zz0", 9), ("train/basophil/zz1", 12), ("val/eosinophil/zz2", 15)):
+        save(cells / f"{place}.png", wide[12:108, x : x + 96])
+    made = look(cells)
+    across = {"train/basophil/zz1.png", "val/eosinophil/zz2.png"}
+    assert files(made, "near_copies") == {"train/basophil/zz0.png", "train/basophil/zz1.png"}
+    assert files(made, "near_conflicts") == files(made, "leaks") == across
+    assert "near copies in train and val" in of_kind(made, "leaks")[0].reason
+
+
+def test_byte_equal_images_of_near_copies_count_too(cells: Path, look):
+    """A copy of the first of two near ones lies in another part under another label."""
+    in_parts(cells)
+    save(cells / "train/basophil/zz.png", np.rot90(cell(0)).copy())
+    (cells / "val/eosinophil").mkdir(parents=True)
+    shutil.copy(cells / "train/basophil/00.png", cells / "val/eosinophil/a.png")
+    made = look(cells)
+    near = {"train/basophil/00.png", "train/basophil/zz.png", "val/eosinophil/a.png"}
+    assert files(made, "near_conflicts") == near
+    assert sorted(len(one.images) for one in of_kind(made, "leaks")) == [2, 3]
 
 
 def test_an_audit_repeats_itself(cells: Path, look):

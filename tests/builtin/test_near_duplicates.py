@@ -62,6 +62,16 @@ def test_near_copies_with_several_labels_go_as_a_whole(images: np.ndarray, chang
     assert set(gone) - {1, 7, 8} == (set() if agreeing == "keep_all" else {5, 6})
 
 
+def test_a_chain_whose_labels_differ_goes_as_a_whole():
+    """Three crops 3 pixels apart: the first is no copy of the last, but both are of the one between."""
+    wide = render(0, 0, size=120).image
+    crops = np.stack([wide[12:108, x : x + 96] for x in (9, 12, 15)])
+    _, decisions = decide(crops, [0, 0, 1])
+    assert [decision.index for decision in decisions] == [0, 1, 2]
+    assert {decision.reason for decision in decisions} == {"one of 3 near copies that carry 2 different labels"}
+    assert [decision.index for decision in decide(crops, [0, 0, 0])[1]] == [1]  # what stays is no copy of what stays
+
+
 def test_what_is_gone_is_not_named_again(images: np.ndarray):
     groups = group_by_hash(content_hashes(images.__getitem__, len(images)))
     kept = np.arange(len(images)) != 5

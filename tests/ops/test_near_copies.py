@@ -10,7 +10,7 @@ from PIL import Image
 
 from cellcls.ops import near_copies, neighbours
 from cellcls.ops.copies import group_by_hash
-from cellcls.ops.near_copies import NearPairs, find_near_copies
+from cellcls.ops.near_copies import NearPairs, find_copies_across, find_near_copies
 from cellcls.ops.perceptual import fingerprints, oriented
 from cellcls.ops.render import render
 
@@ -91,6 +91,42 @@ def test_a_chain_of_pairs_is_no_single_group():
     first, second = np.array([0, 1, 2, 5]), np.array([1, 2, 3, 6])
     pairs = NearPairs(first, second, np.ones(4, np.float32), np.zeros(4, np.int8))
     assert [group.tolist() for group in pairs.groups(8)] == [[0, 1], [2, 3], [5, 6]]
+
+
+def test_what_no_group_holds_are_links():
+    first, second = np.array([0, 1, 2, 5]), np.array([1, 2, 3, 6])
+    links = NearPairs(first, second, np.ones(4, np.float32), np.zeros(4, np.int8)).links(8)
+    assert (links.first.tolist(), links.second.tolist()) == ([1], [2])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_pair_of_a_chain_is_found(seed: int):
+    """Crops 3 pixels apart: each is a copy of the next, and not of the one after that."""
+    wide = render(seed, seed, size=120).image
+    pairs = find_near_copies(fingerprints(np.stack([wide[12:108, 3 * x : 3 * x + 96] for x in range(2, 8)])))
+    assert list(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)) == [(x, x + 1) for x in range(5)]
+    assert pairs.components(6).tolist() == [0] * 6
+
+
+def noisy(cell: np.ndarray, count: int, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).integers(-6, 7, (count, *cell.shape))
+    return np.clip(np.stack([np.rot90(cell, turn % 4) for turn in range(count)]) + noise, 0, 255).astype(np.uint8)
+
+
+def test_each_of_many_copies_finds_one_across(cells: np.ndarray):
+    ours = np.concatenate([cells[:100], noisy(cells[0], 40, 0), noisy(cells[1], 6, 1)])
+    theirs = np.concatenate([cells[100:], cells[:1], noisy(cells[1], 30, 2)])
+    pairs = find_copies_across(fingerprints(ours), fingerprints(theirs))
+    assert pairs.first.tolist() == [0, 1, *range(100, 146)]
+    assert set(pairs.second[pairs.first < 140].tolist()[2:]) == {60}
+    assert pairs.second[0] == 60
+    assert (pairs.second[-6:] > 60).all()
+    assert pairs.similarity.min() >= near_copies.SIMILARITY
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(0, 0), (0, 3), (3, 0)])
+def test_an_empty_set_shares_nothing(cells: np.ndarray, ours: int, theirs: int):
+    assert len(find_copies_across(fingerprints(cells[:ours]), fingerprints(cells[:theirs]))) == 0
 
 
 def test_all_copies_of_one_picture_are_paired_with_the_first(cells: np.ndarray):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cellcls.ops import neighbours
-from cellcls.ops.neighbours import near_pairs
+from cellcls.ops.neighbours import Neighbours, near_pairs
 
 
 def brute_force(points: np.ndarray, radius: float) -> set[tuple[int, int]]:
@@ -15,8 +15,11 @@ def brute_force(points: np.ndarray, radius: float) -> set[tuple[int, int]]:
 
 
 def pairs_of(points: np.ndarray, radius: float) -> set[tuple[int, int]]:
-    first, second, _ = near_pairs(points.astype(np.float32), radius)
-    return set(zip(first.tolist(), second.tolist(), strict=True))
+    return set(as_pairs(near_pairs(points.astype(np.float32), radius)))
+
+
+def as_pairs(found: Neighbours) -> list[tuple[int, int]]:
+    return list(zip(found.first.tolist(), found.second.tolist(), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +48,32 @@ def test_nearly_every_near_pair_is_found_in_a_large_set(points: np.ndarray, monk
 def test_a_crowd_has_a_bounded_number_of_pairs(all_pairs: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(neighbours, "_ALL_PAIRS", all_pairs)
     for crowd in (np.zeros((3000, 4)), np.random.default_rng(0).normal(size=(3000, 4)) * 1e-3):
-        first, second, rank = near_pairs(crowd.astype(np.float32), 0.5)
-        assert 2999 <= len(first) <= 3000 * 16
-        assert (first < second).all()
-        assert rank.max() < 16
-        assert len(set(first.tolist()) | set(second.tolist())) == 3000
+        found = near_pairs(crowd.astype(np.float32), 0.5)
+        assert 2999 <= len(found.first) <= 3000 * 16
+        assert (found.first < found.second).all()
+        assert found.rank.max() < 16
+        assert len(set(found.first.tolist()) | set(found.second.tolist())) == 3000
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_no_pairs(count: int):
     assert pairs_of(np.zeros((count, 4)), 1.0) == set()
+
+
+@pytest.mark.parametrize("all_pairs", [100, 20_000])
+def test_some_ask_among_the_others(points: np.ndarray, all_pairs: int, monkeypatch: pytest.MonkeyPatch):
+    """However many of their own kind are nearer."""
+    monkeypatch.setattr(neighbours, "_ALL_PAIRS", all_pairs)
+    monkeypatch.setattr(neighbours, "_CELL", 20)
+    crowd = np.concatenate([points[:400], points[:400], points[400:]]).astype(np.float32)
+    found = near_pairs(crowd, 0.5, askers=800)
+    truth = {(i, j) for i, j in brute_force(crowd, 0.5) if i < 800 <= j}
+    assert set(as_pairs(found)) <= truth
+    assert len(found.first) >= 0.98 * len(truth)
+    distance = np.linalg.norm(crowd[found.first] - crowd[found.second], axis=1)
+    np.testing.assert_allclose(np.sqrt(np.maximum(found.squares, 0)), distance, atol=1e-2)
+
+
+@pytest.mark.parametrize("askers", [0, 1, 3])
+def test_few_ask_or_are_asked(askers: int):
+    assert len(near_pairs(np.zeros((3, 4), np.float32), 1.0, askers=askers).first) == askers * (3 - askers)

@@ -4,7 +4,7 @@ who names an image, never whether it goes."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,20 +52,32 @@ def near_duplicates(
     ``pairs`` are of ``groups``: each stands for all its byte-equal images, whose labels count too.
     """
     copies = groups.members()
-    similarity = dict(zip(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True), pairs.similarity, strict=True))
-    decisions: list[Decision] = []
-    for near in pairs.groups(len(copies)):
-        members = np.concatenate([copies[group] for group in near])
-        count = len(np.unique(labels[members]))
-        if count > 1:
-            reason = f"one of {len(members)} near copies that carry {count} different labels"
-            decisions += _decide(groups, kept, members, "drop_near_duplicates", reason)
-        elif keep_first:
-            for group in near[1:]:
-                alike = similarity[int(near[0]), int(group)]
-                reason = f"a near copy of image {copies[near[0]][0]}, same label, similarity {alike:.2f}"
-                decisions += _decide(groups, kept, copies[group], "drop_near_duplicates", reason)
-    return decisions
+    similarity = pairs.by_pair()
+    reasons: dict[int, str] = {}
+    for members in _disputed(pairs, copies, labels):
+        reason = f"one of {len(members)} near copies that carry {len(np.unique(labels[members]))} different labels"
+        reasons |= {int(index): reason for index in members if int(index) not in reasons}
+    for first, *others in pairs.groups(len(copies)) if keep_first else ():
+        for group in others:
+            alike = similarity[int(first), int(group)]
+            reason = f"a near copy of image {copies[first][0]}, same label, similarity {alike:.2f}"
+            reasons |= {int(index): reason for index in copies[group] if int(index) not in reasons}
+    return _explained(groups, kept, "drop_near_duplicates", reasons)
+
+
+def _disputed(
+    pairs: NearPairs, copies: Sequence[NDArray[np.int64]], labels: NDArray[np.int64]
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the images of each group of near copies under several labels, and of two groups that a pair links whose
+    labels differ: nobody knows which is right, for all that is like either."""
+    grouped = pairs.groups(len(copies))
+    home = {int(one): near for near in grouped for one in near}
+    links = pairs.links(len(copies))
+    for near in [*grouped, *np.stack([links.first, links.second], axis=1)]:
+        images = np.concatenate([copies[one] for one in near])
+        if len(np.unique(labels[images])) > 1:
+            whole = {int(other) for one in near for other in home.get(int(one), [one])}
+            yield np.concatenate([copies[one] for one in sorted(whole)])
 
 
 def outliers(groups: Groups, kept: NDArray[np.bool_], *, times: float) -> list[Decision]:
@@ -81,14 +93,11 @@ def outliers(groups: Groups, kept: NDArray[np.bool_], *, times: float) -> list[D
 
 def suspicious(found: Sequence[Suspect], groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
     """Drop images under suspicion; several rules may hold for one, which goes once."""
-    rules: dict[int, list[Suspect]] = {}
+    reasons: dict[int, str] = {}
     for one in found:
-        rules.setdefault(one.index, []).append(one)
-    decisions: list[Decision] = []
-    for index, reasons in sorted(rules.items()):
-        reason = "; ".join(f"{one.rule}: {one.reason}" for one in reasons)
-        decisions += _decide(groups, kept, [index], "drop_suspects", reason)
-    return decisions
+        before = f"{reasons[one.index]}; " if one.index in reasons else ""
+        reasons[one.index] = f"{before}{one.rule}: {one.reason}"
+    return _explained(groups, kept, "drop_suspects", reasons)
 
 
 def wrongly_labelled(
@@ -112,13 +121,12 @@ def wrongly_labelled(
     judged = np.flatnonzero(~odd[groups.group])
     own = group_by_hash([groups.hashes[index] for index in judged])
     found = find_wrong_labels(statistics[judged], source.labels[judged], own, seed=seed)
-    decisions: list[Decision] = []
+    reasons: dict[int, str] = {}
     for place in np.flatnonzero(found.issue & (found.score >= margin)):
         index = int(judged[place])
         given, likely = (source.class_names[label] for label in (source.labels[index], found.likely[place]))
-        reason = f"labelled {given}, looks like {likely} (likelier by {found.score[place]:.3f})"
-        decisions += _decide(groups, kept, [index], "drop_wrong_labels", reason)
-    return decisions
+        reasons[index] = f"labelled {given}, looks like {likely} (likelier by {found.score[place]:.3f})"
+    return _explained(groups, kept, "drop_wrong_labels", reasons)
 
 
 def decided(file: Path, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
@@ -137,7 +145,7 @@ def decided(file: Path, source: Source, groups: Groups, kept: NDArray[np.bool_])
     if wrong is not None:
         raise DataError(f"{file}: image {wrong.index} has not the content {wrong.hash[:12]}; was the file edited?")
     reasons = {row.index: f"{row.finding}: {row.reason}" for row in chosen}
-    return [Decision(index, groups.hashes[index], "decisions", why) for index, why in reasons.items() if kept[index]]
+    return _explained(groups, kept, "decisions", reasons)
 
 
 def listed(groups: Groups, kept: NDArray[np.bool_], *, ranges: Sequence[tuple[int, int]]) -> list[Decision]:
@@ -152,3 +160,8 @@ def listed(groups: Groups, kept: NDArray[np.bool_], *, ranges: Sequence[tuple[in
 
 def _decide(groups: Groups, kept: NDArray[np.bool_], members: Iterable[int], rule: str, reason: str) -> list[Decision]:
     return [Decision(int(index), groups.hashes[index], rule, reason) for index in members if kept[index]]
+
+
+def _explained(groups: Groups, kept: NDArray[np.bool_], rule: str, reasons: Mapping[int, str]) -> list[Decision]:
+    """Return the decisions of a rule that has a reason for each image it drops."""
+    return [Decision(index, groups.hashes[index], rule, why) for index, why in sorted(reasons.items()) if kept[index]]
