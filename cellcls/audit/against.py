@@ -11,8 +11,7 @@ from cellcls.audit.findings import Finding
 from cellcls.audit.subject import Subject
 from cellcls.ops.drift import Drift, drift
 from cellcls.ops.image_statistics import STATISTICS
-from cellcls.ops.near_copies import find_near_copies
-from cellcls.ops.perceptual import Fingerprints
+from cellcls.ops.near_copies import find_copies_across
 
 
 def shared_pictures(ours: Subject, theirs: Subject) -> list[Finding]:
@@ -29,27 +28,33 @@ def _exact(ours: Subject, theirs: Subject) -> Iterator[Finding]:
     for members in ours.groups.members():
         found = there.get(ours.survey.hashes[members[0]])
         if found:
-            yield _finding(ours, theirs, tuple(members.tolist()), tuple(found), 1.0)
+            yield _finding(ours, theirs, members.tolist(), found)
 
 
 def _near(ours: Subject, theirs: Subject) -> Iterator[Finding]:
-    first, second = ours.groups.firsts(), theirs.groups.firsts()
-    joined = Fingerprints.joined([ours.survey.prints.take(first), theirs.survey.prints.take(second)])
-    pairs = find_near_copies(joined)
-    across = (pairs.first < len(first)) & (pairs.second >= len(first))
-    for one, other, alike in zip(
-        pairs.first[across].tolist(), pairs.second[across].tolist(), pairs.similarity[across].tolist(), strict=True
-    ):
-        yield _finding(ours, theirs, (int(first[one]),), (int(second[other - len(first)]),), float(alike))
+    here, there = ours.groups.members(), theirs.groups.members()
+    prints = (one.survey.prints.take(one.groups.firsts()) for one in (ours, theirs))
+    pairs = find_copies_across(*prints)
+    for (one, other), alike in pairs.by_pair().items():
+        yield _finding(ours, theirs, here[one].tolist(), there[other].tolist(), alike)
 
 
-def _finding(ours: Subject, theirs: Subject, images: tuple[int, ...], others: tuple[int, ...], alike: float) -> Finding:
-    names = ", ".join(dict.fromkeys(theirs.class_name(index) for index in others))
+def _finding(
+    ours: Subject, theirs: Subject, images: list[int], others: list[int], similarity: float | None = None
+) -> Finding:
+    """Return a finding on images of ours that are copies of others of theirs; ``similarity`` None: byte-equal ones."""
+    how = "the same pixels" if similarity is None else f"similarity {similarity:.2f}"
     where = theirs.file(others[0]) or f"image {others[0]}"
-    how = "the same pixels" if alike == 1.0 else f"similarity {alike:.2f}"
-    here = ", ".join(dict.fromkeys(ours.class_name(index) for index in images))
-    reason = f"{how} as {where} of {theirs.name}; {here} here, {names} there"
-    return Finding(kind="against", images=images, score=alike, reason=reason, others=others)
+    here, there = (
+        ", ".join(dict.fromkeys(map(subject.class_name, some))) for subject, some in ((ours, images), (theirs, others))
+    )
+    return Finding(
+        kind="against",
+        images=tuple(images),
+        score=1.0 if similarity is None else similarity,
+        reason=f"{how} as {where} of {theirs.name}; {here} here, {there} there",
+        others=tuple(others),
+    )
 
 
 def compare(ours: Subject, theirs: Subject) -> Drift:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cellcls.audit.subject import Subject
 from cellcls.ops.copies import group_by_hash
 from cellcls.ops.decisions import DecisionRow
-from cellcls.ops.near_copies import NearPairs
+from cellcls.ops.near_copies import NearPairs, family_hashes
 from cellcls.ops.suspects import suspects
 from cellcls.ops.wrong_labels import find_wrong_labels
 
@@ -80,7 +80,8 @@ def find(
     the statistics. ``near``: its near copies, with one image for each group of exact copies."""
     found = [*_exact(subject), *_near(subject, near), *_unreadable(subject)]
     dropped = {index for finding in found for index in finding.drop}
-    found += [*_suspects(subject, features), *_wrong_labels(subject, dropped, features, seed)]
+    families = family_hashes(near, subject.groups)
+    found += [*_suspects(subject, features), *_wrong_labels(subject, families, dropped, features, seed)]
     return in_order(found)
 
 
@@ -117,22 +118,23 @@ def decision_rows(subject: Subject, found: Sequence[Finding]) -> list[DecisionRo
 
 
 def _exact(subject: Subject) -> Iterator[Finding]:
+    """Yield what holds of each group of copies: several of these may, and the gravest decides what goes."""
     conflicting = subject.groups.conflicting(subject.labels)
     far_above = subject.groups.far_above_the_rest()
     for members in subject.groups.copied():
         group = subject.groups.group[members[0]]
         images = tuple(members.tolist())
-        labelled = _labelled(subject, images)
-        if far_above[group]:
-            reason = f"there {len(images):,} times, far above the rest, {labelled}"
-            yield Finding(kind="outliers", images=images, score=len(images), reason=reason, drop=frozenset(images))
-        elif conflicting[group]:
-            reason = f"{len(images):,} copies {labelled}"
-            yield Finding(kind="conflicts", images=images, score=len(images), reason=reason, drop=frozenset(images))
-        else:
-            reason = f"{len(images):,} copies {labelled}"
-            rest = frozenset(images[1:])
-            yield Finding(kind="copies", images=images, score=len(images), reason=reason, drop=rest)
+        there = f"there {len(images):,} times, far above the rest," if far_above[group] else f"{len(images):,} copies"
+        first_stays = not (far_above[group] or conflicting[group])
+        kinds = ["conflicts" if conflicting[group] else "copies", *(["outliers"] if far_above[group] else [])]
+        for kind in kinds:
+            yield Finding(
+                kind=kind,
+                images=images,
+                score=len(images),
+                reason=f"{there} {_labelled(subject, images)}",
+                drop=frozenset(images[first_stays:]),
+            )
         yield from _leak(subject, images, len(images), "the same pixels")
 
 
@@ -189,14 +191,18 @@ def _suspects(subject: Subject, features: NDArray[np.floating[Any]] | None) -> I
 
 
 def _wrong_labels(
-    subject: Subject, dropped: set[int], features: NDArray[np.floating[Any]] | None, seed: int
+    subject: Subject,
+    families: Sequence[str],
+    dropped: set[int],
+    features: NDArray[np.floating[Any]] | None,
+    seed: int,
 ) -> Iterator[Finding]:
-    """Judge the labels of what is not dropped anyway."""
+    """Judge the labels of what is not dropped anyway, all versions of a picture (``families``) together."""
     kept = np.array([index for index in range(len(subject)) if index not in dropped], dtype=np.int64)
     if len(subject.classes) < 2 or not len(kept):
         return
     values = subject.survey.statistics if features is None else features
-    groups = group_by_hash([subject.survey.hashes[index] for index in kept])
+    groups = group_by_hash([families[index] for index in kept])
     judged = find_wrong_labels(values[kept], subject.labels[kept], groups, seed=seed)
     for place in judged.order():
         if judged.issue[place]:

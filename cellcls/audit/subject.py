@@ -90,10 +90,9 @@ def open_subject(path: Path, registry: Registry, seen: Seen) -> Subject:
         dataset = changed(dataset, on_bad_image="skip")
     seen(f"opening {path}", 0, 0)
     source = dataset.build(path=path, size=SIZE, interpolation="bilinear", cache=cache_folder())
-    found = survey(source.read, len(source), lambda done: seen(f"reading {path}", done, len(source)))
+    count = len(source)
+    found = survey(source.read, count, lambda done: seen(f"reading {path}", done, count), hashes=source.hashes)
     source.let_go()
-    if source.hashes is not None:
-        found = attrs.evolve(found, hashes=tuple(source.hashes))
     return Subject(path=path, source=source, survey=found, groups=group_by_hash(found.hashes))
 
 

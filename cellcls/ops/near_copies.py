@@ -135,6 +135,13 @@ def find_copies_across(ours: Fingerprints, theirs: Fingerprints, *, similarity: 
     return attrs.evolve(found, second=found.second - len(ours))
 
 
+def family_hashes(pairs: NearPairs, groups: Groups) -> list[str]:
+    """Return for each image of a set the content hash of the first image it hangs together with, over byte-equal images
+    and over near copies (``pairs``, found with ``groups``): one hash for all versions of a picture."""
+    firsts = pairs.components(len(groups))[groups.firsts()[groups.group]]
+    return [groups.hashes[index] for index in firsts]
+
+
 def _between_groups(found: NearPairs, candidates: Neighbours, count: int) -> tuple[Indices, Indices]:
     """Return of each two groups that candidates lie between the nearest two images, ``first`` < ``second``."""
     first, second = candidates.first, candidates.second

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -36,9 +36,12 @@ class Survey:
     """(N, F) in the order of ``STATISTICS``."""
 
 
-def survey(read: Read, count: int, seen: Callable[[int], None] = lambda _: None) -> Survey:
-    """Hash, fingerprint and measure ``count`` images; ``seen`` is told how many are done."""
-    parts = list(_parts(read, count, seen))
+def survey(
+    read: Read, count: int, seen: Callable[[int], None] = lambda _: None, *, hashes: Sequence[str] | None = None
+) -> Survey:
+    """Hash, fingerprint and measure ``count`` images; ``seen`` is told how many are done. ``hashes`` (N,): the content
+    hashes, where they are known already."""
+    parts = list(_parts(read, count, seen, hashes))
     if not parts:
         empty = np.zeros((0, 1, 1, 3), dtype=np.uint8)
         return Survey((), fingerprints(empty), np.zeros((0, len(STATISTICS)), dtype=np.float32))
@@ -49,14 +52,15 @@ def survey(read: Read, count: int, seen: Callable[[int], None] = lambda _: None)
     )
 
 
-def _parts(read: Read, count: int, seen: Callable[[int], None]) -> Iterator[Survey]:
+def _parts(read: Read, count: int, seen: Callable[[int], None], hashes: Sequence[str] | None) -> Iterator[Survey]:
     """Yield the batches' surveys in order."""
     lock = threading.Lock()
 
     def work(indices: NDArray[np.intp]) -> Survey:
         with lock:  # a source need not bear two readers
             images = read(indices)
-        return Survey(tuple(map(content_hash, images)), fingerprints(images), statistics(images))
+        known = map(content_hash, images) if hashes is None else (hashes[index] for index in indices)
+        return Survey(tuple(known), fingerprints(images), statistics(images))
 
     done = 0
     for part in in_parallel(work, _batches(read, count)):

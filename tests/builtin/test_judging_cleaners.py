@@ -79,6 +79,15 @@ def test_a_wrong_label_goes_and_is_named(cells: Images):
     assert reasons[8].startswith("labelled class3, looks like class0 (likelier by ")
 
 
+def test_near_copies_do_not_vouch_for_a_wrong_label(cells: Images):
+    """Labels drawn at random, on few images with many statistics: a copy in another fold repeats its label."""
+    images = cells.images[:80]
+    turned = np.rot90(images, axes=(1, 2))
+    labels = np.tile(np.random.default_rng(0).integers(0, 2, len(images)), 2)
+    found = decide(DropWrongLabels(margin=0), Images(np.concatenate([images, turned]), labels))
+    assert len(found) > 0.25 * len(labels)
+
+
 def test_a_wider_margin_drops_less():
     """Of classes that overlap, some judgements are sure and some are not."""
     rng = np.random.default_rng(0)

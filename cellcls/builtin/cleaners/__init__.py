@@ -104,10 +104,10 @@ class DropWrongLabels(Cleaner):
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
         """Decide. Reads every image once. Raises what the source raises where it cannot be read."""
         from cellcls.builtin.cleaners.rules import wrongly_labelled
-        from cellcls.ops.image_statistics import read_statistics
+        from cellcls.ops.survey import survey
 
-        statistics = read_statistics(source.read, len(source))
-        return wrongly_labelled(statistics, source, groups, kept, margin=self.margin, seed=self.seed)
+        seen = survey(source.read, len(source), hashes=groups.hashes)
+        return wrongly_labelled(seen, source, groups, kept, margin=self.margin, seed=self.seed)
 
 
 @component("decisions")

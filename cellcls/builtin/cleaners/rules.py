@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cellcls.api import Source
     from cellcls.ops.copies import Groups
     from cellcls.ops.near_copies import NearPairs
+    from cellcls.ops.survey import Survey
     from cellcls.ops.suspects import Suspect
 
 _log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ def suspicious(found: Sequence[Suspect], groups: Groups, kept: NDArray[np.bool_]
 
 
 def wrongly_labelled(
-    statistics: NDArray[np.float32],
+    seen: Survey,
     source: Source,
     groups: Groups,
     kept: NDArray[np.bool_],
@@ -111,16 +112,20 @@ def wrongly_labelled(
 ) -> list[Decision]:
     """Drop images whose label confident learning finds wrong and another class likelier by ``margin``.
 
+    All versions of a picture, byte-equal or near copies, are judged together: none vouches for another's label.
+
     Copies under several labels and pictures repeated far above the rest teach nothing about a class: they are neither
     learnt from nor judged, whatever other cleaners do with them.
     """
     from cellcls.ops.copies import group_by_hash
+    from cellcls.ops.near_copies import family_hashes, find_near_copies
     from cellcls.ops.wrong_labels import find_wrong_labels
 
     odd = groups.conflicting(source.labels) | groups.far_above_the_rest()
     judged = np.flatnonzero(~odd[groups.group])
-    own = group_by_hash([groups.hashes[index] for index in judged])
-    found = find_wrong_labels(statistics[judged], source.labels[judged], own, seed=seed)
+    families = family_hashes(find_near_copies(seen.prints, groups=groups), groups)
+    own = group_by_hash([families[index] for index in judged])
+    found = find_wrong_labels(seen.statistics[judged], source.labels[judged], own, seed=seed)
     reasons: dict[int, str] = {}
     for place in np.flatnonzero(found.issue & (found.score >= margin)):
         index = int(judged[place])
