@@ -42,7 +42,7 @@ def _kind(name: str) -> Callable[[K], K]:
 
 @attrs.frozen
 class BadImage:
-    """An image that could not be read: where it was and why."""
+    """A file that gives no image: where it is and why."""
 
     name: str
     reason: str
@@ -66,6 +66,8 @@ class Source(ABC):
     to another size, so that the hash does not depend on that size; else None."""
     bad_images: tuple[BadImage, ...] = ()
     """Images that were left out because they could not be read."""
+    left_aside: tuple[BadImage, ...] = ()
+    """What else lies where the images lie and is none of them: files of another kind, or in another place."""
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -18,6 +18,8 @@ from cellcls.ops.suspects import suspects
 from cellcls.ops.wrong_labels import find_wrong_labels
 
 Action = Literal["drop", "keep", "look"]
+_NAMED = 8
+"""So many classes a reason names at most."""
 
 
 @attrs.frozen
@@ -40,6 +42,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "suspects": Kind("No cells, or damaged", "odd among its fellows in brightness, sharpness, size or look"),
         "against": Kind("Also in the other set", "the same picture lies in the set compared with"),
         "unreadable": Kind("Unreadable files", "pictures that cannot be decoded; they are left out of all else"),
+        "left_aside": Kind("Files left aside", "of another kind, or in a place where no images are looked for"),
     }
 )
 """Every kind of finding, the gravest first."""
@@ -62,7 +65,7 @@ class Finding:
     likely: str = ""
     """The class that is likelier than the given one."""
     file: str = ""
-    """The file that cannot be read."""
+    """The file that cannot be read, or the first of those left aside."""
     others: tuple[int, ...] = ()
     """Places in the other set."""
 
@@ -78,7 +81,7 @@ def find(
 ) -> list[Finding]:
     """Return all findings on a set: kind by kind, the gravest first. ``features`` (N, D): a network's, in the place of
     the statistics. ``near``: its near copies, with one image for each group of exact copies."""
-    found = [*_exact(subject), *_near(subject, near), *_unreadable(subject)]
+    found = [*_exact(subject), *_near(subject, near), *_no_images(subject)]
     dropped = {index for finding in found for index in finding.drop}
     families = family_hashes(near, subject.groups)
     found += [*_suspects(subject, features), *_wrong_labels(subject, families, dropped, features, seed)]
@@ -163,15 +166,22 @@ def _labelled(subject: Subject, images: Sequence[int]) -> str:
     names = list(dict.fromkeys(subject.class_name(index) for index in images))
     if len(names) == 1:
         return f"under the label {names[0]}"
-    return f"under {len(names)} labels: {', '.join(names)}"
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f"under {len(names)} labels: {', '.join(names[:_NAMED])}{more}"
 
 
 # --- single images ----------------------------------------------------------------------------------------------
 
 
-def _unreadable(subject: Subject) -> Iterator[Finding]:
-    for bad in subject.bad_images:
+def _no_images(subject: Subject) -> Iterator[Finding]:
+    for bad in subject.source.bad_images:
         yield Finding(kind="unreadable", images=(), score=1.0, reason=bad.reason, file=bad.name)
+    by_reason: dict[str, list[str]] = {}
+    for left in subject.source.left_aside:
+        by_reason.setdefault(left.reason, []).append(left.name)
+    for reason, names in by_reason.items():
+        more = f"; {len(names):,} in all" if len(names) > 1 else ""
+        yield Finding(kind="left_aside", images=(), score=len(names), reason=f"{reason}{more}", file=names[0])
 
 
 def _suspects(subject: Subject, features: NDArray[np.floating[Any]] | None) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from cellcls.audit.pictures import Looks, draw, look
 from cellcls.audit.subject import SIZE, Seen, Subject, open_subject
 from cellcls.ops.decisions import DecisionRow, write_decisions
 from cellcls.ops.drift import Drift
-from cellcls.ops.files import write_bytes, write_json, write_text
+from cellcls.ops.files import printable, write_bytes, write_json, write_text
 from cellcls.ops.near_copies import find_near_copies
 from cellcls.registry import Registry
 
@@ -121,7 +121,7 @@ def to_data(made: Audit) -> dict[str, Any]:
     """Return what ``audit.json`` holds."""
     subject = made.subject
     return {
-        "data": str(subject.path),
+        "data": printable(subject.path),
         "hash": subject.hash,
         "images": len(subject),
         "classes": list(subject.classes),

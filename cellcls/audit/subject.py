@@ -11,10 +11,10 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcls.api import BadImage, Dataset, Source, changed
+from cellcls.api import Dataset, Source, changed
 from cellcls.errors import DataError
 from cellcls.ops.copies import Groups, group_by_hash
-from cellcls.ops.files import cache_folder
+from cellcls.ops.files import cache_folder, printable
 from cellcls.ops.hashing import data_hash
 from cellcls.ops.survey import Survey, survey
 from cellcls.registry import Registry
@@ -39,7 +39,7 @@ class Subject:
     @property
     def name(self) -> str:
         """What the set is called."""
-        return self.path.stem if self.path.is_file() else self.path.resolve().name
+        return printable(self.path.stem if self.path.is_file() else self.path.resolve().name)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -50,11 +50,6 @@ class Subject:
     def labels(self) -> NDArray[np.int64]:
         """(N,) class of each image."""
         return self.source.labels
-
-    @property
-    def bad_images(self) -> tuple[BadImage, ...]:
-        """Pictures that cannot be read."""
-        return self.source.bad_images
 
     @cached_property
     def hash(self) -> str:
@@ -88,10 +83,11 @@ def open_subject(path: Path, registry: Registry, seen: Seen) -> Subject:
     dataset = _dataset(path, registry)
     if hasattr(dataset, "on_bad_image"):
         dataset = changed(dataset, on_bad_image="skip")
-    seen(f"opening {path}", 0, 0)
+    shown = printable(path)
+    seen(f"opening {shown}", 0, 0)
     source = dataset.build(path=path, size=SIZE, interpolation="bilinear", cache=cache_folder())
     count = len(source)
-    found = survey(source.read, count, lambda done: seen(f"reading {path}", done, count), hashes=source.hashes)
+    found = survey(source.read, count, lambda done: seen(f"reading {shown}", done, count), hashes=source.hashes)
     source.let_go()
     return Subject(path=path, source=source, survey=found, groups=group_by_hash(found.hashes))
 

@@ -4,7 +4,7 @@
 
     index,file,hash,finding,reason,action
     ,,DATA_HASH,data,13759 images,
-    11958,,9f..,outliers,there 1600 times under 8 labels,drop
+    11959,,9f..,outliers,"there 200 times, far above the rest, under the label basophil",drop
 
 The first row names the set. A row whose action is ``drop`` drops every image of that content at that index; other
 actions (``keep``, ``look``) do nothing. Texts that a spreadsheet would take for a formula have an apostrophe in front.
@@ -26,6 +26,7 @@ ACTIONS = ("drop", "keep", "look")
 _DATA = "data"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LIMIT = 1 << 28
+_DIGITS = 18
 
 
 @attrs.frozen(kw_only=True)
@@ -50,14 +51,10 @@ class Decided:
 
 
 def write_decisions(data_hash: str, count: int, rows: Iterable[DecisionRow]) -> str:
-    """Return the decisions as CSV."""
-    made = io.StringIO()
-    writer = csv.writer(made, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerow(("", "", data_hash, _DATA, f"{count} images", ""))
-    for row in rows:
-        writer.writerow((row.index, _safe(row.file), row.hash, row.finding, _safe(row.reason), row.action))
-    return made.getvalue()
+    """Return the decisions as CSV, byte for byte what the audit's page makes of the same rows."""
+    made: list[tuple[str, ...]] = [COLUMNS, ("", "", data_hash, _DATA, f"{count} images", "")]
+    made += [(str(row.index), _safe(row.file), row.hash, row.finding, _safe(row.reason), row.action) for row in rows]
+    return "".join(",".join(map(_quoted, cells)) + "\n" for cells in made)
 
 
 def read_decisions(path: Path) -> Decided:
@@ -68,7 +65,7 @@ def read_decisions(path: Path) -> Decided:
     try:
         if path.stat().st_size > _LIMIT:
             raise DataError(f"{path}: larger than {_LIMIT >> 20} MB, so no file of decisions")
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")  # line ends within a name are the name's own
     except FileNotFoundError as error:
         raise MissingInputError(f"no decisions at {path}", "make them: cellcls audit DATA") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -76,41 +73,53 @@ def read_decisions(path: Path) -> Decided:
     first = text.partition("\n")[0]
     delimiter = max((",", ";", "\t"), key=first.count)
     try:
-        lines = list(csv.DictReader(io.StringIO(text), delimiter=delimiter, strict=True))
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        lines = [(reader.line_num, line) for line in reader]
     except csv.Error as error:
         raise DataError(f"{path}: no readable CSV: {error}") from error
-    missing = [name for name in COLUMNS if not lines or name not in lines[0]]
+    missing = [name for name in COLUMNS if not lines or name not in lines[0][1]]
     if missing:
         raise DataError(f"{path}: has no column `{missing[0]}`", f"its first line must be: {','.join(COLUMNS)}")
     return _decided(path, lines)
 
 
-def _decided(path: Path, lines: Sequence[dict[str, str | None]]) -> Decided:
-    named = [line for line in lines if line["finding"] == _DATA]
+def _decided(path: Path, lines: Sequence[tuple[int, dict[str, str | None]]]) -> Decided:
+    named = [line for _, line in lines if line["finding"] == _DATA]
     if len(named) != 1:
         raise DataError(f"{path}: does not say which data set it is about", "take decisions.csv as the audit wrote it")
-    rows = tuple(_row(path, number, line) for number, line in enumerate(lines, 2) if line["finding"] != _DATA)
-    count = (named[0]["reason"] or "").split()[0:1]
-    if not count or not count[0].isdecimal():
+    rows = tuple(_row(path, number, line) for number, line in lines if line["finding"] != _DATA)
+    count = _number((named[0]["reason"] or "").partition(" ")[0])
+    if count is None:
         raise DataError(f"{path}: does not say how many images the set has", "take it as the audit wrote it")
-    return Decided(data_hash=named[0]["hash"] or "", count=int(count[0]), rows=rows)
+    return Decided(data_hash=named[0]["hash"] or "", count=count, rows=rows)
 
 
 def _row(path: Path, number: int, line: dict[str, str | None]) -> DecisionRow:
-    texts = {name: (line[name] or "").strip() for name in COLUMNS}
-    if not texts["index"].isdecimal() or texts["action"] not in ACTIONS or None in line:
+    texts = {name: line[name] or "" for name in COLUMNS}
+    index, action = _number(texts["index"]), texts["action"].strip()
+    if index is None or action not in ACTIONS or None in line:
         raise DataError(
             f"{path}: line {number}: needs an index and an action ({', '.join(ACTIONS)}), not "
-            f"`{texts['index']}` and `{texts['action']}`"
+            f"`{texts['index'][:_DIGITS]}` and `{texts['action'][:_DIGITS]}`"
         )
     return DecisionRow(
-        index=int(texts["index"]),
+        index=index,
         file=texts["file"].removeprefix("'"),
-        hash=texts["hash"],
-        finding=texts["finding"],
+        hash=texts["hash"].strip(),
+        finding=texts["finding"].strip(),
         reason=texts["reason"].removeprefix("'"),
-        action=texts["action"],
+        action=action,
     )
+
+
+def _number(text: str) -> int | None:
+    """Return the number of images that a text says, None where it says none."""
+    digits = text.strip()
+    return int(digits) if digits.isdecimal() and len(digits) <= _DIGITS else None
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(one in text for one in ',"\r\n') else text
 
 
 def _safe(text: str) -> str:

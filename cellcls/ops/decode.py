@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cellcls.errors import DataError
+from cellcls.ops.files import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +46,7 @@ def decode(data: Path | bytes, *, name: str | None = None) -> NDArray[np.uint8]:
     error. Not for use in several threads at once: see ``decode_files``.
     """
     with _strict():
-        return _decode(data, name or (str(data) if isinstance(data, Path) else "the image"))
+        return _decode(data, name or (printable(data) if isinstance(data, Path) else "the image"))
 
 
 def decode_files(
@@ -58,7 +59,7 @@ def decode_files(
 
     def one(path: Path) -> T | DataError:
         try:
-            return finish(_decode(path, str(path)))
+            return finish(_decode(path, printable(path)))
         except DataError as error:
             return error
 

@@ -53,6 +53,11 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def printable(path: Path | str) -> str:
+    r"""Return a file's name as text; bytes of it that are no UTF-8 are written out (``x\xff.png``)."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path`` as a whole or not at all."""
     with replacing(path) as temporary:

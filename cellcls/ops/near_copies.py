@@ -173,7 +173,7 @@ def _in_chains(found: NearPairs, candidates: Neighbours, count: int) -> tuple[In
 
 def _apart(found: NearPairs, lowest: Indices) -> NDArray[np.bool_]:
     """Tell of each image whether it hangs together with an earlier one (``lowest``) without being paired with it."""
-    apart = lowest != np.arange(len(lowest))
+    apart = np.asarray(lowest != np.arange(len(lowest)))
     apart[found.second[found.first == lowest[found.second]]] = False
     return apart
 

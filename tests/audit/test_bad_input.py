@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,9 @@ import pytest
 from PIL import Image
 
 from cellcls.audit.record import write
+from cellcls.builtin.cleaners import Decisions
 from cellcls.errors import DataError, MissingInputError
+from cellcls.ops.decisions import read_decisions
 
 from .conftest import cell, save
 
@@ -58,15 +62,51 @@ def odd_names(place: Path) -> None:
         save(place / f"{safe} class" / f"{safe} 2.png", cell(number))
 
 
-FINE = [one_image, one_class, no_classes, one_pixel, very_wide, blank, damaged, odd_names]
+def names_that_are_no_text(place: Path) -> None:
+    one_class(place)
+    try:
+        shutil.copy(place / "basophil/0.png", os.fsencode(place / "basophil") + b"/x\xff\xfe.png")
+        shutil.move(place / "basophil", os.fsencode(place) + b"/b\xff")
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+
+
+def names_of_several_lines(place: Path) -> None:
+    one_class(place)
+    shutil.copy(place / "basophil/0.png", place / "basophil/a\rb\nc.png")
+
+
+def links_to_nothing(place: Path) -> None:
+    one_class(place)
+    (place / "basophil/gone.png").symlink_to(place / "nowhere.png")
+    (place / "basophil/round.png").symlink_to(place / "basophil/round.png")
+
+
+FINE = [
+    one_image,
+    one_class,
+    no_classes,
+    one_pixel,
+    very_wide,
+    blank,
+    damaged,
+    odd_names,
+    names_that_are_no_text,
+    names_of_several_lines,
+    links_to_nothing,
+]
 
 
 @pytest.mark.parametrize("make", FINE, ids=lambda make: make.__name__)
 def test_an_odd_set_is_looked_at(make, tmp_path: Path, look):
     make(tmp_path / "set")
     made = look(tmp_path / "set")
+    subject = made.subject
     page = write(made, tmp_path / "out").read_text()
-    assert (tmp_path / "out/decisions.csv").is_file()
+    assert read_decisions(tmp_path / "out/decisions.csv").rows == made.rows
+    cleaner = Decisions(file=tmp_path / "out/decisions.csv")
+    replayed = cleaner.build(source=subject.source, groups=subject.groups, kept=np.ones(len(subject), dtype=bool))
+    assert {one.index for one in replayed} == set(np.flatnonzero(~made.kept).tolist())
     assert page.count("<script") == 2  # the page's own, and its data
     assert "alert(" not in page or '\\u003cscript>alert(\\"1' in page
 

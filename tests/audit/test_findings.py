@@ -56,6 +56,13 @@ def unreadable(cells: Path) -> set[str]:
     return {"basophil/text.png"}
 
 
+def of_another_kind(cells: Path) -> set[str]:
+    (cells / "basophil/notes.txt").write_text("of the first day")
+    (cells / "lymphocyte/notes.txt").write_text("of the second")
+    save(cells / "stray.png", cell(0))
+    return {"basophil/notes.txt", "stray.png"}  # the first of each reason
+
+
 def mislabelled(cells: Path) -> set[str]:
     for number in range(45, 90):  # more cells, so that classes can be learnt
         save(cells / CLASSES[number % 3] / f"{number}.png", cell(number))
@@ -85,6 +92,7 @@ PLANTED: dict[str, Callable[[Path], set[str]]] = {
     "near_conflicts": turned_and_relabelled,
     "suspects": noisy,
     "unreadable": unreadable,
+    "left_aside": of_another_kind,
     "wrong_labels": mislabelled,
     "leaks": leaking,
 }

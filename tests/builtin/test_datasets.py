@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -277,6 +278,68 @@ def test_sizes_are_those_of_the_files(cells: Path) -> None:
         with Image.open(cells / source.names[0]) as image:
             assert source.sizes[0].tolist() == [image.height, image.width]
         assert source.sizes.shape == (len(source), 2)
+
+
+def test_what_is_left_aside_is_told_with_its_reason(cells: Path) -> None:
+    picture(cells / "basophil" / "anim.gif", (0, 0, 0))
+    picture(cells / "basophil" / "more" / "deep.png", (0, 0, 0))
+    picture(cells / "stray.png", (0, 0, 0))
+    (cells / "table.csv").write_text("a,b")
+    (cells / "none").mkdir()
+    for _ in range(2):
+        source = build(Folder(file=cells), cells)
+        assert len(source) == 5
+        left = {one.name: one.reason for one in source.left_aside}
+        assert left == {
+            "basophil/anim.gif": "no picture by its name (.gif)",
+            "basophil/more": "a folder inside a class folder",
+            "basophil/notes.txt": "no picture by its name (.txt)",
+            "none": "a folder without pictures",
+            "stray.png": "beside the class folders",
+            "table.csv": "beside the class folders",
+        }
+    assert build(Folder(file=cells), cells / "IG").left_aside == ()
+
+
+def test_pictures_beside_the_class_folders_of_a_part_are_left_aside(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        picture(tmp_path / "set" / part / "basophil" / "1.png", (0, 0, 0))
+        picture(tmp_path / "set" / part / "stray.png", (0, 0, 0))
+    source = build(Folder(file=tmp_path), tmp_path / "set")
+    assert [one.name for one in source.left_aside] == ["test/stray.png", "train/stray.png"]
+
+
+@pytest.mark.parametrize("to", ["gone.png", "link.png"])
+def test_a_broken_link_is_a_picture_that_cannot_be_read(cells: Path, to: str) -> None:
+    (cells / "IG" / "link.png").symlink_to(to)
+    with pytest.raises(DataError, match=r"link\.png: cannot be read"):
+        build(Folder(file=cells), cells)
+    source = build(Folder(file=cells, on_bad_image="skip"), cells)
+    assert [bad.name for bad in source.bad_images] == ["IG/link.png"]
+    assert len(source) == 5
+
+
+def test_names_that_are_no_text_have_a_printable_form(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    whole = picture(root / "platelet" / "1.png", (0, 0, 0))
+    odd = [Path(os.fsdecode(name)) for name in (b"cells \xff/x\xff\xfe.png", b"cells \xff/notes\xfe.txt")]
+    try:
+        (root / odd[0]).parent.mkdir()
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    for name in odd:
+        shutil.copy(whole, root / name)
+    (root / "platelet" / os.fsdecode(b"bad\xfd.png")).write_text("no picture")
+    source = build(Folder(file=tmp_path, on_bad_image="skip"), tmp_path / "set")
+    assert source.class_names == ("cells_xff", "platelet")
+    assert source.names == ["cells \\xff/x\\xff\\xfe.png", "platelet/1.png"]
+    assert [one.name for one in (*source.bad_images, *source.left_aside)] == [
+        "platelet/bad\\xfd.png",
+        "cells \\xff/notes\\xfe.txt",
+    ]
+    with pytest.raises(DataError) as caught:
+        build(Folder(file=tmp_path), tmp_path / "set")
+    assert "bad\\xfd.png" in caught.value.message
 
 
 # --- all of them -------------------------------------------------------------------------------------------------

@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 from cellcls.errors import DataError, MissingInputError
 from cellcls.ops.decisions import ACTIONS, COLUMNS, DecisionRow, read_decisions, write_decisions
+from cellcls.ops.files import write_text
 
-texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\n"), max_size=20).map(str.strip)
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20) | st.sampled_from(
+    ["a\rb.png", "\r", "a\nb", "\r\n", " x ", "'=1", '"', ",", ";;;;;;;;"]
+)
 rows = st.lists(
     st.builds(
         DecisionRow,
@@ -27,7 +30,7 @@ rows = st.lists(
 @given(rows)
 def test_decisions_read_as_they_were_written(tmp_path_factory: pytest.TempPathFactory, made: list[DecisionRow]):
     path = tmp_path_factory.mktemp("d") / "decisions.csv"
-    path.write_text(write_decisions("ab" * 16, 99, made), encoding="utf-8", newline="")
+    write_text(path, write_decisions("ab" * 16, 99, made))
     found = read_decisions(path)
     assert (found.data_hash, found.count, list(found.rows)) == ("ab" * 16, 99, made)
 
@@ -58,6 +61,9 @@ BAD = {
     "no count": (GOOD.replace("2 images", "some"), "how many images"),
     "unknown action": (GOOD.replace("drop", "burn"), "line 3"),
     "no index": (GOOD.replace("\n1,", "\nx,"), "line 3"),
+    "an endless index": (GOOD.replace("\n1,", f"\n{'1' * 5000},"), "line 3"),
+    "an endless count": (GOOD.replace("2 images", f"{'1' * 5000} images"), "how many images"),
+    "a fault behind a broken line": (GOOD + '2,"a\nb",h,copies,,burn\n', "line 5"),
     "too many cells": (GOOD.replace("drop", "drop,more"), "line 3"),
     "open quote": (GOOD + '2,"', "CSV"),
 }

@@ -17,7 +17,7 @@ from cellcls.errors import DataError
 from cellcls.ops.cache import cache_key, cached_array
 from cellcls.ops.classes import CLASSES, canonical
 from cellcls.ops.decode import EXTENSIONS, Fit, decode_files, fit
-from cellcls.ops.files import write_json
+from cellcls.ops.files import printable, write_json
 from cellcls.ops.hashing import content_hash
 
 if TYPE_CHECKING:
@@ -62,7 +62,10 @@ class _FolderSource(ArraySource):
 def looks_like_classes(path: Path) -> bool:
     """Tell whether ``path`` holds folders of two classes or more with a picture in each, looking at few files."""
     try:
-        return len({canonical(place.name) for place, _ in _class_folders(path) if any(_pictures_in(place))}) > 1
+        return (
+            len({canonical(place.name) for place, _ in _class_folders(path) if any(map(_is_picture, place.iterdir()))})
+            > 1
+        )
     except OSError:
         return False
 
@@ -73,14 +76,15 @@ def open_folder(path: Path, size: int, interpolation: str, how: Fit, cache: Path
     ``skip_bad``: leave out pictures that cannot be read and list them in ``bad_images``; else the first is an error.
     Raises ``DataError``.
     """
-    pictures = _list(path)
+    pictures, left_aside = _list(path)
     images, record = _decode_once(path, pictures, size, interpolation, how, cache, skip_bad=skip_bad)
     bad = {int(row): str(reason) for row, reason in record["bad"].items()}
     rows = np.array([row for row in range(len(pictures)) if row not in bad], dtype=np.intp)
     if not len(rows):
-        raise DataError(f"{path}: none of its pictures can be read", *list(bad.values())[:5])
+        raise DataError(f"{printable(path)}: none of its pictures can be read", *list(bad.values())[:5])
     source = _FolderSource(images, rows, pictures, record)
     source.bad_images = tuple(BadImage(pictures[row].name, reason) for row, reason in bad.items())
+    source.left_aside = left_aside
     return source
 
 
@@ -89,8 +93,7 @@ def _decode_once(
 ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     """Return the decoded pictures (n, size, size, 3) and a record: ``sizes`` and ``hashes`` of the pictures as they lie
     in their files, and why those could not be read that are ``bad`` (black, of size 0)."""
-    stats = [picture.path.stat() for picture in pictures]
-    files = [(picture.name, stat.st_size, stat.st_mtime_ns) for picture, stat in zip(pictures, stats, strict=True)]
+    files = [(picture.name, *_stamp(picture.path)) for picture in pictures]
     npy = cache / f"folder-{cache_key(_VERSION, path.resolve(), files, size, interpolation, how)}.npy"
     record = npy.with_suffix(".json")
 
@@ -129,20 +132,66 @@ def _refuse_unless(skip_bad: bool, reason: str) -> None:
         raise DataError(reason, 'replace or remove the file, or leave out such files: on_bad_image = "skip"')
 
 
-def _list(path: Path) -> list[_Picture]:
-    """Return the pictures by part, class and file name. Raises ``DataError`` where it is not laid out so."""
-    pictures = []
-    for place, part in _class_folders(path):
-        files = sorted(_pictures_in(place))
-        if not files:
-            _log.warning("%s: no picture in it; left aside", place)
-        class_name = canonical(place.name)
-        pictures += [_Picture(file, file.relative_to(path).as_posix(), class_name, part) for file in files]
-    if not pictures:  # a folder of pictures without classes can still be looked at
-        pictures = [_Picture(file, file.name, canonical(path.name), None) for file in sorted(_pictures_in(path))]
+def _stamp(path: Path) -> tuple[int, int]:
+    """Return size and time of a file; of one that is not there (a broken link) what no file has."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return -1, -1
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _list(path: Path) -> tuple[list[_Picture], tuple[BadImage, ...]]:
+    """Return the pictures by part, class and file name, and what is left aside. Raises ``DataError`` where it is not
+    laid out so."""
+    try:
+        pictures, left = _sorted_out(path)
+    except OSError as error:
+        raise DataError(f"{printable(path)}: cannot be read: {error.strerror}", "look at who may read it") from error
     if not pictures:
-        raise DataError(f"{path}: no pictures in it, and no class folders that hold some", f"expected: {_LAYOUT}")
-    return pictures
+        raise DataError(
+            f"{printable(path)}: no pictures in it, and no class folders that hold some", f"expected: {_LAYOUT}"
+        )
+    return pictures, tuple(BadImage(_name(one, path), reason) for one, reason in sorted(left.items()))
+
+
+def _sorted_out(path: Path) -> tuple[list[_Picture], dict[Path, str]]:
+    pictures: list[_Picture] = []
+    places = _class_folders(path)
+    left = {
+        file: "beside the class folders"
+        for around in {path, *(place.parent for place, _ in places)}
+        for file in _visible(around)
+        if not file.is_dir()
+    }
+    for place, part in places:
+        found, other = _pictures_in(place, path, part)
+        if not found:
+            _log.warning("%s: no picture in it; left aside", printable(place))
+            left[place] = "a folder without pictures"
+        pictures += found
+        left |= other
+    if pictures:
+        return pictures, left
+    return _pictures_in(path, path, None)  # pictures without classes can still be looked at
+
+
+def _pictures_in(place: Path, root: Path, part: str | None) -> tuple[list[_Picture], dict[Path, str]]:
+    """Return the pictures of a class, and what else is in its folder."""
+    pictures, left = [], {}
+    class_name = canonical(printable(place.name or place.resolve().name))
+    for file in sorted(_visible(place)):
+        if _is_picture(file):
+            pictures.append(_Picture(file, _name(file, root), class_name, part))
+        elif file.is_dir():
+            left[file] = "a folder inside a class folder"
+        else:
+            left[file] = f"no picture by its name ({printable(file.suffix)})"
+    return pictures, left
+
+
+def _name(file: Path, root: Path) -> str:
+    return printable(file.relative_to(root).as_posix())
 
 
 def _class_folders(path: Path) -> list[tuple[Path, str | None]]:
@@ -153,13 +202,16 @@ def _class_folders(path: Path) -> list[tuple[Path, str | None]]:
 
 
 def _folders_in(path: Path) -> list[Path]:
-    return sorted(place for place in path.iterdir() if place.is_dir() and not place.name.startswith("."))
+    return sorted(place for place in _visible(path) if place.is_dir())
 
 
-def _pictures_in(folder: Path) -> Iterator[Path]:
-    for file in folder.iterdir():
-        if file.suffix.lower() in EXTENSIONS and not file.name.startswith(".") and file.is_file():
-            yield file
+def _visible(folder: Path) -> Iterator[Path]:
+    return (file for file in folder.iterdir() if not file.name.startswith("."))
+
+
+def _is_picture(file: Path) -> bool:
+    """Tell by its name whether a file is a picture; a broken link was one."""
+    return file.suffix.lower() in EXTENSIONS and (file.is_file() or (file.is_symlink() and not file.exists()))
 
 
 def _order(names: set[str]) -> tuple[str, ...]:
