@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from cellcls.audit.findings import Finding
 from cellcls.audit.subject import Subject
@@ -13,47 +12,35 @@ from cellcls.ops.drift import Drift, drift
 from cellcls.ops.image_statistics import STATISTICS
 from cellcls.ops.near_copies import find_copies_across
 
+Indices = NDArray[np.int64]
+
 
 def shared_pictures(ours: Subject, theirs: Subject) -> list[Finding]:
     """Return a finding for each of our pictures that the other set holds too, exactly or nearly."""
-    exact = list(_exact(ours, theirs))
-    known = {index for finding in exact for index in finding.images}
-    return exact + [one for one in _near(ours, theirs) if not known & set(one.images)]
-
-
-def _exact(ours: Subject, theirs: Subject) -> Iterator[Finding]:
-    there: dict[str, list[int]] = {}
-    for index, value in enumerate(theirs.survey.hashes):
-        there.setdefault(value, []).append(index)
-    for members in ours.groups.members():
-        found = there.get(ours.survey.hashes[members[0]])
-        if found:
-            yield _finding(ours, theirs, members.tolist(), found)
-
-
-def _near(ours: Subject, theirs: Subject) -> Iterator[Finding]:
     here, there = ours.groups.members(), theirs.groups.members()
-    prints = (one.survey.prints.take(one.groups.firsts()) for one in (ours, theirs))
-    pairs = find_copies_across(*prints)
-    for (one, other), alike in pairs.by_pair().items():
-        yield _finding(ours, theirs, here[one].tolist(), there[other].tolist(), alike)
+    exact = ours.groups.shared_with(theirs.groups)
+    found = [_finding(ours, theirs, here[one], there[other]) for one, other in exact.items()]
+    pairs = find_copies_across(*(one.survey.prints.take(one.groups.firsts()) for one in (ours, theirs)))
+    near = {ends: alike for ends, alike in pairs.by_pair().items() if ends[0] not in exact}
+    return found + [_finding(ours, theirs, here[one], there[other], alike) for (one, other), alike in near.items()]
 
 
 def _finding(
-    ours: Subject, theirs: Subject, images: list[int], others: list[int], similarity: float | None = None
+    ours: Subject, theirs: Subject, images: Indices, others: Indices, similarity: float | None = None
 ) -> Finding:
     """Return a finding on images of ours that are copies of others of theirs; ``similarity`` None: byte-equal ones."""
     how = "the same pixels" if similarity is None else f"similarity {similarity:.2f}"
-    where = theirs.file(others[0]) or f"image {others[0]}"
+    where = theirs.file(int(others[0])) or f"image {others[0]}"
     here, there = (
-        ", ".join(dict.fromkeys(map(subject.class_name, some))) for subject, some in ((ours, images), (theirs, others))
+        ", ".join(dict.fromkeys(map(subject.class_name, some.tolist())))
+        for subject, some in ((ours, images), (theirs, others))
     )
     return Finding(
         kind="against",
-        images=tuple(images),
+        images=tuple(images.tolist()),
         score=1.0 if similarity is None else similarity,
         reason=f"{how} as {where} of {theirs.name}; {here} here, {there} there",
-        others=tuple(others),
+        others=tuple(others.tolist()),
     )
 
 

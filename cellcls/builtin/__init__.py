@@ -23,8 +23,10 @@ from cellcls.builtin.cleaners import (
     Decisions,
     DropDuplicates,
     DropIndices,
+    DropLeaks,
     DropNearDuplicates,
     DropOutliers,
+    DropShared,
     DropSuspects,
     DropWrongLabels,
 )
@@ -58,7 +60,8 @@ def cellcls_components() -> list[type[Component]]:
     """Return every built-in component, kind by kind."""
     return [
         *(Npz, Folder, MedMNIST, Synthetic),
-        *(Decisions, DropDuplicates, DropNearDuplicates, DropOutliers, DropIndices, DropSuspects, DropWrongLabels),
+        *(DropDuplicates, DropNearDuplicates, DropLeaks, DropShared),
+        *(DropOutliers, DropSuspects, DropWrongLabels, Decisions, DropIndices),
         *(Hue, Saturation, Brightness, Contrast, Clahe),
         *(Flip, QuarterTurn, Rotate, Translate, Crop),
         *(Downscale, Blur),

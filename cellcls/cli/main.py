@@ -100,7 +100,8 @@ def _crashed(args: Sequence[str]) -> str:
     reason = traceback.format_exc()
     for folder in (Path(), Path(tempfile.gettempdir())):
         try:
-            (folder / name).write_text(f"cellcls {' '.join(args)}\n\n{reason}")
+            text = f"cellcls {' '.join(args)}\n\n{reason}"
+            (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
         except OSError:
             continue
         last = reason.strip().splitlines()[-1]

@@ -44,6 +44,12 @@ class Groups:
         """Return the groups of two and more images, each as ascending indices."""
         return [members for members in self.members() if len(members) > 1]
 
+    def shared_with(self, other: Groups) -> dict[int, int]:
+        """Return the numbers of the groups that another set holds too, and what number each has there."""
+        there = dict(zip(other.hashes, other.group.tolist(), strict=True))
+        firsts = enumerate(self.hashes[index] for index in self.firsts())
+        return {number: there[value] for number, value in firsts if value in there}
+
     def conflicting(self, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tell of each group (G,) whether its images carry several labels. ``labels`` (N,)."""
         return np.bincount(self.group, weights=labels[self.firsts()][self.group] != labels) > 0

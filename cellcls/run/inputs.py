@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import attrs
 
-from cellcls.api import Cleaner, Dataset, WantedWeights, changed
+from cellcls.api import Component, Dataset, WantedWeights, changed
 from cellcls.errors import DataError, MissingInputError
+from cellcls.ops.files import printable
 from cellcls.recipe import Init, Recipe, Split
 from cellcls.registry import Registry
 from cellcls.run.options import Options
@@ -59,21 +60,36 @@ def find_inputs(recipe: Recipe, recipe_file: Path, registry: Registry, options: 
 
 def _with_files(recipe: Recipe, recipe_file: Path, data: Path | None) -> Recipe:
     """Return the recipe with the files of its cleaners found. Raises ``MissingInputError``."""
-    cleaners: list[Cleaner] = []
-    for cleaner in recipe.cleaners:
-        file = getattr(cleaner, "file", None)
-        if file is None:
-            cleaners.append(cleaner)
+    found = (_with_file(one, one.component_name, recipe_file, data) for one in recipe.cleaners)
+    return changed(recipe, cleaners=tuple(found))
+
+
+def _with_file(part: Component, cleaner: str, recipe_file: Path, data: Path | None) -> Any:
+    """Return a cleaner, or the data set it looks at, with its file found. Raises ``MissingInputError``."""
+    settings: dict[str, Any] = {}
+    for name, value in _needing_files(part).items():
+        if isinstance(value, Dataset):
+            settings[name] = _with_file(value, cleaner, recipe_file, data)
             continue
-        looked = list(_places(file, recipe_file, data))
-        found = next((place for place in looked if place.is_file()), None)
+        looked = list(_places(value, recipe_file, data))
+        found = next((place for place in looked if place.exists()), None)
         if found is None:
             raise MissingInputError(
-                f"{recipe_file}: the file `{file}` of the cleaner `{cleaner.component_name}` is not there",
+                f"{recipe_file}: the file `{value}` of the cleaner `{cleaner}` is not there",
                 "looked for: " + ", ".join(dict.fromkeys(map(str, looked))),
+                *(part.how_to_get if isinstance(part, Dataset) else ()),
             )
-        cleaners.append(changed(cleaner, file=found.resolve()))
-    return changed(recipe, cleaners=tuple(cleaners))
+        settings[name] = found.resolve()
+    return changed(part, **settings)
+
+
+def _needing_files(part: Component) -> dict[str, Any]:
+    """Return the settings that name a file, or a data set."""
+    return {
+        name: value
+        for name, value in attrs.asdict(part, recurse=False).items()
+        if name == "file" or isinstance(value, Dataset)
+    }
 
 
 def recognised(path: Path, registry: Registry) -> Dataset | None:
@@ -110,7 +126,7 @@ def rehearsal(recipe: Recipe, registry: Registry) -> Recipe:
         dataset=synthetic(images_per_class=REHEARSAL_IMAGES),
         split=Split(),
         init=Init(),
-        cleaners=tuple(one for one in recipe.cleaners if not hasattr(one, "file")),
+        cleaners=tuple(one for one in recipe.cleaners if not _needing_files(one)),
         stages=tuple(changed(stage, epochs=1) for stage in recipe.stages),
         explain=tuple(changed(one, images=min(one.images, 2), depths=min(one.depths, 4)) for one in recipe.explain),
     )
@@ -144,6 +160,8 @@ def _absolute(inputs: Inputs) -> Inputs:
     if inputs.path is None:
         return inputs
     path = inputs.path.resolve()
+    if printable(path) != str(path):
+        raise DataError(f"{printable(path)}: a name that is no UTF-8 cannot stand in the run's recipe", "rename it")
     dataset = changed(inputs.recipe.dataset, file=path)
     return attrs.evolve(inputs, recipe=changed(inputs.recipe, dataset=dataset), path=path)
 

@@ -85,6 +85,20 @@ def test_decisions_replay_in_a_recipe(cli, cells: Path):
     assert "decided on other data" in said.err
 
 
+def test_a_recipe_drops_what_another_set_holds(cli, cells: Path):
+    Path("other/basophil").mkdir(parents=True)
+    shutil.copy(cells / "basophil/0.png", "other/basophil/zero.png")
+    tiny = Path("tiny.toml").read_text()
+    own = tiny.replace('use = "synthetic"\nimages_per_class = 12', 'use = "folder"\nfile = "cells"')
+    cleaner = '[[cleaners]]\nuse = "drop_shared"\nagainst = { use = "folder", file = "other" }\n'
+    Path("mine.toml").write_text(own + cleaner)
+    assert cli("run", "mine.toml", "--out", "run").code == 0
+    decided = json.loads(Path("run/data.json").read_text())["decisions"]
+    assert {one["reason"] for one in decided} == {"byte-equal to basophil/zero.png of the other set"}
+    assert len(decided) == 2
+    assert cli("show", "run/recipe.toml").code == 0
+
+
 def test_decisions_that_are_not_there(cli, place: Path):
     Path("mine.toml").write_text(Path("tiny.toml").read_text() + '[[cleaners]]\nuse = "decisions"\nfile = "gone.csv"\n')
     said = cli("run", "mine.toml")

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cellcls.api import KINDS
+from cellcls.builtin.datasets.synthetic import Synthetic
 from cellcls.ops.classes import CLASSES
 from cellcls.ops.decisions import DecisionRow, write_decisions
 from cellcls.ops.hashing import data_hash, source_hashes
 from cellcls.ops.render import render
 from cellcls.testing import CHECKS, ComponentTests, example_source
 
-COUNT = 55
+COUNT = 57
 """Built-in components: the one place that says how many are tested."""
 
 
@@ -69,6 +70,7 @@ class TestBuiltin(ComponentTests):
         "backbone timm": {"model": "test_resnet"},
         "backbone cnn5": {"filters": (4, 6)},
         "cleaner decisions": decisions,
+        "cleaner drop_shared": {"against": Synthetic(images_per_class=4)},
         "cleaner drop_indices": {"ranges": ((0, 1),)},
     }
 

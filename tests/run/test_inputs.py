@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -137,3 +138,28 @@ def test_a_rehearsal_needs_nothing(place: Path, registry: Registry):
     assert found.path is None
     assert found.recipe.dataset.component_name == "synthetic"
     assert [stage.epochs for stage in found.recipe.stages] == [1]
+
+
+SHARED = '[[cleaners]]\nuse = "drop_shared"\nagainst = { use = "npz", file = "other.npz" }\n'
+
+
+def test_the_other_set_of_a_cleaner_is_found_where_files_are(place: Path, registry: Registry):
+    npz(place / "recipes" / "set.npz")
+    with pytest.raises(MissingInputError, match=r"`other\.npz` of the cleaner `drop_shared` is not there") as caught:
+        find(place, registry, more=SHARED)
+    assert str(place / "recipes" / "other.npz") in str(caught.value)
+    assert "BloodMNIST" in str(caught.value)
+    other = npz(place / "recipes" / "other.npz")
+    (cleaner,) = find(place, registry, more=SHARED).recipe.cleaners
+    assert cleaner.against.file == other.resolve()
+    assert not find(place, registry, more=SHARED, rehearse=True).recipe.cleaners
+
+
+def test_a_path_that_no_recipe_can_say(place: Path, registry: Registry):
+    folder = place / os.fsdecode(b"odd \xff")
+    try:
+        npz(folder / "set.npz")
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    with pytest.raises(DataError, match=r"odd \\xff/set\.npz: a name that is no UTF-8"):
+        find(place, registry, data=folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from cellcls.api import Cleaner, component, param
+from cellcls.api import Cleaner, Dataset, component, param
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +50,54 @@ class DropNearDuplicates(Cleaner):
 
         pairs = find_near_copies(read_fingerprints(source.read, groups.firsts()), similarity=self.similarity)
         return near_duplicates(pairs, groups, source.labels, kept, keep_first=self.agreeing == "keep_first")
+
+
+@component("drop_leaks")
+class DropLeaks(Cleaner):
+    """Drop copies, byte-equal or near, of what lies in another part, where the data set brings its own train, val and
+    test: what is tested on must not be trained on. Without such parts it drops nothing."""
+
+    keep: Literal["test", "train"] = param(
+        default="test", help="Which part keeps the picture: test before val before train, or the other way round."
+    )
+    similarity: float = param(
+        default=0.82, ge=0.5, le=1, help="From which correlation of details on two pictures count as near copies."
+    )
+
+    def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
+        """Decide. Reads every picture once. Raises what the source raises where it cannot be read."""
+        from cellcls.builtin.cleaners.rules import leaks
+        from cellcls.ops.near_copies import find_near_copies
+        from cellcls.ops.perceptual import read_fingerprints
+
+        if source.parts is None:
+            return []
+        order = ("test", "val", "train") if self.keep == "test" else ("train", "val", "test")
+        pairs = find_near_copies(read_fingerprints(source.read, groups.firsts()), similarity=self.similarity)
+        return leaks(pairs, groups, source.parts, kept, keep=order)
+
+
+@component("drop_shared")
+class DropShared(Cleaner):
+    """Drop pictures, byte-equal or near ones, that another data set holds too: of a set that is trained on what a set
+    from elsewhere is to test."""
+
+    against: Dataset = param(help='The other set, as in [dataset]: { use = "npz", file = "other.npz" }.')
+    similarity: float = param(
+        default=0.82, ge=0.5, le=1, help="From which correlation of details on two pictures count as near copies."
+    )
+
+    def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
+        """Decide. Reads every picture of both sets once. Raises what the sources raise where they cannot be read."""
+        import numpy as np
+
+        from cellcls.builtin.cleaners.rules import shared
+        from cellcls.ops.files import cache_folder
+
+        side = source.read(np.zeros(1, dtype=np.intp)).shape[1]
+        file = getattr(self.against, "file", None)
+        other = self.against.build(path=file, size=side, interpolation="bilinear", cache=cache_folder())
+        return shared(source, other, groups, kept, similarity=self.similarity)
 
 
 @component("drop_outliers")

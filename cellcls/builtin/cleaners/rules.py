@@ -12,7 +12,7 @@ import numpy as np
 from cellcls.api import Decision
 from cellcls.errors import DataError
 from cellcls.ops.decisions import read_decisions
-from cellcls.ops.hashing import data_hash
+from cellcls.ops.hashing import data_hash, source_hashes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +79,50 @@ def _disputed(
         if len(np.unique(labels[images])) > 1:
             whole = {int(other) for one in near for other in home.get(int(one), [one])}
             yield np.concatenate([copies[one] for one in sorted(whole)])
+
+
+def leaks(
+    pairs: NearPairs, groups: Groups, parts: NDArray[np.str_], kept: NDArray[np.bool_], *, keep: Sequence[str]
+) -> list[Decision]:
+    """Drop what another part holds too, byte-equal or nearly; it stays in the first of the parts ``keep`` that has it.
+
+    ``pairs`` are of ``groups``, whose images count too; ``parts`` (N,).
+    """
+    copies, links = groups.members(), pairs.links(len(groups.sizes()))
+    near = [*pairs.groups(len(copies)), *np.stack([links.first, links.second], axis=1)]
+    rank = np.array([keep.index(part) for part in parts.tolist()], dtype=np.int64)
+    reasons: dict[int, str] = {}
+    for how, images in (
+        *(("byte-equal to", members) for members in groups.copied()),
+        *(("a near copy of", np.concatenate([copies[group] for group in members])) for members in near),
+    ):
+        stays = int(images[rank[images].argmin()])
+        for index in images[rank[images] > rank[stays]].tolist():
+            reasons.setdefault(index, f"in {parts[index]}, and {how} image {stays} in {parts[stays]}")
+    return _explained(groups, kept, "drop_leaks", reasons)
+
+
+def shared(
+    source: Source, other: Source, groups: Groups, kept: NDArray[np.bool_], *, similarity: float
+) -> list[Decision]:
+    """Drop what the set ``other`` holds too, byte-equal or nearly."""
+    from cellcls.ops.copies import group_by_hash
+    from cellcls.ops.near_copies import find_copies_across
+    from cellcls.ops.perceptual import read_fingerprints
+
+    theirs = group_by_hash(source_hashes(other))
+    prints = (read_fingerprints(one.read, some.firsts()) for one, some in ((source, groups), (other, theirs)))
+    pairs = find_copies_across(*prints, similarity=similarity)
+    copies, there = groups.members(), theirs.firsts().tolist()
+    names = other.names or [f"image {index}" for index in range(len(other))]
+    reasons: dict[int, str] = {}
+    for group, twin in groups.shared_with(theirs).items():
+        reasons |= {int(index): f"byte-equal to {names[there[twin]]} of the other set" for index in copies[group]}
+    for (group, twin), alike in pairs.by_pair().items():
+        for index in copies[group].tolist():
+            near = f"a near copy of {names[there[twin]]} of the other set, similarity {alike:.2f}"
+            reasons.setdefault(index, near)
+    return _explained(groups, kept, "drop_shared", reasons)
 
 
 def outliers(groups: Groups, kept: NDArray[np.bool_], *, times: float) -> list[Decision]:
