@@ -52,3 +52,9 @@ def test_far_above_the_rest(sizes: list[int], far_above: list[int]) -> None:
 @given(st.lists(st.integers(1, 3)))
 def test_pairs_and_triples_are_never_far_above(sizes: list[int]) -> None:
     assert not group_by_hash(of_sizes(*sizes)).far_above_the_rest().any()
+
+
+def test_what_two_sets_share() -> None:
+    ours, theirs = group_by_hash("abcbd"), group_by_hash("xbbda")
+    assert ours.shared_with(theirs) == {0: 3, 1: 1, 3: 2}
+    assert ours.shared_with(group_by_hash("")) == {}
