@@ -304,6 +304,11 @@ class Callback(Component):
 
     watches: ClassVar[tuple[str, ...]] = ()
     """Names of the fields that hold a metric to be measured at every epoch."""
+    logs: ClassVar[bool] = False
+    """Whether all it does is tell others of the run. Then an error in it is told and stops nothing, and of several
+    processes (torchrun) only the first calls it."""
+    imports: ClassVar[tuple[str, ...]] = ()
+    """Libraries its methods import: where one is not installed, the run is refused before it starts."""
 
     def run_started(self, event: events.RunStarted, run: RunView) -> None:
         """Before anything is trained."""

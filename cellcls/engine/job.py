@@ -69,6 +69,8 @@ class Job:
     """Seconds between two states within an epoch."""
     save_share: float = 0.02
     """Share of the time that saving may take."""
+    loggers_may_fail: bool = True
+    """Whether an error in a logger is only told; not in the tests of one."""
 
     @property
     def recipe(self) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,8 @@ class Session:
     optimizer_state: dict[str, Any] | None
     """What a stopped run left for the optimizer of the stage it was in."""
     optimizer: torch.optim.Optimizer | None = None
+    told: set[str] = attrs.field(factory=set)
+    """What failed in loggers and was told: once is enough."""
     last_saved: float = attrs.field(factory=time.monotonic)
     save_seconds: float = 0.0
 
@@ -101,12 +104,28 @@ class Session:
         return self.average.module if self.average is not None else self.network
 
     def emit(self, event: Event) -> Iterator[Event]:
-        """Offer an event to every callback in recipe order, then yield it."""
+        """Offer an event to every callback in recipe order, then yield it. What fails in a logger is told."""
         method = _snake_case(type(event).__name__)
         view = View(self.job.folder.path, self.progress)
         for callback in self.recipe.callbacks:
-            getattr(callback, method)(event, view)
+            watching = partial(getattr(callback, method), event, view)
+            if not callback.logs:
+                watching()
+            elif self.machine.first:
+                self._harmless(callback.component_name, watching)
         yield event
+
+    def _harmless(self, logger: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:
+            if not self.job.loggers_may_fail:
+                raise
+            reason = " ".join(str(error).split())[:300]
+            said = f"{logger}: not logged, and the run goes on: {type(error).__name__}: {reason}"
+            if said not in self.told:
+                _log.warning("%s", said)
+            self.told.add(said)
 
     def measured(self, evaluation: Evaluation, network: nn.Module) -> Measured:
         """Measure an evaluation of the recipe on the run's data."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
 import attrs
 
 from cellcls.api import Component, Dataset, WantedWeights, changed
-from cellcls.errors import DataError, MissingInputError
+from cellcls.errors import DataError, MissingInputError, MissingPluginError
 from cellcls.ops.files import printable
 from cellcls.recipe import Init, Recipe, Split
 from cellcls.registry import Registry
@@ -39,8 +40,10 @@ class Inputs:
 def find_inputs(recipe: Recipe, recipe_file: Path, registry: Registry, options: Options) -> Inputs:
     """Find the data set's file and check that wanted weights can be had.
 
-    Raises ``MissingInputError`` with one list of all that is missing and the ways out.
+    Raises ``MissingPluginError`` where a callback's library is not installed, ``MissingInputError`` with one list of
+    all that is missing and the ways out.
     """
+    _refuse_missing_libraries(recipe, registry)
     if options.rehearse:
         return Inputs(recipe=rehearsal(recipe, registry), path=None)
     recipe = _with_files(recipe, recipe_file, options.data)
@@ -56,6 +59,17 @@ def find_inputs(recipe: Recipe, recipe_file: Path, registry: Registry, options: 
     if found is None:
         raise MissingInputError(*_missing(recipe, file, recipe_file, looked, wanted))
     return _absolute(Inputs(recipe=recipe, path=found))
+
+
+def _refuse_missing_libraries(recipe: Recipe, registry: Registry) -> None:
+    for callback in recipe.callbacks:
+        for library in callback.imports:
+            if find_spec(library) is None:
+                plugin = registry.plugin_of(type(callback)).distribution
+                raise MissingPluginError(
+                    f"the callback `{callback.component_name}` needs the library `{library}`, which is not installed",
+                    f"install its plugin anew, which brings it: pip install --force-reinstall {plugin}",
+                )
 
 
 def _with_files(recipe: Recipe, recipe_file: Path, data: Path | None) -> Recipe:

@@ -5,14 +5,17 @@ A plugin's tests get them for free, and cellcls's own components pass the same o
 
 from cellcls.testing.base import ComponentTests
 from cellcls.testing.kinds import CHECKS, KindChecks, example_source
-from cellcls.testing.runs import assert_equal_runs, run_recipe, without_times
+from cellcls.testing.runs import TINY, assert_equal_runs, command, run_recipe, without_times, write_recipe
 
 __all__ = [
     "CHECKS",
+    "TINY",
     "ComponentTests",
     "KindChecks",
     "assert_equal_runs",
+    "command",
     "example_source",
     "run_recipe",
     "without_times",
+    "write_recipe",
 ]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -45,14 +48,14 @@ def run_recipe(
     """Run a recipe, given as data, on the CPU into ``folder`` and return it; what is there already goes on.
 
     ``components``: offered besides the installed plugins' where those lack them. ``stop_after``: ask for the run's
-    end, as Ctrl-C does, after so many steps.
+    end, as Ctrl-C does, after so many steps. What fails in a logger fails here.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     file = folder.with_suffix(".toml")
     read, registry, options = read_recipe(recipe, file, *components), registry_with(*components), Options(device="cpu")
     inputs = find_inputs(read, file, registry, options)
     place = RunFolder(folder) if folder.exists() else make_folder(folder)
-    job = Job(inputs=inputs, folder=place, options=options, registry=registry, save_share=1.0)
+    job = Job(inputs=inputs, folder=place, options=options, registry=registry, save_share=1.0, loggers_may_fail=False)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -62,10 +65,31 @@ def run_recipe(
     return folder
 
 
+def write_recipe(file: Path, recipe: Mapping[str, Any]) -> Path:
+    """Write a recipe, given as data, to ``file`` and return it."""
+    write_text(file, tomli_w.dumps(dict(recipe)))
+    return file
+
+
+def command(*args: str | Path, cwd: Path, timeout: float = 240, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``cellcls`` with ``args`` in a process of its own that works in ``cwd``, and return how it ended.
+
+    ``environment``: variables besides this process's. Raises ``subprocess.TimeoutExpired`` after ``timeout`` seconds.
+    """
+    return subprocess.run(
+        [sys.executable, "-m", "cellcls", *map(str, args)],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
 def read_recipe(recipe: Mapping[str, Any], file: Path, *components: type[Component]) -> Recipe:
     """Write a recipe, given as data, to ``file`` and read it. Raises what ``load`` raises."""
-    write_text(file, tomli_w.dumps(dict(recipe)))
-    (loaded,) = load(file, registry_with(*components))
+    (loaded,) = load(write_recipe(file, recipe), registry_with(*components))
     return loaded.recipe
 
 

@@ -1,44 +1,28 @@
 from __future__ import annotations
 
 import json
-import logging
+import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from tensorboardX.proto.event_pb2 import Event
-from tensorboardX.record_writer import RecordWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 
-from cellcls.api import events
+from cellcls.errors import MissingPluginError
+from cellcls.testing import TINY, ComponentTests, command, run_recipe, write_recipe
 from cellcls_tensorboard import TensorBoard, cellcls_components
 
-TINY = """
-[dataset]
-use = "synthetic"
-images_per_class = 6
-[split]
-val = 0.2
-test = 0.2
-[input]
-size = 32
-[backbone]
-use = "cnn5"
-filters = [4]
-[[stages]]
-epochs = 2
-"""
+RECIPE = {**TINY, "callbacks": [{"use": "tensorboard"}]}
 
 
-def run(place: Path, more: str, out: str = "out") -> subprocess.CompletedProcess[str]:
-    (place / "tiny.toml").write_text(TINY + more)
-    command = [sys.executable, "-m", "cellcls", "run", "tiny.toml", "--out", out]
-    return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=240)
+class TestComponents(ComponentTests):
+    plugin = "cellcls_tensorboard"
 
 
 def points(run: Path) -> dict[str, dict[int, float]]:
-    """Read the event files back, the later file replacing what it repeats."""
+    """Read the event files back as TensorBoard does: from the step of a session's start on, earlier points go."""
     found: dict[str, dict[int, float]] = {}
     for path in sorted((run / "tensorboard").iterdir(), key=lambda one: one.stat().st_mtime_ns):
         data = path.read_bytes()
@@ -46,15 +30,24 @@ def points(run: Path) -> dict[str, dict[int, float]]:
             length = int.from_bytes(data[:8], "little")
             event = Event.FromString(data[12 : 12 + length])
             data = data[16 + length :]
+            if event.session_log.status == SessionLog.START:
+                found = {tag: {at: one for at, one in curve.items() if at < event.step} for tag, curve in found.items()}
             for value in event.summary.value:
                 found.setdefault(value.tag, {})[event.step] = value.simple_value
     return found
 
 
+def assert_written(run: Path) -> None:
+    lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    written = points(run)
+    for name in ("train.loss", "val.accuracy", "lr"):
+        expected = {place: line[name] for place, line in enumerate(lines, 1)}
+        assert written[name.replace(".", "/")] == pytest.approx(expected, rel=1e-5)
+
+
 def test_it_is_offered_under_its_entry_point():
     (entry,) = entry_points(group="cellcls", name="tensorboard")
     assert entry.load().cellcls_components() == cellcls_components() == [TensorBoard]
-    assert RecordWriter
 
 
 def test_listing_imports_no_writer():
@@ -62,21 +55,37 @@ def test_listing_imports_no_writer():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_a_runs_history_is_what_was_written(tmp_path: Path):
-    done = run(tmp_path, '[[callbacks]]\nuse = "tensorboard"\n')
+def test_a_runs_history_is_what_was_written_in_one_file(tmp_path: Path):
+    run = run_recipe(RECIPE, tmp_path / "run")
+    assert_written(run)
+    assert len(list((run / "tensorboard").iterdir())) == 1
+
+
+def test_a_run_that_was_stopped_goes_on_in_the_same_curves(tmp_path: Path):
+    run = run_recipe(RECIPE, tmp_path / "run", stop_after=3)
+    (lost,) = (run / "tensorboard").iterdir()
+    lost.write_bytes(b"")  # as after a kill, which leaves what was not yet written
+    write_recipe(tmp_path / "tiny.toml", RECIPE)
+    done = command("run", "--resume", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in (tmp_path / "out/history.jsonl").read_text().splitlines()]
-    written = points(tmp_path / "out")
-    for name in ("train.loss", "val.accuracy"):
-        expected = {place: line[name] for place, line in enumerate(lines, 1)}
-        assert written[name.replace(".", "/")] == pytest.approx(expected, rel=1e-5)
+    assert len(list((run / "tensorboard").iterdir())) == 2
+    assert_written(run)
 
 
-def test_a_failure_is_told_and_harmless(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    class View:
-        folder = tmp_path / "nowhere"
+def test_a_library_that_cannot_be_imported_is_harmless(tmp_path: Path):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/tensorboardX.py").write_text("raise ImportError('half installed')")
+    path = os.pathsep.join([str(tmp_path / "broken"), *sys.path])
+    write_recipe(tmp_path / "tiny.toml", RECIPE)
+    done = command("run", "tiny.toml", "--out", "out", cwd=tmp_path, PYTHONPATH=path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("tensorboard: not logged, and the run goes on: ImportError: half installed") == 1
+    assert not list(tmp_path.glob("cellcls-crash*"))
 
-    event = events.EpochEnded(stage=0, epoch=0, metrics={"val.loss": 1.0}, best=True, seconds=1.0)
-    with caplog.at_level(logging.WARNING):
-        TensorBoard().epoch_ended(event, View())  # type: ignore[arg-type]
-    assert "epoch 1 is not logged" in caplog.text
+
+def test_a_library_that_is_missing_is_told_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("cellcls.run.inputs.find_spec", lambda name: None)
+    with pytest.raises(MissingPluginError, match="needs the library `tensorboardX`") as told:
+        run_recipe(RECIPE, tmp_path / "run")
+    assert "cellcls-tensorboard" in str(told.value)
+    assert not (tmp_path / "run").exists()

@@ -2,57 +2,47 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from cellcls.api import Callback, Component, component, events, hookimpl, param
 
 if TYPE_CHECKING:
     from cellcls.api import RunView
-
-_log = logging.getLogger(__name__)
+    from cellcls_mlflow.logging import Place
 
 
 @component("mlflow")
 class MLflow(Callback):
-    """Logs settings, the figures of every epoch and the report to MLflow. What fails there never stops the run."""
+    """Logs settings, the figures of every epoch and of the end to MLflow. What fails there never stops the run."""
+
+    logs: ClassVar[bool] = True
+    imports: ClassVar[tuple[str, ...]] = ("mlflow",)
 
     experiment: str = param(default="cellcls", help="Name of the experiment; made where it is not there.")
     tracking_uri: str | None = param(
         default=None, help="Where to log: sqlite:///FILE or a server; default: MLflow's own, MLFLOW_TRACKING_URI."
     )
 
-    def run_started(self, event: events.RunStarted, run: RunView) -> None:
-        """Log the settings."""
-        from cellcls_mlflow.logging import start
+    def _place(self, run: RunView) -> Place:
+        from cellcls_mlflow.logging import Place
 
-        _harmless(lambda: start(run.folder, self.experiment, self.tracking_uri))
+        return Place(run.folder, self.experiment, self.tracking_uri)
+
+    def run_started(self, event: events.RunStarted, run: RunView) -> None:
+        """Make MLflow's run and log the settings, or go on with the run that was made before."""
+        self._place(run).go_on()
 
     def epoch_ended(self, event: events.EpochEnded, run: RunView) -> None:
-        """Log the figures of an epoch."""
-        from cellcls_mlflow.logging import log_epoch
-
-        _harmless(lambda: log_epoch(run.folder, event, self.tracking_uri))
+        """Log the figures of the epoch, and what could not be logged before."""
+        self._place(run).log()
 
     def run_ended(self, event: events.RunEnded, run: RunView) -> None:
         """Log the final figures and files, and end MLflow's run."""
-        from cellcls_mlflow.logging import end
-
-        _harmless(lambda: end(run.folder, self.tracking_uri))
+        self._place(run).end()
 
     def run_failed(self, event: events.RunFailed, run: RunView) -> None:
         """Mark MLflow's run as failed."""
-        from cellcls_mlflow.logging import fail
-
-        _harmless(lambda: fail(run.folder, self.tracking_uri))
-
-
-def _harmless(work: Callable[[], None]) -> None:
-    try:
-        work()
-    except Exception as error:  # a logger's failure is no failure of the run
-        _log.warning("mlflow: not logged: %s", " ".join(str(error).split())[:300])
+        self._place(run).fail()
 
 
 @hookimpl
