@@ -104,10 +104,19 @@ class Dataset(Component):
     sources: ClassVar[tuple[Download, ...]] = ()
     """The files that ``cellcls fetch`` can download; empty where a person must ask for them."""
 
+    any_pictures: ClassVar[bool] = False
+    """Whether it takes nearly any folder of pictures. Then the others are asked first what a path is, and ``audit``
+    opens with it a folder that nobody recognises."""
+
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Tell, cheaply, whether ``path`` is a set of this kind (for ``--data PATH``, ``predict PATH``)."""
         return False
+
+    @classmethod
+    def for_rehearsal(cls) -> Dataset | None:
+        """Return a small set that needs no file, for ``--rehearse``; None: it cannot be one."""
+        return None
 
     def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
         """Open the set. ``path``: where ``file`` was found; ``size``: side of the network's input in pixels, for

@@ -18,7 +18,7 @@ from cellcls.ops.files import cache_folder, printable
 from cellcls.ops.hashing import data_hash
 from cellcls.ops.survey import Survey, survey
 from cellcls.registry import Registry
-from cellcls.run.inputs import open_given, recognised
+from cellcls.run.inputs import datasets, open_given, recognised
 
 SIZE = 96
 """Pixels a side that pictures of differing sizes are brought to."""
@@ -93,9 +93,9 @@ def open_subject(path: Path, registry: Registry, seen: Seen) -> Subject:
 
 
 def _dataset(path: Path, registry: Registry) -> Dataset:
-    folder = registry.find("dataset", "folder")
-    if path.is_dir() and folder is not None and recognised(path, registry) is None:
-        return cast("Dataset", cast("Any", folder)(file=path))
+    pictures: Any = next((cls for cls in datasets(registry) if cls.any_pictures), None)
+    if path.is_dir() and pictures is not None and recognised(path, registry) is None:
+        return cast("Dataset", pictures(file=path))
     if path.suffix == ".toml":
         raise DataError(f"{path}: a recipe, not a data set", f"audit what it trains on; cellcls show {path} names it")
     return open_given(path, registry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from cellcls.ops.split import split
 from cellcls.recipe import PARTS, Recipe, Split
 from cellcls.run.inputs import Inputs
 
+_log = logging.getLogger(__name__)
 Indices = NDArray[np.int64]
 
 
@@ -131,4 +133,9 @@ def _parts(inputs: Inputs, source: Source, groups: Groups, kept: NDArray[np.bool
     parts = {part: np.flatnonzero((source.parts == part) & kept) for part in PARTS}
     if not len(parts["train"]):
         raise DataError("the data set's own train part is empty")
+    if not len(parts["val"]) and rule.val:
+        _log.warning("the data set brings no val part: %g of each class of its train part is taken", rule.val)
+        of_train = (source.parts == "train") & kept
+        cut = split(groups, source.labels, of_train, source.class_names, val=rule.val, test=0.0, seed=rule.seed)
+        parts |= {"train": cut["train"], "val": cut["val"]}
     return parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -17,10 +18,7 @@ from cellcls.recipe import Init, Recipe, Split
 from cellcls.registry import Registry
 from cellcls.run.options import Options
 
-REHEARSAL_IMAGES = 24
-"""Rendered cells a class in a rehearsal."""
-
-
+_log = logging.getLogger(__name__)
 _KNOWN = (
     "it takes an npz with `images` and `labels` (the challenge's training_set.npz), a MedMNIST npz (bloodmnist.npz), "
     "or a folder with a folder of images for each of two classes or more; cellcls describe dataset lists all kinds"
@@ -106,13 +104,33 @@ def _needing_files(part: Component) -> dict[str, Any]:
     }
 
 
-def recognised(path: Path, registry: Registry) -> Dataset | None:
-    """Return the data set that ``path`` is, asked of every dataset component, or None."""
-    for name in registry.names("dataset"):
-        cls = cast("Any", registry.find("dataset", name))
-        if cls.recognises(path):
-            return cast("Dataset", cls(file=path))
+def datasets(registry: Registry) -> list[type[Dataset]]:
+    """Return the classes of all data sets by name, those that take any folder of pictures last."""
+    found = [cast("type[Dataset]", registry.find("dataset", name)) for name in registry.names("dataset")]
+    return sorted(found, key=lambda cls: cls.any_pictures)
+
+
+def recognised(path: Path, registry: Registry, own: Dataset | None = None) -> Dataset | None:
+    """Return the data set that ``path`` is, asked of every dataset component, or None.
+
+    The recipe's ``own`` is asked first, and where it says yes keeps its settings. One that cannot tell is passed over.
+    """
+    if own is not None and _recognises(type(own), path, registry):
+        return changed(own, file=path)
+    for cls in datasets(registry):
+        if _recognises(cls, path, registry):
+            return cast("Any", cls)(file=path)  # type: ignore[no-any-return]
     return None
+
+
+def _recognises(cls: type[Dataset], path: Path, registry: Registry) -> bool:
+    try:
+        return cls.recognises(path)
+    except Exception as error:
+        which = f"the data set `{cls.component_name}` of the plugin {registry.plugin_of(cls).distribution}"
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        _log.warning("%s cannot tell what %s is: %s", which, path, reason)
+        return False
 
 
 def open_given(path: Path, registry: Registry) -> Dataset:
@@ -134,10 +152,9 @@ def open_given(path: Path, registry: Registry) -> Dataset:
 
 def rehearsal(recipe: Recipe, registry: Registry) -> Recipe:
     """Return the recipe on rendered cells, one epoch a stage (the engine takes one step of it), no weights asked."""
-    synthetic = cast("Any", registry.find("dataset", "synthetic"))
     return changed(
         recipe,
-        dataset=synthetic(images_per_class=REHEARSAL_IMAGES),
+        dataset=next(made for cls in datasets(registry) if (made := cls.for_rehearsal()) is not None),
         split=Split(),
         init=Init(),
         cleaners=tuple(one for one in recipe.cleaners if not _needing_files(one)),
@@ -151,17 +168,18 @@ def _given(recipe: Recipe, registry: Registry, data: Path | None) -> Inputs | No
     own kind keeps the recipe's settings."""
     if data is None:
         return None
-    file = getattr(recipe.dataset, "file", None)
-    known = recognised(data, registry) if data.exists() else None
-    if file is not None and data.is_dir():
-        if any((data / name).exists() for name in _names(file)):
-            return None
-        if known is None:
+    own, file = recipe.dataset, getattr(recipe.dataset, "file", None)
+    if file is None:
+        dataset = open_given(data, registry)
+    elif data.is_dir() and any((data / name).exists() for name in _names(file)):
+        return None
+    else:
+        known = recognised(data, registry, own) if data.exists() else None
+        if known is None and data.is_dir():
             raise MissingInputError(f"{data}: holds no `{file.name}`, and is no data set that cellcls knows", _KNOWN)
-    own = known is None and data.is_file() and file is not None and data.suffix == file.suffix
-    if own or type(known) is type(recipe.dataset):
-        return Inputs(recipe=changed(recipe, dataset=changed(recipe.dataset, file=data)), path=data, given=True)
-    return Inputs(recipe=changed(recipe, dataset=open_given(data, registry)), path=data, given=True)
+        alike = known is None and data.is_file() and data.suffix == file.suffix
+        dataset = changed(own, file=data) if alike else known or open_given(data, registry)
+    return Inputs(recipe=changed(recipe, dataset=dataset), path=data, given=True)
 
 
 def _names(file: Path) -> tuple[Path, ...]:

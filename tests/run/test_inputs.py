@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cellcls.api import Dataset, component, param
 from cellcls.errors import DataError, MissingInputError
 from cellcls.recipe import load
 from cellcls.registry import Registry, load_registry
 from cellcls.run.inputs import Inputs, find_inputs, open_given, recognised
 from cellcls.run.options import Options
+from cellcls.testing.runs import registry_with
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +119,65 @@ def test_what_is_no_set(place: Path, registry: Registry):
     (place / "text.md").write_text("hello")
     with pytest.raises(DataError, match="no data set"):
         open_given(place / "text.md", registry)
+
+
+class Slides(Dataset):
+    """A set that is recognised by a file in it."""
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return (path / "slides.txt").exists()
+
+
+@component("zz_slides")
+class Named(Slides):
+    """Whose name is the last to be asked."""
+
+    file: Path = param(default=Path("set"), help="The folder with slides.txt.")
+    digits: int = param(default=1, help="A setting of its own.")
+
+
+@component("a_broken")
+class Raising(Dataset):
+    """Cannot tell what it recognises."""
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        raise PermissionError("not\nallowed")
+
+
+@pytest.fixture
+def slides(place: Path) -> Path:
+    """A folder that looks like two classes, too."""
+    for name in ("one", "two", "slides"):
+        (place / "given" / name).mkdir(parents=True)
+        (place / "given" / name / "1.png").touch()
+    (place / "given" / "slides.txt").touch()
+    return place / "given"
+
+
+def test_the_most_general_set_is_asked_last(slides: Path):
+    assert type(recognised(slides, registry_with(Named))) is Named
+    (slides / "slides.txt").unlink()
+    assert recognised(slides, registry_with(Named)).component_name == "folder"  # type: ignore[union-attr]
+
+
+def test_the_recipes_own_set_is_asked_first(place: Path, slides: Path):
+    npz(place / "one.npz")
+    recipe = place / "recipes" / "r.toml"
+    recipe.write_text('[dataset]\nuse = "zz_slides"\ndigits = 3\n')
+    both = registry_with(Named)
+    found = find_inputs(load(recipe, both)[0].recipe, recipe, both, Options(data=slides))
+    assert (found.recipe.dataset.component_name, found.recipe.dataset.digits) == ("zz_slides", 3)
+    recipe.write_text('[dataset]\nuse = "folder"\nfile = "x"\nfit = "pad"\n')
+    found = find_inputs(load(recipe, both)[0].recipe, recipe, both, Options(data=slides))
+    assert (found.recipe.dataset.component_name, found.recipe.dataset.fit) == ("folder", "pad")
+
+
+def test_a_set_that_fails_to_recognise_is_told_and_passed_over(slides: Path, caplog: pytest.LogCaptureFixture):
+    assert type(recognised(slides, registry_with(Raising, Named))) is Named
+    assert "the data set `a_broken` of the plugin tested cannot tell" in caplog.text
+    assert "PermissionError: not allowed" in caplog.text
 
 
 def test_weights_are_told_of_with_their_size(place: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch):

@@ -31,6 +31,11 @@ class Synthetic(Dataset):
     copies: int = param(default=3, ge=1, help="How many times each conflicting cell is planted again.")
     outliers: int = param(default=0, ge=0, help="Copies of one picture that is no cell, under random labels.")
 
+    @classmethod
+    def for_rehearsal(cls) -> Synthetic:
+        """Return 24 cells a class."""
+        return cls(images_per_class=24)
+
     def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> RenderedCells:
         """Render the set at ``size`` (at least 8) once into ``cache`` and open it. Raises ``RecipeError``
         for a smaller size, ``WriteError``."""

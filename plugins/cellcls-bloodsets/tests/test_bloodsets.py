@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,8 +15,12 @@ from PIL import Image
 
 from cellcls.api import Dataset, Source
 from cellcls.errors import DataError, MissingInputError
+from cellcls.ops.classes import CLASSES
 from cellcls.ops.decode import decode
 from cellcls.ops.hashing import content_hash
+from cellcls.registry import load_registry
+from cellcls.run.inputs import datasets, recognised
+from cellcls.testing import TINY, ComponentTests, command, run_recipe
 from cellcls_bloodsets import Bccd, Lisc, Raabin, SegmentationWbc, cellcls_components
 
 ALL: list[type[Dataset]] = [Raabin, Lisc, Bccd, SegmentationWbc]
@@ -73,6 +79,52 @@ def segmentation_wbc(root: Path) -> Path:
 LAYOUTS: dict[type[Dataset], Any] = {Raabin: raabin, Lisc: lisc, Bccd: bccd, SegmentationWbc: segmentation_wbc}
 
 
+PER_CLASS = 8
+"""Pictures a class that are enough to train and to be parted."""
+
+
+def many_in_raabin(root: Path) -> dict[str, Any]:
+    for number in range(5 * PER_CLASS):
+        for part in ("Train", "TestA"):
+            shade = 50 * (number % 5) + number // 5 + 10 * (part == "Train")
+            picture(root / part / FIVE[number % 5] / f"{number}.png", shade)
+    return {"file": root}
+
+
+def many_in_lisc(root: Path) -> dict[str, Any]:
+    for number in range(5 * PER_CLASS):
+        name = ("Baso", "eosi", "lymp", "mono", "neut")[number % 5]
+        picture(root / "Main Dataset" / name / f"{number}.bmp", 50 * (number % 5) + number // 5)
+    return {"file": root}
+
+
+def many_in_bccd(root: Path) -> dict[str, Any]:
+    rows = "".join(f",{number},{FIVE[number % 5].upper()}\n" for number in range(5 * PER_CLASS))
+    for number in range(5 * PER_CLASS):
+        name = f"BloodImage_{number:05}.jpg"
+        picture(root / "JPEGImages" / name, 50 * (number % 5) + number // 5)
+    (root / "labels.csv").write_text(f",Image,Category\n{rows}")
+    return {"file": root, "cell_only": False}
+
+
+def many_in_segmentation_wbc(root: Path) -> dict[str, Any]:
+    rows = "".join(f"{number},{number % 5 + 1}\n" for number in range(5 * PER_CLASS))
+    for number in range(5 * PER_CLASS):
+        picture(root / "Dataset 1" / f"{number:03}.bmp", 50 * (number % 5) + number // 5)
+    (root / "Class Labels of Dataset 1.csv").write_text(f"image ID,class\n{rows}")
+    return {"file": root, "datasets": "1"}
+
+
+class TestComponents(ComponentTests):
+    plugin = "cellcls_bloodsets"
+    examples: ClassVar[Mapping[str, Any]] = {
+        "dataset raabin": many_in_raabin,
+        "dataset lisc": many_in_lisc,
+        "dataset bccd": many_in_bccd,
+        "dataset segmentation_wbc": many_in_segmentation_wbc,
+    }
+
+
 def opened(dataset: Dataset, path: Path, tmp_path: Path, size: int = 16) -> Source:
     return dataset.build(path=path, size=size, interpolation="bilinear", cache=tmp_path / "cache")
 
@@ -91,10 +143,13 @@ def test_the_hook_offers_all_four_and_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_each_set_is_recognised_by_itself_alone(tmp_path: Path) -> None:
+def test_each_set_is_recognised_as_itself_by_the_whole_registry(tmp_path: Path) -> None:
+    registry = load_registry()
     for made, lay_out in LAYOUTS.items():
         root = lay_out(tmp_path / made.component_name)
-        assert [cls for cls in ALL if cls.recognises(root)] == [made]
+        assert type(recognised(root, registry)).component_name == made.component_name
+        asked = [cls for cls in datasets(registry) if cls.recognises(root)]
+        assert [cls.component_name for cls in asked if not cls.any_pictures] == [made.component_name]
     assert not any(cls.recognises(tmp_path) or cls.recognises(tmp_path / "nowhere") for cls in ALL)
 
 
@@ -175,7 +230,9 @@ def test_bccd_takes_smears_with_one_class_and_one_white_cell(tmp_path: Path, cap
     assert smears.sizes.tolist() == [[48, 64]] * 4
 
 
-@pytest.mark.parametrize("text", ["<annotation><object>", "<a>" + BOX.format("WBC", "x", 1, 2, 3) + "</a>"])
+@pytest.mark.parametrize(
+    "text", ["<annotation><object>", *(f"<a>{BOX.format('WBC', left, 1, 2, 3)}</a>" for left in ("x", "inf", "nan"))]
+)
 def test_a_damaged_annotation_is_an_error(tmp_path: Path, text: str) -> None:
     root = bccd(tmp_path / "set")
     (root / "Annotations" / "BloodImage_00000.xml").write_text(text)
@@ -231,3 +288,21 @@ def test_bad_pictures_missing_folders_and_other_layouts(cls: type[Dataset], tmp_
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty"):
         opened(cls(), tmp_path / "empty", tmp_path)
+
+
+@pytest.mark.parametrize(("cls", "place"), [(Raabin, "Train/Basophil"), (Lisc, "Main Dataset/Baso")])
+def test_broken_links_are_left_aside(cls: type[Dataset], place: str, tmp_path: Path) -> None:
+    root = LAYOUTS[cls](tmp_path / "set")
+    names = opened(cls(), root, tmp_path).names
+    (root / place / "0.png").symlink_to(tmp_path / "gone.png")
+    (root / place / "folder.png").mkdir()
+    assert opened(cls(), root, tmp_path).names == names
+
+
+def test_a_network_of_eight_classes_is_evaluated_on_five(tmp_path: Path) -> None:
+    run = run_recipe(TINY, tmp_path / "run")
+    done = command("evaluate", run, "--data", segmentation_wbc(tmp_path / "set"), "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    counts = {name: sum(row) for name, row in zip(CLASSES, found["confusion"], strict=True)}
+    assert counts == {name: FIVE.count(name) + (name == "neutrophil") for name in CLASSES}

@@ -127,10 +127,10 @@ def _white_cells(file: Path) -> list[Box]:
         if file.stat().st_size > _XML_LIMIT:
             raise ValueError("too large for an annotation")
         found = [one for one in ElementTree.parse(file).iter("object") if one.findtext("name") == "WBC"]
-        corners = [[float(one.findtext(f"bndbox/{side}", "")) for side in _SIDES] for one in found]
-    except (ElementTree.ParseError, ValueError) as error:
+        corners = [[int(float(one.findtext(f"bndbox/{side}", ""))) for side in _SIDES] for one in found]
+    except (ElementTree.ParseError, OSError, OverflowError, ValueError) as error:
         raise DataError(f"{file}: cannot be read: {error}", "get the file again, or set cell_only = false") from error
-    return [(int(left), int(top), int(right), int(bottom)) for left, top, right, bottom in corners]
+    return [(left, top, right, bottom) for left, top, right, bottom in corners]
 
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -198,9 +198,7 @@ def _rows(file: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
 
 def _known(place: Path, name: str, unknown: Counter[str], part: str | None = None) -> list[Picture]:
     """Return the pictures of a class folder, or count them where ``name`` is none of the eight."""
-    files = sorted(
-        file for file in place.iterdir() if file.suffix.lower() in EXTENSIONS and not file.name.startswith(".")
-    )
+    files = sorted(file for file in _inside(place) if file.suffix.lower() in EXTENSIONS and file.is_file())
     if name in CLASSES:
         return [Picture(file, name, part) for file in files]
     unknown[name] += len(files)
@@ -217,8 +215,13 @@ def _listed(path: Path, pictures: list[Picture], unknown: Counter[str], layout: 
 
 
 def _folders(path: Path) -> list[Path]:
+    return sorted(place for place in _inside(path) if place.is_dir())
+
+
+def _inside(path: Path) -> list[Path]:
+    """Return what lies in a folder but for hidden files; nothing where it cannot be read."""
     try:
-        return sorted(place for place in path.iterdir() if place.is_dir() and not place.name.startswith("."))
+        return [place for place in path.iterdir() if not place.name.startswith(".")]
     except OSError:
         return []
 
