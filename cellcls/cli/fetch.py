@@ -44,8 +44,11 @@ def fetch(name: str | None, to: Path | None, as_json: bool) -> None:
         raise InterruptedRunError(
             f"{folder / wanted.name}: stopped by Ctrl-C", "run it again: it goes on there", code=ExitCode.INTERRUPTED
         ) from error
-    if not got.published and got.downloaded:
-        say(f"cellcls: its authors publish no checksum; {got.checksum} is recorded in {got.path}.sha256 for next time")
+    if got.recorded:
+        there = "" if got.downloaded else "the file was there already, and nothing tells whether it is the right one: "
+        say(
+            f"cellcls: {there}its authors publish no checksum; {got.checksum} is recorded in {got.path}.sha256 for next time"
+        )
     answer = {
         "file": str(got.path),
         "bytes": got.bytes,

@@ -9,7 +9,7 @@ import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -44,6 +44,8 @@ class Fetched:
     """Whether its authors publish the checksum; else it was recorded at the first download."""
     downloaded: bool
     """Whether it was downloaded now; else it was there."""
+    recorded: bool
+    """Whether the checksum was recorded just now, as there was none to compare with."""
 
 
 def fetch(wanted: Download, folder: Path, shows: Shows) -> Fetched:
@@ -56,6 +58,8 @@ def fetch(wanted: Download, folder: Path, shows: Shows) -> Fetched:
     _refuse_odd(wanted)
     target = folder / wanted.name
     with _alone(target):
+        if target.is_dir():
+            raise WriteError(f"{target}: a folder has that name", "move it away or choose another folder with --to")
         if target.exists():
             return _checked(wanted, target, target, downloaded=False)
         part = _Part(target)
@@ -81,7 +85,7 @@ class _Part:
 
     @property
     def mark(self) -> str:
-        return self.validator.read_text(encoding="utf-8").strip() if self.validator.exists() else ""
+        return _text(self.validator)
 
     def forget(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -103,13 +107,17 @@ def _refuse_scheme(address: str) -> None:
 def _alone(target: Path) -> Iterator[None]:
     """Keep a second process from writing to the same part."""
     place = cache_folder() / f"fetch-{cache_key(target.resolve())}.lock"
+    lock = FileLock(place, timeout=0)
     with _writing(place):
         place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise UsageError(f"{target}: another cellcls fetch downloads it just now", "wait for it to end") from error
     try:
-        with FileLock(place, timeout=0):
-            yield
-    except Timeout as error:
-        raise UsageError(f"{target}: another cellcls fetch downloads it just now", "wait for it to end") from error
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -293,10 +301,7 @@ def _checked(wanted: Download, file: Path, target: Path, *, downloaded: bool) ->
         raise DataError(
             f"{wanted.name}: its checksum `{expected}` is neither md5 nor sha256", "tell the plugin's authors"
         )
-    with file.open("rb") as stream:
-        found = (
-            f"{method}:{hashlib.file_digest(stream, lambda: hashlib.new(method, usedforsecurity=False)).hexdigest()}"
-        )
+    found = f"{method}:{_digest(file, method)}"
     if expected and found != expected.lower():
         if downloaded:
             _Part(target).forget()
@@ -313,11 +318,33 @@ def _checked(wanted: Download, file: Path, target: Path, *, downloaded: bool) ->
         if not expected:
             write_text(record, f"{found.partition(':')[2]}  {target.name}\n")
     return Fetched(
-        path=target, bytes=size, checksum=found, published=wanted.checksum is not None, downloaded=downloaded
+        path=target,
+        bytes=size,
+        checksum=found,
+        published=wanted.checksum is not None,
+        downloaded=downloaded,
+        recorded=not expected,
     )
 
 
+def _digest(file: Path, method: str) -> str:
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, lambda: hashlib.new(method, usedforsecurity=False)).hexdigest()
+    except OSError as error:
+        raise DataError(
+            f"{file}: cannot be read: {error.strerror or error}", "move it away and run it again"
+        ) from error
+
+
 def _recorded(record: Path) -> str | None:
-    with suppress(OSError, IndexError):
-        return f"sha256:{record.read_text(encoding='utf-8').split()[0].lower()}"
-    return None
+    words = _text(record).split()
+    return f"sha256:{words[0].lower()}" if words else None
+
+
+def _text(note: Path) -> str:
+    """Return what a note beside a file says, stripped; nothing where there is none or it is no text."""
+    try:
+        return note.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -278,6 +279,45 @@ def test_a_folder_that_may_not_be_written(server: Server, tmp_path: Path) -> Non
         tmp_path.chmod(0o700)
 
 
+def test_a_folder_in_the_files_place_is_told(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "cells.npz").mkdir()
+    with pytest.raises(WriteError, match="a folder has that name"):
+        get(wanted(server), tmp_path)
+    assert server.asked == []
+
+
+def test_notes_that_are_no_text_are_made_anew(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "cells.npz.part").write_bytes(BODY[:1000])
+    (tmp_path / "cells.npz.part.mark").write_bytes(b"\xff\xfe")
+    (tmp_path / "cells.npz.sha256").write_bytes(b"\xff\xfe")
+    got = get(wanted(server, None), tmp_path)
+    assert (got.checksum, got.recorded) == (SHA256, True)
+    assert (tmp_path / "cells.npz.sha256").read_text().startswith(SHA256.removeprefix("sha256:"))
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read and write everywhere")
+def test_a_lock_that_may_not_be_made_and_a_file_that_may_not_be_read(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cells.npz").write_bytes(BODY)
+    (tmp_path / "cells.npz").chmod(0)
+    with pytest.raises(DataError, match="cannot be read"):
+        get(wanted(server), tmp_path)
+    (tmp_path / "cache").mkdir(mode=0o500)
+    monkeypatch.setenv("CELLCLS_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(WriteError, match="cannot write"):
+        get(wanted(server), tmp_path)
+
+
+def test_a_lock_that_cannot_be_made_is_told(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("cellcls.run.fetch.FileLock.acquire", refuses)
+    with pytest.raises(WriteError, match="Permission denied"):
+        get(wanted(server), tmp_path)
+
+
 # --- the command ------------------------------------------------------------------------------------------------
 
 
@@ -292,6 +332,7 @@ def test_the_list(cli: Cli) -> None:
     names = [row["name"] for row in said.json()]
     assert names[:4] == ["bloodmnist.npz", "bloodmnist_64.npz", "bloodmnist_128.npz", "bloodmnist_224.npz"]
     assert all(row["checksum"].startswith("md5:") and len(row["checksum"]) == 36 for row in said.json()[:4])
+    assert said.json()[0]["bytes"] == 35_461_855
     shown = cli("fetch").out
     assert all(name in shown for name in names)
 
@@ -304,6 +345,44 @@ def test_a_file_lands_where_recipes_look(cli: Cli, offered: Server, place: Path)
     again = cli("fetch", "medmnist", "--json").json()
     assert not again["downloaded"]
     assert again["checksum"] == SHA256
+
+
+def test_a_file_that_was_there_is_recorded_and_that_is_said(cli: Cli, offered: Server, place: Path) -> None:
+    (place / "data").mkdir()
+    (place / "data" / "cells.npz").write_bytes(BODY)
+    said = cli("fetch", "cells")
+    assert "was there already" in said.err
+    assert f"{SHA256} is recorded" in said.err
+    assert offered.asked == []
+    assert cli("fetch", "cells").err == ""
+
+
+PLUGIN = """
+from cellcls.api import Dataset, Download, component, hookimpl
+
+@component("smears")
+class Smears(Dataset):
+    \"\"\"A plugin's data set.\"\"\"
+
+    sources = (Download(name="smears.zip", address="{address}", bytes={bytes}, licence="CC0", checksum="{checksum}"),)
+
+@hookimpl
+def cellcls_components():
+    return [Smears]
+"""
+
+
+def test_a_plugins_file_is_offered_and_fetched(server: Server, process: Cli, place: Path) -> None:
+    site = place / "site"
+    (site / "cellcls_smears-1.dist-info").mkdir(parents=True)
+    (site / "smears.py").write_text(PLUGIN.format(address=server.address, bytes=len(BODY), checksum=MD5))
+    (site / "cellcls_smears-1.dist-info" / "METADATA").write_text("Name: cellcls-smears\nVersion: 1\n")
+    (site / "cellcls_smears-1.dist-info" / "entry_points.txt").write_text("[cellcls]\nsmears = smears\n")
+    path = os.pathsep.join([str(site), *sys.path])
+    said = process("fetch", "smears", "--to", "here", "--json", PYTHONPATH=path)
+    assert said.code == 0, said.err
+    assert (said.json()["published"], said.json()["licence"]) == (True, "CC0")
+    assert (place / "here" / "smears.zip").read_bytes() == BODY
 
 
 def test_names_nobody_offers_and_names_of_several(cli: Cli) -> None:

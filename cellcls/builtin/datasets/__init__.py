@@ -24,14 +24,15 @@ _BLOODMNIST_FILES = tuple(
     Download(
         name=name,
         address=f"https://zenodo.org/records/10519652/files/{name}?download=1",
+        bytes=size,
         licence="CC BY 4.0",
         checksum=f"md5:{md5}",
     )
-    for name, md5 in (  # as medmnist 3 publishes them (medmnist/info.py)
-        ("bloodmnist.npz", "7053d0359d879ad8a5505303e11de1dc"),
-        ("bloodmnist_64.npz", "2b94928a2ae4916078ca51e05b6b800b"),
-        ("bloodmnist_128.npz", "adace1e0ed228fccda1f39692059dd4c"),
-        ("bloodmnist_224.npz", "b718ff6835fcbdb22ba9eacccd7b2601"),
+    for name, size, md5 in (  # md5: as medmnist 3 publishes them (medmnist/info.py); size: of a file with that md5
+        ("bloodmnist.npz", 35_461_855, "7053d0359d879ad8a5505303e11de1dc"),
+        ("bloodmnist_64.npz", None, "2b94928a2ae4916078ca51e05b6b800b"),
+        ("bloodmnist_128.npz", None, "adace1e0ed228fccda1f39692059dd4c"),
+        ("bloodmnist_224.npz", None, "b718ff6835fcbdb22ba9eacccd7b2601"),
     )
 )
 
