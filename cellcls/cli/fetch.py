@@ -46,9 +46,8 @@ def fetch(name: str | None, to: Path | None, as_json: bool) -> None:
         ) from error
     if got.recorded:
         there = "" if got.downloaded else "the file was there already, and nothing tells whether it is the right one: "
-        say(
-            f"cellcls: {there}its authors publish no checksum; {got.checksum} is recorded in {got.path}.sha256 for next time"
-        )
+        kept = f"{got.checksum} is recorded in {got.path}.sha256 for next time"
+        say(f"cellcls: {there}its authors publish no checksum; {kept}")
     answer = {
         "file": str(got.path),
         "bytes": got.bytes,

@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -19,8 +21,15 @@ from sklearn.preprocessing import StandardScaler
 
 from cellcls.api import Backbone, Features, WeightPlaces
 from cellcls.errors import DataError, MissingInputError
+from cellcls.testing import ComponentTests
 from cellcls_efficientnet_lite import EfficientNetLite0, EfficientNetLite1, EfficientNetLite2, cellcls_components, files
 from cellcls_efficientnet_lite.network import load_by_position
+
+
+class TestComponents(ComponentTests):
+    plugin = "cellcls_efficientnet_lite"
+    examples: ClassVar[Mapping[str, Any]] = {f"backbone efficientnet_lite{n}": {"pretrained": False} for n in range(3)}
+
 
 ALL = [EfficientNetLite0, EfficientNetLite1, EfficientNetLite2]
 

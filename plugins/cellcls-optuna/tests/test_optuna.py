@@ -7,7 +7,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from cellcls.api import Choice, Trial
+from cellcls.testing import TINY, ComponentTests, command, write_recipe
 from cellcls_optuna import TreeParzen, cellcls_components
+
+
+class TestComponents(ComponentTests):
+    plugin = "cellcls_optuna"
+
 
 SPACE = {
     "rate": Choice(low=1e-5, high=1e-1, log=True),
@@ -71,34 +77,19 @@ def test_listing_imports_no_optuna():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-RECIPE = """
-requires = ["cellcls-optuna"]
-[dataset]
-use = "synthetic"
-images_per_class = 6
-[split]
-val = 0.2
-test = 0.2
-[input]
-size = 32
-[backbone]
-use = "cnn5"
-filters = [4]
-[[stages]]
-epochs = 1
-[sweep]
-use = "tpe"
-trials = 3
-random_first = 1
-metric = "val.loss"
-space = { "stages.0.optimizer.lr" = { low = 1e-5, high = 1e-2, log = true } }
-"""
+SEARCH = {
+    "use": "tpe",
+    "trials": 3,
+    "random_first": 1,
+    "metric": "val.loss",
+    "space": {"stages.0.optimizer.lr": {"low": 1e-5, "high": 1e-2, "log": True}},
+}
 
 
 def test_a_recipe_is_searched(tmp_path: Path):
-    (tmp_path / "search.toml").write_text(RECIPE)
-    command = [sys.executable, "-m", "cellcls", "run", "search.toml", "--out", "out"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    stage = {**TINY["stages"][0], "epochs": 1}
+    write_recipe(tmp_path / "search.toml", {**TINY, "requires": ["cellcls-optuna"], "stages": [stage], "sweep": SEARCH})
+    done = command("run", "search.toml", "--out", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in (tmp_path / "out/sweep.jsonl").read_text().splitlines()]
     assert len({line["settings"]["stages.0.optimizer.lr"] for line in lines}) == 3
