@@ -14,6 +14,7 @@ from cellcls.api import KINDS
 from cellcls.cli.output import json_option, print_json, say
 from cellcls.errors import UsageError
 from cellcls.ops.files import write_text
+from cellcls.registry import load_registry
 
 TEMPLATE = Path(__file__).parent / "template" / "package"
 """The files, named and filled by Jinja; ``copier.yml`` beside it lets copier make the same ones."""
@@ -31,9 +32,11 @@ _NAME = re.compile(r"cellcls-[a-z][a-z0-9]*(-[a-z0-9]+)*")
 def new_plugin(name: str, kinds: tuple[str, ...], out: Path | None, licence: str, author: str, as_json: bool) -> None:
     """Write a package that works: a component of each --kind (default: augmentation), tests, a recipe and a README."""
     folder = out or Path(name)
-    answers = answers_for(name, kinds or ("augmentation",), licence=licence, author=author)
+    wanted = kinds or ("augmentation",)
+    answers = answers_for(name, wanted, licence=licence, author=author)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is there already", "choose another folder with --out; nothing was written")
+    _refuse_taken(name, answers["short"], wanted)
     written = []
     for path, text in render(answers):
         write_text(folder / path, text)
@@ -67,6 +70,19 @@ def answers_for(name: str, kinds: Sequence[str], *, licence: str = "none", autho
         "author": author,
         "version": ".".join(metadata.version("cellcls").split(".")[:2]),
     }
+
+
+def _refuse_taken(name: str, short: str, kinds: Sequence[str]) -> None:
+    """Raise ``UsageError`` where another plugin offers a component of that kind and name: the registry has one each."""
+    registry = load_registry()
+    for kind in kinds:
+        taken = registry.find(kind, short)
+        owner = registry.plugin_of(taken).distribution if taken else name
+        if owner != name:
+            raise UsageError(
+                f"the {kind} `{short}` is there already, from {owner}; a component has the name of its plugin",
+                f"choose another: cellcls new-plugin cellcls-my-{short.replace('_', '-')}; nothing was written",
+            )
 
 
 def render(answers: dict[str, Any]) -> Iterator[tuple[Path, str]]:

@@ -94,9 +94,14 @@ EXAMPLE_SET: Mapping[str, Any] = {"use": "synthetic", "images_per_class": 12, "c
 """The set that cleaners see, in the checks and in the tiny run."""
 
 
-@cache
 def example_source() -> Source:
     """Return rendered cells of the eight classes at 32 pixels, some planted again under another label."""
+    images, labels, class_names = _example_arrays()
+    return Held(images, labels.copy(), class_names)
+
+
+@cache
+def _example_arrays() -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
     synthetic: Any = load_registry().find("dataset", "synthetic")
     chosen = {name: value for name, value in EXAMPLE_SET.items() if name != "use"}
     with TemporaryDirectory(prefix="cellcls-testing-") as cache_folder:
@@ -104,7 +109,8 @@ def example_source() -> Source:
             path=None, size=SIZE, interpolation="bilinear", cache=Path(cache_folder)
         )
         images = source.read(np.arange(len(source)))
-    return Held(images, source.labels, source.class_names)
+    images.flags.writeable = False  # all checks share them
+    return images, source.labels, source.class_names
 
 
 class Held(Source):

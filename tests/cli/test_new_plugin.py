@@ -48,7 +48,8 @@ def test_a_component_of_every_kind_passes_its_own_tests(cli, tmp_path: Path, mon
     assert said.out.splitlines()[0] == "cd cellcls-all-things"
     folder = tmp_path / "cellcls-all-things"
     done = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=folder, PYTHONPATH="src")
-    assert f"{8 * len(KINDS)} passed" in done.stdout
+    trained = {"backbone", "head", "loss", "optimizer"}
+    assert f"{7 * len(KINDS) + len(trained)} passed, {len(KINDS) - len(trained)} skipped" in done.stdout
     run(sys.executable, "-m", "mypy", "--strict", "src", cwd=folder)
     run(
         sys.executable, "-m", "ruff", "check", "--isolated", "--select=E,F,I,UP,B", "--line-length=120", ".", cwd=folder
@@ -112,6 +113,16 @@ def test_a_name_that_is_none_is_refused(name: str, cli, tmp_path: Path, monkeypa
     assert files(tmp_path / "empty") == {}
 
 
+def test_a_name_that_a_component_has_is_told(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = cli("new-plugin", "cellcls-flip", "--kind", "augmentation", "--kind", "head")
+    assert said.code == 2
+    assert "the augmentation `flip` is there already, from cellcls" in said.err
+    assert "cellcls new-plugin cellcls-my-flip" in said.err
+    assert not (tmp_path / "cellcls-flip").exists()
+    assert cli("new-plugin", "cellcls-flip", "--kind", "head").code == 0
+
+
 def test_a_folder_that_is_there_is_left_alone(cli, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
@@ -144,7 +155,7 @@ def test_from_nothing_to_a_run_and_back(tmp_path: Path) -> None:
     folder = tmp_path / "cellcls-gem"
     install(binaries, folder)
     assert "augmentation gem" in run(binaries / "cellcls", "list-plugins", "--json", cwd=folder, **more).stdout
-    assert "16 passed" in run(binaries / "pytest", "-q", cwd=folder, **more).stdout
+    assert "15 passed, 1 skipped" in run(binaries / "pytest", "-q", cwd=folder, **more).stdout
     run(binaries / "cellcls", "run", "recipe.toml", "--out", "first", cwd=folder, **more)
     assert (folder / "first" / "metrics.json").exists()
     run(binaries / "pip", "uninstall", "--yes", "cellcls-gem", cwd=folder)

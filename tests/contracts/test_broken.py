@@ -114,6 +114,21 @@ class AtItsEnd(Augmentation):
 
 
 @component("broken")
+class AtItsEndInUse(Augmentation):
+    """Works at one end of its range until it is used."""
+
+    strength: float = param(default=0.5, ge=0, le=1, help="How strong it is.")
+
+    def build(self, *, size: int) -> Colour:
+        def matrix(draws: Any) -> Any:
+            if not self.strength:
+                raise ValueError("cannot reshape array of size 3")
+            return torch.eye(3, 4).expand(len(draws), 3, 4)
+
+        return Colour(draws=0, matrix=matrix)
+
+
+@component("broken")
 class Harmless(Corruption):
     """Changes nothing."""
 
@@ -302,6 +317,7 @@ BROKEN = [
     Broken(OwnDice, TWICE, "the same seed gave another result"),
     Broken(WrongMatrix, TWICE, "its matrices are not"),
     Broken(AtItsEnd, "test_it_survives_its_extremes", r"with strength = 0.0: ZeroDivisionError"),
+    Broken(AtItsEndInUse, "test_it_survives_its_extremes", r"with strength = 0.0: ValueError: cannot reshape"),
     Broken(Harmless, TWICE, "severity 5 changes nothing"),
     Broken(WrongChannels, TWICE, "`channels` is not what comes out"),
     Broken(Hidden, TWICE, "`weighted` leaves out parameters"),
@@ -331,6 +347,37 @@ def test_a_broken_component_is_told(broken: Broken, tmp_path: Path) -> None:
     given = {"cls": broken.cls, "tmp_path": tmp_path}
     with pytest.raises(AssertionError, match=broken.said):
         test(**{name: given[name] for name in inspect.signature(test).parameters})
+
+
+@component("refusing")
+class Refusing(Augmentation):
+    """Refuses, in words, one end of its range on being built."""
+
+    strength: float = param(default=0.5, ge=0, le=1, help="How strong it is.")
+
+    def build(self, *, size: int) -> Colour:
+        if not self.strength:
+            raise ValueError("`strength` 0 changes nothing: leave the augmentation out")
+        return Colour(draws=0, matrix=lambda draws: torch.eye(3, 4).expand(len(draws), 3, 4))
+
+
+def test_a_refusal_on_being_built_is_none(tmp_path: Path) -> None:
+    ComponentTests().test_it_survives_its_extremes(Refusing, tmp_path)
+
+
+def test_a_kind_without_a_step_of_training_is_skipped_visibly(tmp_path: Path) -> None:
+    with pytest.raises(pytest.skip.Exception, match="the kind dataset"):
+        ComponentTests().test_it_trains(WrongOrder, tmp_path)
+
+
+def test_what_one_check_does_to_the_example_set_no_other_sees() -> None:
+    source, labels = example_source(), example_source().labels.copy()
+    source.labels[:] = 7
+    source.read(np.arange(len(source)))[:] = 0
+    assert np.array_equal(example_source().labels, labels)
+    assert example_source().read(np.arange(2)).any()
+    with pytest.raises(ValueError, match="read-only"):
+        source.images[0] = 0  # type: ignore[attr-defined]
 
 
 def test_every_kind_is_there() -> None:
