@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import mmap
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,15 @@ def cached_array(
     if found is None:
         raise WriteError(f"{path}: what was just written there cannot be read back", "check the disk")
     return found
+
+
+def unmap(array: NDArray[Any]) -> None:
+    """Unmap the pages of an array that is mapped from a file; they stay in the system's cache. Nothing else changes."""
+    owner: object = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def _mapped(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any] | None:

@@ -31,6 +31,8 @@ INTERPOLATIONS = {
 }
 """Names of Pillow's filters; all but ``nearest`` smooth when they shrink."""
 Fit = Literal["crop", "stretch", "pad"]
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels."""
 T = TypeVar("T")
 
 _MAX_PIXELS = 1 << 26
@@ -50,24 +52,39 @@ def decode(data: Path | bytes, *, name: str | None = None) -> NDArray[np.uint8]:
 
 
 def decode_files(
-    paths: Sequence[Path], finish: Callable[[NDArray[np.uint8]], T], *, batch: int = 64
+    paths: Sequence[Path],
+    finish: Callable[[NDArray[np.uint8]], T],
+    *,
+    boxes: Sequence[Box | None] | None = None,
+    batch: int = 64,
 ) -> Iterator[T | DataError]:
     """Decode files on a few threads and yield ``finish`` of each, in order; for a file that cannot be read, the error.
 
-    Only ``batch`` finished images are held at a time.
+    ``boxes``: the part of each picture that is cut out, as far as it lies within (None: all of it); where nothing of it
+    does, the file counts as one that cannot be read. Only ``batch`` finished images are held at a time.
     """
+    boxes = boxes or [None] * len(paths)
 
-    def one(path: Path) -> T | DataError:
+    def one(path: Path, box: Box | None) -> T | DataError:
         try:
-            return finish(_decode(path, printable(path)))
+            return finish(_cut(_decode(path, printable(path)), box, printable(path)))
         except DataError as error:
             return error
 
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
         for start in range(0, len(paths), batch):
             with _strict():
-                done = list(pool.map(one, paths[start : start + batch]))
+                done = list(pool.map(one, paths[start : start + batch], boxes[start : start + batch]))
             yield from done
+
+
+def _cut(image: NDArray[np.uint8], box: Box | None, name: str) -> NDArray[np.uint8]:
+    if box is None:
+        return image
+    left, top, right, bottom = max(box[0], 0), max(box[1], 0), min(box[2], image.shape[1]), min(box[3], image.shape[0])
+    if left >= right or top >= bottom:
+        raise DataError(f"{name}: the box {box} lies outside of it", "correct the box, or remove the file")
+    return np.ascontiguousarray(image[top:bottom, left:right])
 
 
 def fit(image: NDArray[np.uint8], size: int, interpolation: str = "bilinear", how: Fit = "crop") -> NDArray[np.uint8]:

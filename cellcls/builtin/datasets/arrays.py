@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import numpy as np
 from cellcls.api import Source
 from cellcls.errors import CellclsError, DataError
 from cellcls.ops import npz
+from cellcls.ops.cache import unmap
 from cellcls.ops.classes import CLASSES, canonical
 
 if TYPE_CHECKING:
@@ -50,11 +50,7 @@ class ArraySource(Source):
     def let_go(self) -> None:
         """Unmap the pages of mapped files; they stay in the system's cache."""
         for array in self._arrays:
-            owner: object = array
-            while isinstance(owner, np.ndarray):
-                owner = owner.base
-            if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-                owner.madvise(mmap.MADV_DONTNEED)
+            unmap(array)
 
 
 def _as_rgb(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
-from cellcls.api import BadImage
-from cellcls.builtin.datasets.arrays import ArraySource
+from cellcls.api import BadImage, Source
 from cellcls.errors import DataError
-from cellcls.ops.cache import cache_key, cached_array
 from cellcls.ops.classes import CLASSES, canonical
-from cellcls.ops.decode import EXTENSIONS, Fit, decode_files, fit
-from cellcls.ops.files import printable, write_json
-from cellcls.ops.hashing import content_hash
+from cellcls.ops.decode import EXTENSIONS, Fit
+from cellcls.ops.files import printable
+from cellcls.ops.pictures import Pictures, decode_once
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
 _PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-_VERSION = 3
-"""Of what lies in the cache."""
 _LAYOUT = "a folder a class with its pictures (JPEG, PNG, WebP, BMP, TIFF), or such folders in train, val and test"
 
 
@@ -38,25 +33,27 @@ class _Picture:
     part: str | None
 
 
-class _FolderSource(ArraySource):
-    """Decoded pictures; ``rows`` (N,) are the places in ``images`` of those that could be read."""
+class _FolderSource(Source):
+    """Those of the pictures that could be read."""
 
-    def __init__(
-        self, images: NDArray[np.uint8], rows: NDArray[np.intp], pictures: list[_Picture], record: dict[str, Any]
-    ) -> None:
-        class_names = _order({picture.class_name for picture in pictures})
-        pictures = [pictures[row] for row in rows]
-        labels = np.array([class_names.index(picture.class_name) for picture in pictures], dtype=np.int64)
-        parts = np.array([picture.part for picture in pictures], dtype=np.str_) if pictures[0].part else None
-        super().__init__([images], labels, class_names, parts)
+    def __init__(self, decoded: Pictures, pictures: list[_Picture], left_aside: tuple[BadImage, ...]) -> None:
+        self.class_names = _order({picture.class_name for picture in pictures})
+        self.bad_images = tuple(BadImage(pictures[row].name, reason) for row, reason in decoded.bad.items())
+        self.left_aside = left_aside
+        pictures = [pictures[row] for row in decoded.rows]
+        self.labels = np.array([self.class_names.index(one.class_name) for one in pictures], dtype=np.int64)
+        self.parts = np.array([picture.part for picture in pictures], dtype=np.str_) if pictures[0].part else None
         self.names = [picture.name for picture in pictures]
-        self.sizes = np.array(record["sizes"], dtype=np.int64)[rows]
-        self.hashes = [record["hashes"][row] for row in rows]
-        self._rows = rows
+        self.sizes, self.hashes = decoded.sizes, decoded.hashes
+        self._decoded = decoded
 
     def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Return the images (B, size, size, 3), RGB, 0..255, in the order of ``indices``."""
-        return super().read(self._rows[indices])
+        return self._decoded.read(indices)
+
+    def let_go(self) -> None:
+        """Free the memory that reading has left in use."""
+        self._decoded.let_go()
 
 
 def looks_like_classes(path: Path) -> bool:
@@ -70,75 +67,23 @@ def looks_like_classes(path: Path) -> bool:
         return False
 
 
-def open_folder(path: Path, size: int, interpolation: str, how: Fit, cache: Path, *, skip_bad: bool) -> ArraySource:
+def open_folder(path: Path, size: int, interpolation: str, how: Fit, cache: Path, *, skip_bad: bool) -> Source:
     """Open a folder of class folders, its pictures brought to ``size`` x ``size``.
 
     ``skip_bad``: leave out pictures that cannot be read and list them in ``bad_images``; else the first is an error.
     Raises ``DataError``.
     """
     pictures, left_aside = _list(path)
-    images, record = _decode_once(path, pictures, size, interpolation, how, cache, skip_bad=skip_bad)
-    bad = {int(row): str(reason) for row, reason in record["bad"].items()}
-    rows = np.array([row for row in range(len(pictures)) if row not in bad], dtype=np.intp)
-    if not len(rows):
-        raise DataError(f"{printable(path)}: none of its pictures can be read", *list(bad.values())[:5])
-    source = _FolderSource(images, rows, pictures, record)
-    source.bad_images = tuple(BadImage(pictures[row].name, reason) for row, reason in bad.items())
-    source.left_aside = left_aside
-    return source
-
-
-def _decode_once(
-    path: Path, pictures: list[_Picture], size: int, interpolation: str, how: Fit, cache: Path, *, skip_bad: bool
-) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-    """Return the decoded pictures (n, size, size, 3) and a record: ``sizes`` and ``hashes`` of the pictures as they lie
-    in their files, and why those could not be read that are ``bad`` (black, of size 0)."""
-    files = [(picture.name, *_stamp(picture.path)) for picture in pictures]
-    npy = cache / f"folder-{cache_key(_VERSION, path.resolve(), files, size, interpolation, how)}.npy"
-    record = npy.with_suffix(".json")
-
-    if not record.exists():
-        npy.unlink(missing_ok=True)
-
-    def decoded() -> Iterator[NDArray[np.uint8]]:
-        bad: dict[int, str] = {}
-        sizes: list[tuple[int, ...]] = []
-        hashes: list[str] = []
-        done = decode_files(
-            [picture.path for picture in pictures],
-            lambda image: (fit(image, size, interpolation, how), image.shape[:2], content_hash(image)),
-        )
-        for row, made in enumerate(done):
-            if isinstance(made, DataError):
-                bad[row] = made.message
-                _refuse_unless(skip_bad, made.message)
-                made = np.zeros((size, size, 3), dtype=np.uint8), (0, 0), ""
-            sizes.append(made[1])
-            hashes.append(made[2])
-            yield made[0]
-        write_json(
-            record, {"bad": bad, "sizes": sizes, "hashes": hashes}
-        )  # before the array gets its name: none is ever without it
-
-    images = cached_array(npy, (len(pictures), size, size, 3), np.dtype(np.uint8), decoded)
-    found: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-    for reason in found["bad"].values():
-        _refuse_unless(skip_bad, reason)
-    return images, found
-
-
-def _refuse_unless(skip_bad: bool, reason: str) -> None:
-    if not skip_bad:
-        raise DataError(reason, 'replace or remove the file, or leave out such files: on_bad_image = "skip"')
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Return size and time of a file; of one that is not there (a broken link) what no file has."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return -1, -1
-    return stat.st_size, stat.st_mtime_ns
+    decoded = decode_once(
+        path,
+        [picture.path for picture in pictures],
+        size=size,
+        interpolation=interpolation,
+        how=how,
+        cache=cache,
+        skip_bad=skip_bad,
+    )
+    return _FolderSource(decoded, pictures, left_aside)
 
 
 def _list(path: Path) -> tuple[list[_Picture], tuple[BadImage, ...]]:

@@ -16,12 +16,9 @@ import attrs
 
 from cellcls.errors import DataError
 from cellcls.ops.classes import CLASSES, canonical
-from cellcls.ops.decode import EXTENSIONS
+from cellcls.ops.decode import EXTENSIONS, Box
 
 _log = logging.getLogger(__name__)
-Box = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels."""
-
 _RAABIN_PARTS = {"train": "train", "testa": "test", "testb": "test"}
 _LISC = {"baso": "basophil", "eosi": "eosinophil", "lymp": "lymphocyte", "mono": "monocyte", "neut": "neutrophil"}
 _LISC_MAIN = ("main dataset", "main_dataset")
