@@ -45,7 +45,8 @@ def combined(values: Tensor, matrix: Tensor) -> Tensor:
     """Return the sums over s of values (B, 3, ...) times matrix (3, 3) or (B, 3, 3) at [s, c], as (B, 3, ...)."""
     weights = matrix.view(-1, 3, 3, *(1 for _ in values.shape[2:]))
     first, second, third = (values[:, s : s + 1] * weights[:, s] for s in range(3))
-    return first + second + third
+    found: Tensor = first + second + third
+    return found
 
 
 def unmix(images: Tensor, unmixing: Tensor) -> Tensor:
