@@ -8,7 +8,7 @@ PLUGINS := $(wildcard plugins/*)
 # torch's threads fight over two cores when two tests run at once: one thread each
 TEST_ENV := OMP_NUM_THREADS=1
 
-.PHONY: help install demo test check check-all docs docs-made docs-serve notebooks changelog clean
+.PHONY: help install demo test check check-all docs docs-made docs-serve notebooks screenshots changelog clean
 
 help:
 	@echo "make demo       install, then train and explain a small network on rendered cells"
@@ -19,6 +19,7 @@ help:
 	@echo "make docs       build the docs site, strictly, into build/site"
 	@echo "make docs-serve show the docs site while it is written"
 	@echo "make notebooks  the tutorials as notebooks, in build/notebooks"
+	@echo "make screenshots  the pictures of README, by Chromium"
 	@echo "make changelog  CHANGELOG.md from its fragments"
 
 install: $(STAMP)
@@ -59,8 +60,13 @@ docs: docs-made
 docs-serve: docs-made
 	$(BIN)/zensical serve
 
-notebooks: install
+# their links lead into the site beside them
+notebooks: docs
 	$(BIN)/python tools/docs_notebooks.py build/notebooks
+
+# the pictures of README, which are committed: needs Chromium and an idle machine
+screenshots: install
+	$(BIN)/python tools/docs_screenshots.py docs/images
 
 changelog: install
 	$(BIN)/python tools/changelog.py

@@ -24,8 +24,16 @@ def page() -> str:
     """Return the text of the changelog."""
     version = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     fragments = sorted((ROOT / "docs/changes").glob("*.md"), key=_place)
-    entries = ["- " + "\n  ".join(path.read_text(encoding="utf-8").strip().splitlines()) for path in fragments]
+    entries = ["- " + "\n  ".join(_fragment(path).splitlines()) for path in fragments]
     return f"{HEAD}## {version}, not released\n\n" + "\n".join(entries) + "\n"
+
+
+def _fragment(path: Path) -> str:
+    """Return a fragment's text. Raises ``ValueError`` where it is no plain paragraph."""
+    text = path.read_text(encoding="utf-8").strip()
+    if not text or text.startswith(("-", "*", "#")) or "\n\n" in text:
+        raise ValueError(f"{path}: a fragment is one paragraph, as it becomes one item of a list")
+    return text
 
 
 def _place(path: Path) -> tuple[int, str]:

@@ -1,11 +1,14 @@
-"""Draw the pictures of the docs: rendered cells, and the figures of a small run.
+"""Draw the pictures of the docs: rendered cells, and the figures of the runs that the tutorials describe.
 
 python tools/docs_pictures.py docs/pictures
+
+A page's figures come from the page's own recipe, so they are what its reader gets.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,30 +21,12 @@ from PIL import Image
 from cellcls.ops.classes import CLASSES
 from cellcls.ops.render import render
 
-RECIPE = """\
-name = "pictures"
-[dataset]
-use = "synthetic"
-images_per_class = 80
-[input]
-size = 64
-[[augment]]
-use = "flip"
-[[augment]]
-use = "quarter_turn"
-[backbone]
-use = "cnn5"
-filters = [16, 32, 64, 128]
-[[stages]]
-name = "train"
-epochs = 10
-optimizer = { use = "adam", lr = 2e-3 }
-schedule = { use = "cosine" }
-[[explain]]
-use = "grad_cam"
-images = 8
-"""
-FIGURES = ("confusion_test.png", "curves.png", "heatmaps_grad_cam.png")
+TUTORIALS = Path(__file__).parents[1] / "docs/tutorials"
+PAGES = {
+    "your-first-run": ("heatmaps_grad_cam.png",),
+    "read-a-report": ("confusion_test.png", "curves.png", "heatmaps_grad_cam.png"),
+}
+"""Figures of the run of a page's first recipe."""
 
 
 def main() -> None:
@@ -49,9 +34,12 @@ def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     Image.fromarray(classes()).save(folder / "classes.png", optimize=True)
-    with tempfile.TemporaryDirectory() as place:
-        for figure in figures(Path(place)):
-            shutil.copy(figure, folder)
+    for page, names in PAGES.items():
+        (folder / page).mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory() as place:
+            drawn = figures(page, Path(place))
+            for name in names:
+                shutil.copy(drawn / name, folder / page)
 
 
 def classes(size: int = 80) -> np.ndarray:
@@ -65,12 +53,25 @@ def classes(size: int = 80) -> np.ndarray:
     return np.concatenate([part for row in rows for part in (row, space)][:-1], axis=0)
 
 
-def figures(place: Path) -> list[Path]:
-    """Run the recipe in ``place`` and return the figures of its report."""
-    (place / "pictures.toml").write_text(RECIPE)
-    command = [sys.executable, "-m", "cellcls", "run", "pictures.toml", "--out", "run"]
-    subprocess.run(command, cwd=place, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    return [place / "run/figures" / name for name in FIGURES]
+def block(page: str, language: str) -> str:
+    """Return the text of a tutorial's first block with a title in a language."""
+    text = (TUTORIALS / f"{page}.md").read_text(encoding="utf-8")
+    found = re.search(rf'^```{language} title="[^"]+"\n(.*?)^```$', text, re.MULTILINE | re.DOTALL)
+    assert found, f"{page}.md has no {language} block with a title"
+    return found[1]
+
+
+def figures(page: str, place: Path) -> Path:
+    """Run a page's first recipe in ``place`` and return the folder with the figures of its report."""
+    (place / "page.toml").write_text(block(page, "toml"), encoding="utf-8")
+    execute(place, "-m", "cellcls", "run", "page.toml", "--out", "run")
+    return place / "run/figures"
+
+
+def execute(place: Path, *words: str) -> None:
+    """Execute Python with ``words`` in ``place``."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, *words], cwd=place, check=True, capture_output=True, env=environment)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+import tomli
+import yaml
 from click.testing import CliRunner
 from docs_schema import schema
 
@@ -38,6 +41,9 @@ def pages(registry: Registry) -> dict[str, str]:
         "hook.md": _hook(),
         "api.md": _API,
         "schema.md": _SCHEMA,
+        "environment.md": _environment(),
+        "plugins.md": _plugins(),
+        "citation.md": _citation(),
         "recipes.md": _shipped_recipes(),
     }
     made |= {f"components/{kind}.md": _components(kind, registry) for kind in KINDS}
@@ -56,10 +62,11 @@ def _index(registry: Registry) -> str:
     plugins = sorted({plugin.distribution for plugin in registry.plugins if not plugin.failure})
     return (
         "# Reference\n\nMade from the code when the site is built.\n\n"
-        "- [Commands](commands.md), [exit codes](exit-codes.md)\n"
+        "- [Commands](commands.md), [exit codes](exit-codes.md), [environment variables](environment.md)\n"
         "- [The recipe's grammar](recipe.md), [its JSON Schema for editors](schema.md), "
         "[the shipped recipes](recipes.md)\n"
-        "- [The hook](hook.md) and [the API](api.md) for plugins\n\n## Components\n\n"
+        "- [Plugins that ship](plugins.md); [the hook](hook.md) and [the API](api.md) for plugins\n"
+        "- [What to cite](citation.md)\n\n## Components\n\n"
         f"Of {', '.join(plugins)}.\n\n" + _table(["kind", "what it is", "components"], rows)
     )
 
@@ -139,6 +146,36 @@ def _hook() -> str:
     return _HOOK.format(signature=signature.replace("'", ""), doc=inspect.getdoc(cellcls_components))
 
 
+def _environment() -> str:
+    tables = [
+        _table(["variable", "what it does"], [[f"`{name}`", help] for name, help in variables.items()])
+        for variables in (ENVIRONMENT, ENVIRONMENT_OF_TESTS)
+    ]
+    return _ENVIRONMENT.format(*tables)
+
+
+def _plugins() -> str:
+    folders = [path.parent for path in sorted((ROOT / "plugins").glob("*/pyproject.toml"))]
+    rows = []
+    for folder in folders:
+        about = tomli.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        name = about["name"]
+        rows.append([f"[{name}](#{name})", about["description"], f"`pip install ./plugins/{folder.name}`"])
+    readmes = [(folder / "README.md").read_text(encoding="utf-8") for folder in folders]
+    shown = [re.sub(r"^#", "##", _COMMENT.sub("", text), flags=re.MULTILINE) for text in readmes]
+    return _PLUGINS + _table(["plugin", "what it is", "from a checkout of cellcls"], rows) + "\n" + "\n".join(shown)
+
+
+def _citation() -> str:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    lines = []
+    for one in cited["references"]:
+        authors = ", ".join(f"{author['given-names']} {author['family-names']}" for author in one["authors"])
+        where = f"*{one['journal']}* {one['volume']}, {one['start']} ({one['year']})"
+        lines.append(f"- {one['scope']}: {authors}. {one['title']}. {where}. [{one['doi']}](https://doi.org/{one['doi']})\n")
+    return f"# What to cite\n\n{cited['message']} `CITATION.cff` has this list for tools.\n\n" + "".join(lines)
+
+
 def _shipped_recipes() -> str:
     return (ROOT / "recipes/README.md").read_text(encoding="utf-8")
 
@@ -178,6 +215,48 @@ def anchor(name: str) -> str:
     return name.replace(" ", "-").replace("[]", "").replace(".", "-")
 
 
+_COMMENT = re.compile(r"^<!--.*?-->\n+", re.MULTILINE | re.DOTALL)
+
+ENVIRONMENT = {
+    "CELLCLS_DATA": "A further folder in which recipes look for their data, and where `cellcls fetch` puts it.",
+    "CELLCLS_CACHE": "Folder for what can be made anew: decoded data sets, answers of plugins. Default: the user's.",
+    "CELLCLS_PLUGINS": "The only plugins to load, separated by commas; none if it is empty. The built-ins stay.",
+    "CELLCLS_BLOCK": "Plugins not to load, separated by commas.",
+}
+"""What the code reads; a test compares them."""
+ENVIRONMENT_OF_TESTS = {
+    "CELLCLS_TEST_DATA": "Folder with real cells, for tests and benchmarks; without it those tests are skipped.",
+    "CELLCLS_REQUIRE_BROWSER": "Tests in a browser fail where there is none, rather than being skipped.",
+}
+
+_ENVIRONMENT = """\
+# Environment variables
+
+They say how cellcls finds things on a machine, and are never part of a recipe. An option of the command line comes
+first.
+
+{}
+Others' variables hold as well: torch's (`OMP_NUM_THREADS`, `CUDA_VISIBLE_DEVICES`), `HF_HOME` for timm's weights,
+`MLFLOW_TRACKING_URI`, and [`NO_COLOR`](https://no-color.org).
+
+Your shell completes commands and options after this line in its start-up file, with `zsh_source` or `fish_source` where
+it is not bash:
+
+<pre><code>eval "$(_CELLCLS_COMPLETE=bash_source cellcls)"</code></pre>
+
+## Of the tests
+
+{}"""
+
+_PLUGINS = """\
+# Plugins that ship
+
+Packages of their own that lie below `plugins/` in the repository. Each uses only what any plugin may use, so they are
+models to copy as well. What is installed here: `cellcls list-plugins`; when one fails:
+[When a plugin is broken](../how-to/broken-plugin.md).
+
+"""
+
 _GRAMMAR = """\
 # Recipe
 
@@ -203,7 +282,7 @@ the one hook of cellcls, marked with `cellcls.api.hookimpl`:
 {doc}
 
 The built-ins use the same hook. Importing a plugin registers nothing and must be quick: torch is imported inside
-`build`. A name that is taken, a misspelt hook, a class that is no component and an import that fails are told by
+`build`. A name that is taken, a misspelt hook, a class that is no component and an import that fails are named by
 `cellcls list-plugins`, and everything else goes on working. How to write one:
 [Write a plugin](../tutorials/write-a-plugin.md).
 """

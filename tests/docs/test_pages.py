@@ -1,4 +1,4 @@
-"""The pages: nothing on them escapes the tests, links lead somewhere, notebooks are the pages."""
+"""The pages: nothing on them escapes the tests, and links lead somewhere."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections import Counter
 from pathlib import Path
 
 import click
-import jupytext
 import pytest
 import tomli
 from support.pages import GIVEN, PAGES, ROOT, Block, _alike, blocks
 
 from cellcls.cli.main import cellcls
+from cellcls.registry import load_registry
 
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 GENERATED = ("reference", "pictures")
@@ -56,28 +56,19 @@ def test_links_lead_somewhere(page: Path):
 
 
 def test_a_plugin_takes_at_most_twelve_commands_or_edits():
-    page = ROOT / "docs/tutorials/write-a-plugin.md"
-    until = page.read_text().index("## Hand the recipe on")
-    shown = page.read_text()[:until]
-    edits = shown.count('title="')
-    commands = [line for line in shown.splitlines() if line.startswith("$ ") and not line.startswith("$ echo")]
-    assert edits == 4
-    assert edits + len(commands) <= 12, commands
+    shown = blocks(ROOT / "docs/tutorials/write-a-plugin.md")
+    edits = [block.title for block in shown if block.title]
+    commands = [command for block in shown for command, _ in block.commands_of_console]
+    assert len(edits) == 4
+    assert 6 <= len(commands)
+    assert len(edits) + len(commands) <= 12, commands
 
 
-@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
-def test_a_notebook_has_the_pages_blocks(page: Path):
-    from docs_notebooks import notebook
-
-    made = notebook(page)
-    cells = [cell for cell in made.cells if cell.cell_type == "code"]
-    assert len(cells) == len(blocks(page))
-    for cell, block in zip(cells, blocks(page), strict=True):
-        if block.language == "python" and not block.title:
-            assert cell.source.strip() == block.text.strip()
-        for command, _ in block.commands_of_console:
-            assert f"!{command}" in cell.source or command.startswith("#")
-    assert jupytext.writes(made, fmt="ipynb")
+def test_the_first_page_links_every_page_people_write():
+    index = (ROOT / "docs/index.md").read_text()
+    pages = [page for folder in ("tutorials", "how-to", "design") for page in sorted((ROOT / "docs" / folder).glob("*.md"))]
+    assert len(pages) >= 35
+    assert [page.name for page in pages if f"]({page.parent.name}/{page.name})" not in index] == []
 
 
 @pytest.mark.parametrize(
@@ -115,12 +106,12 @@ def test_what_pages_take_for_granted_is_known():
 
 
 def test_the_site_lists_every_page():
+    from docs_reference import pages
+
     nav = tomli.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
-    listed = set(_paths(nav))
-    pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES if ROOT / "docs" in page.parents}
-    assert pages - listed - {one for one in pages if one.startswith("changes/")} == set(), (
-        "add it to nav in zensical.toml"
-    )
+    written = {str(page.relative_to(ROOT / "docs")) for page in PAGES if ROOT / "docs" in page.parents}
+    made = {f"reference/{path}" for path in pages(load_registry())}
+    assert sorted(_paths(nav)) == sorted(written | made), "nav in zensical.toml lists each page once"
 
 
 def _paths(nav: object):

@@ -1,20 +1,25 @@
-"""The built site: strict, complete, and nothing in it comes from another server."""
+"""The built site: strict, complete, readable on a phone, and nothing in it comes from another server."""
 
 from __future__ import annotations
 
 import html
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
 import pytest
 import tomli
-from docs_reference import anchor, commands, options
+from click.testing import CliRunner
+from docs_browser import chromium, opened
+from docs_reference import ENVIRONMENT, ENVIRONMENT_OF_TESTS, anchor, commands, options
 from docs_schema import schema
+from playwright.sync_api import Browser
 from support.pages import ROOT
 
 from cellcls.api import KINDS
@@ -38,8 +43,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generated = shutil.ignore_patterns("reference", "pictures")
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=generated)
     (folder / "cellcls").symlink_to(ROOT / "cellcls")
-    for tool, target in (("docs_reference", "reference"), ("docs_pictures", "pictures")):
-        subprocess.run([sys.executable, ROOT / f"tools/{tool}.py", folder / "docs" / target], check=True)
+    made = {"reference": folder / "docs/reference", "pictures": folder / "docs/pictures", "notebooks": folder / "build/notebooks"}
+    for tool, target in made.items():
+        subprocess.run([sys.executable, ROOT / f"tools/docs_{tool}.py", target], check=True)
     done = subprocess.run(
         [Path(sys.executable).parent / "zensical", "build", "--strict"],
         cwd=folder,
@@ -85,6 +91,59 @@ def test_every_command_and_option_has_its_entry(site: Path):
             assert " ".join(help.replace("`", "").split())[:30] in text
 
 
+def test_every_key_of_a_recipe_has_its_entry(site: Path):
+    page = (site / "reference/recipe.html").read_text()
+    text = _text(site / "reference/recipe.html")
+    rows = json.loads(CliRunner().invoke(cellcls, ["describe", "recipe", "--json"], catch_exceptions=False).stdout)
+    assert len(rows) >= 60
+    for row in rows:
+        assert f"<code>{row['setting']}</code>" in page
+        assert " ".join(row["help"].replace("`", "").split())[:40] in text
+    for key in schema(REGISTRY)["properties"]:
+        assert re.search(rf"<code>(\[+)?{key}\b", page), f"`{key}` may stand in a recipe and has no entry"
+
+
+def test_every_environment_variable_has_its_entry(site: Path):
+    def named(*places: str) -> set[str]:
+        files = [path for place in places for path in sorted(ROOT.glob(place))]
+        assert files
+        return {name for path in files for name in re.findall(r"\bCELLCLS_[A-Z_]+\b", path.read_text())}
+
+    code = named("cellcls/**/*.py", "cellcls/**/*.jinja", "plugins/*/src/**/*.py")
+    assert code == set(ENVIRONMENT)
+    assert named("tests/**/*.py", "plugins/*/tests/*.py", "benchmarks/*", "Makefile", ".github/workflows/*") - code == set(
+        ENVIRONMENT_OF_TESTS
+    )
+    page = (site / "reference/environment.html").read_text()
+    assert all(f"<code>{name}</code>" in page for name in ENVIRONMENT | ENVIRONMENT_OF_TESTS)
+
+
+def test_every_shipped_plugin_has_its_entry(site: Path):
+    page = (site / "reference/plugins.html").read_text()
+    folders = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
+    assert len(folders) >= 7
+    for name in folders:
+        assert f'id="{name}"' in page
+        assert f"pip install ./plugins/{name}</code>" in page
+
+
+def test_fragments_of_the_changelog_are_no_pages(site: Path):
+    assert not (site / "changes").exists()
+
+
+def test_links_of_notebooks_lead_somewhere(site: Path):
+    notebooks = sorted((site.parent / "notebooks").glob("*.ipynb"))
+    assert len(notebooks) == 7
+    found = 0
+    for path in notebooks:
+        cells = json.loads(path.read_text())["cells"]
+        text = "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+            found += 1
+    assert found >= 20
+
+
 def test_every_exit_code_has_its_entry(site: Path):
     text = _text(site / "reference/exit-codes.html")
     for code in ExitCode:
@@ -108,6 +167,48 @@ def test_nothing_is_fetched_from_another_server(site: Path):
         assert not FETCHED.findall(page.read_text()), page
     for sheet in site.rglob("*.css"):
         assert not re.findall(r"(?:url\(|@import )[\"']?https?:", sheet.read_text()), sheet
+
+
+# --- in a browser ---------------------------------------------------------------------------------------------------
+
+SHOWN = (
+    "index.html",
+    "tutorials/your-first-run.html",
+    "tutorials/read-a-report.html",
+    "how-to/get-data.html",
+    "reference/recipe.html",
+    "reference/plugins.html",
+    "reference/components/augmentation.html",
+    "design/export.html",
+    "glossary.html",
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if chromium() is None:
+        why = "no Chromium on this machine: apt-get install chromium"
+        pytest.fail(why) if os.environ.get("CELLCLS_REQUIRE_BROWSER") else pytest.skip(why)
+    with opened() as browser:
+        yield browser
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [380, 1280])
+def test_a_page_fits_its_window(site: Path, browser: Browser, width: int, scheme: str):
+    shown = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    problems: list[str] = []
+    shown.on("pageerror", lambda error: problems.append(str(error)))
+    for page in SHOWN:
+        shown.goto((site / page).as_uri())
+        assert shown.evaluate("document.documentElement.scrollWidth") <= width, f"{page} is wider than the window"
+        colour = shown.evaluate("getComputedStyle(document.body).backgroundColor")
+        light = sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / 3
+        assert (light > 200) == (scheme == "light"), f"{page}: {colour}"
+        broken = shown.evaluate("[...document.images].filter(one => !one.naturalWidth).map(one => one.src)")
+        assert broken == []
+    shown.close()
+    assert problems == []
 
 
 # --- the schema ---------------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ A page is one story: its blocks run one after another in one new folder.
 - ``toml``: a recipe that loads, or with ``title="pyproject.toml"`` any TOML. ``python``: is executed, unless it has a
   title. ``title="PATH"``: the block is first written there.
 - ``<!-- given: training_set.npz my_cells -->`` at the top of a page: what its reader has (``GIVEN``).
-- ``<!-- rehearse -->`` before a block: ``cellcls run`` gets ``--rehearse`` and answers are not compared, as the real
-  run needs what a test has not. ``<!-- not run: REASON -->``: only parsed.
+- ``<!-- rehearse -->`` before a block: ``cellcls run`` gets ``--rehearse``, Python ``pretrained=False``, and answers
+  are not compared, as the real run needs what a test has not. ``<!-- not run: REASON -->``: only parsed.
 """
 
 from __future__ import annotations
@@ -38,13 +38,15 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "recipes").glob("*.md")),
+    *sorted((ROOT / "plugins").glob("*/README.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-PAGES = [page for page in PAGES if "reference" not in page.parts]
-"""The pages people write, and the generated one of the recipes; those of the reference have no blocks."""
+PAGES = [page for page in PAGES if not {"reference", "changes"} & set(page.relative_to(ROOT).parts)]
+"""The pages people write, and the generated one of the recipes; those of the reference and fragments have no blocks."""
 
-GIVEN = ("recipes", "training_set.npz", "my_cells", "smear.png", "more_images")
-"""What a page may take for granted: the recipes of the checkout, and rendered cells in place of real ones."""
+CHECKOUT = ("recipes", "plugins")
+GIVEN = (*CHECKOUT, "training_set.npz", "my_cells", "smear.png", "more_images")
+"""What a page may take for granted: parts of the checkout, and rendered cells in place of real ones."""
 
 _HAS = re.compile(r"<!-- given: ([^>]+) -->")
 _INFO = re.compile(r'(?P<language>\w+)(?:[ ]+title="(?P<title>[^"]+)")?[ ]*$\n', re.MULTILINE)
@@ -112,7 +114,7 @@ def evaluate(example: Example) -> str | None:
     if block.language == "toml":
         story.load(block)
     elif block.language == "python" and not block.title:
-        story.execute(block)
+        story.execute(block.text.replace("pretrained=True", f"pretrained={block.mark != 'rehearse'}"))
     return None
 
 
@@ -167,10 +169,10 @@ class Story:
         if wanted <= set(load_registry().distributions()):
             assert load(path, load_registry())
 
-    def execute(self, block: Block) -> None:
+    def execute(self, text: str) -> None:
         """Execute Python where the page's shell stands."""
         with contextlib.chdir(self.here), contextlib.redirect_stdout(None):
-            exec(compile(block.text, "page", "exec"), self.names)
+            exec(compile(text, "page", "exec"), self.names)
 
     def _bash(self, command: str) -> subprocess.CompletedProcess[str]:
         if self._binaries is None and re.search(r"\bpip\b", command):
@@ -198,8 +200,8 @@ def _give(name: str, target: Path) -> None:
     from cellcls.ops.classes import CLASSES
     from cellcls.ops.render import render
 
-    if name == "recipes":
-        shutil.copytree(ROOT / name, target)
+    if name in CHECKOUT:
+        shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     elif name == "training_set.npz":
         labels = np.repeat(np.arange(len(CLASSES)), 10)
         images = np.stack([render(int(label), number).image for number, label in enumerate(labels)])
