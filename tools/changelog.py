@@ -20,10 +20,10 @@ Made by `make changelog` from the fragments in `docs/changes/`, one for each cha
 """
 
 
-def page() -> str:
-    """Return the text of the changelog."""
+def page(folder: Path = ROOT / "docs/changes") -> str:
+    """Return the text of the changelog of the fragments in ``folder``."""
     version = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    fragments = sorted((ROOT / "docs/changes").glob("*.md"), key=_place)
+    fragments = sorted(folder.glob("*.md"), key=_place)
     entries = ["- " + "\n  ".join(_fragment(path).splitlines()) for path in fragments]
     return f"{HEAD}## {version}, not released\n\n" + "\n".join(entries) + "\n"
 

@@ -25,7 +25,7 @@ _LINK = re.compile(r"\]\((?!https?:)(?P<path>[^)#]+)(?P<anchor>#[^)]*)?\)")
 
 
 def notebook(page: Path) -> nbformat.NotebookNode:
-    """Return a page as a notebook: commands in ``%%bash``, files written by ``%%writefile``, outputs left to be made."""
+    """Return a page as a notebook: commands in ``%%bash``, files by ``%%writefile``, outputs left to be made."""
     text, at, cells = page.read_text(encoding="utf-8"), 0, []
     for block in _BLOCK.finditer(text):
         code = list(_cells(block))

@@ -172,7 +172,9 @@ def _citation() -> str:
     for one in cited["references"]:
         authors = ", ".join(f"{author['given-names']} {author['family-names']}" for author in one["authors"])
         where = f"*{one['journal']}* {one['volume']}, {one['start']} ({one['year']})"
-        lines.append(f"- {one['scope']}: {authors}. {one['title']}. {where}. [{one['doi']}](https://doi.org/{one['doi']})\n")
+        lines.append(
+            f"- {one['scope']}: {authors}. {one['title']}. {where}. [{one['doi']}](https://doi.org/{one['doi']})\n"
+        )
     return f"# What to cite\n\n{cited['message']} `CITATION.cff` has this list for tools.\n\n" + "".join(lines)
 
 
