@@ -159,11 +159,10 @@ def _plugins() -> str:
     rows = []
     for folder in folders:
         about = tomli.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        name = about["name"]
-        rows.append([f"[{name}](#{name})", about["description"], f"`pip install ./plugins/{folder.name}`"])
+        rows.append([f"[{about['name']}](#{about['name']})", about["description"]])
     readmes = [(folder / "README.md").read_text(encoding="utf-8") for folder in folders]
     shown = [re.sub(r"^#", "##", _COMMENT.sub("", text), flags=re.MULTILINE) for text in readmes]
-    return _PLUGINS + _table(["plugin", "what it is", "from a checkout of cellcls"], rows) + "\n" + "\n".join(shown)
+    return _PLUGINS + _table(["plugin", "what it is"], rows) + "\n" + "\n".join(shown)
 
 
 def _citation() -> str:
@@ -254,7 +253,7 @@ _PLUGINS = """\
 # Plugins that ship
 
 Packages of their own that lie below `plugins/` in the repository. Each uses only what any plugin may use, so they are
-models to copy as well. What is installed here: `cellcls list-plugins`; when one fails:
+models to copy as well. `pip install ./plugins/NAME` in a checkout of cellcls installs one. What is installed: `cellcls list-plugins`; when one fails:
 [When a plugin is broken](../how-to/broken-plugin.md).
 
 """
