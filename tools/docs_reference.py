@@ -253,8 +253,8 @@ _PLUGINS = """\
 # Plugins that ship
 
 Packages of their own that lie below `plugins/` in the repository. Each uses only what any plugin may use, so they are
-models to copy as well. `pip install ./plugins/NAME` in a checkout of cellcls installs one. What is installed: `cellcls list-plugins`; when one fails:
-[When a plugin is broken](../how-to/broken-plugin.md).
+models to copy as well. `pip install ./plugins/NAME` in a checkout of cellcls installs one. What is installed:
+`cellcls list-plugins`; when one fails: [When a plugin is broken](../how-to/broken-plugin.md).
 
 """
 
