@@ -36,7 +36,7 @@ def mixing_matrix(vectors: Tensor) -> Tensor:
 
 def inverse(matrix: Tensor) -> Tensor:
     """Return the inverses of matrices (..., 3, 3) by cross products, which every device and format knows."""
-    first, second, third = matrix.unbind(-2)
+    first, second, third = matrix[..., 0, :], matrix[..., 1, :], matrix[..., 2, :]
     across = [torch.linalg.cross(*pair) for pair in ((second, third), (third, first), (first, second))]
     return torch.stack(across, dim=-1) / (first * across[0]).sum(-1)[..., None, None]
 
