@@ -36,17 +36,17 @@ def mixing_matrix(vectors: Tensor) -> Tensor:
 
 def inverse(matrix: Tensor) -> Tensor:
     """Return the inverses of matrices (..., 3, 3) by cross products, which every device and format knows."""
-    first, second, third = matrix[..., 0, :], matrix[..., 1, :], matrix[..., 2, :]
+    first, second, third = matrix.unbind(-2)
     across = [torch.linalg.cross(*pair) for pair in ((second, third), (third, first), (first, second))]
-    return torch.stack(across, dim=-1) / (first * across[0]).sum(-1)[..., None, None]
+    determinant: Tensor = (first * across[0]).sum(-1)
+    return torch.stack(across, dim=-1) / determinant[..., None, None]
 
 
 def combined(values: Tensor, matrix: Tensor) -> Tensor:
     """Return the sums over s of values (B, 3, ...) times matrix (3, 3) or (B, 3, 3) at [s, c], as (B, 3, ...)."""
     weights = matrix.view(-1, 3, 3, *(1 for _ in values.shape[2:]))
     first, second, third = (values[:, s : s + 1] * weights[:, s] for s in range(3))
-    found: Tensor = first + second + third
-    return found
+    return first + second + third
 
 
 def unmix(images: Tensor, unmixing: Tensor) -> Tensor:
