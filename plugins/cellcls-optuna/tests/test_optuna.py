@@ -13,6 +13,7 @@ from cellcls_optuna import TreeParzen, cellcls_components
 
 class TestComponents(ComponentTests):
     plugin = "cellcls_optuna"
+    examples = {"search tpe": {"random_first": 1}}  # noqa: RUF012  # it learns from the first of their four trials
 
 
 SPACE = {
