@@ -349,12 +349,15 @@ class Callback(Component):
 
 # --- searching --------------------------------------------------------------------------------------------------
 
+Value = bool | int | float | str
+"""What a setting that is searched may be."""
+
 
 @attrs.frozen(kw_only=True)
 class Choice:
     """What one setting may be: one of ``values``, or a number from ``low`` to ``high``."""
 
-    values: tuple[bool | int | float | str, ...] | None = param(default=None, help="All values it may take.")
+    values: tuple[Value, ...] | None = param(default=None, help="All values it may take.")
     low: int | float | None = param(default=None, help="The lowest value; whole where `low` and `high` are.")
     high: int | float | None = param(default=None, help="The highest value.")
     log: bool = param(default=False, help="Whether equal ratios, not equal differences, are equally likely.")
@@ -369,7 +372,7 @@ class Choice:
             return "needs `low` below `high`"
         return "with `log` needs `low` above 0" if self.log and self.low <= 0 else None
 
-    def extremes(self) -> tuple[bool | int | float | str, ...]:
+    def extremes(self) -> tuple[Value, ...]:
         """Return what must be allowed for all of it to be: every value, or both ends."""
         if self.values is not None:
             return self.values
@@ -386,7 +389,7 @@ class Trial:
     """One run of a search: what it was run with and what came out."""
 
     number: int
-    settings: Mapping[str, bool | int | float | str]
+    settings: Mapping[str, Value]
     value: float | None = None
     """The figure searched for; None where the run failed."""
 
@@ -407,7 +410,11 @@ class Search(Component):
         """Whether the best is the lowest."""
         return self.metric.endswith("loss")
 
-    def build(self, *, seed: int) -> Callable[[int, Sequence[Trial]], Mapping[str, bool | int | float | str]]:
+    def combinations(self) -> int | None:
+        """Return how many different trials there are; None: no end of them."""
+        return None
+
+    def build(self, *, seed: int) -> Callable[[int, Sequence[Trial]], Mapping[str, Value]]:
         """Return the function (number of the trial, finished trials) -> settings by dotted name. Deterministic under
         ``seed``, the recipe's."""
         raise NotImplementedError
@@ -421,7 +428,8 @@ class Launcher(Component):
     """Where the runs of a call are executed (``--launcher NAME``). A setting of the machine, never part of a recipe."""
 
     def build(self) -> Callable[[Sequence[Path]], Iterator[tuple[Path, int]]]:
-        """Return the function from planned run folders to each folder with its exit code, as the runs end.
+        """Return the function from planned run folders to each folder with its exit code, as the runs end; -n, as
+        ``subprocess`` has it, is one that the signal n ended.
 
         A planned run is started by ``ops.launching.command``. When the generator is closed, what still runs is asked
         to save its state and end (SIGTERM).

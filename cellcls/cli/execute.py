@@ -2,130 +2,161 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import NoReturn
 
-import tomli
+import attrs
 
-from cellcls.api import Launcher
 from cellcls.cli import launch
 from cellcls.cli.output import say
-from cellcls.cli.progress import progress
-from cellcls.cli.sweep import RECIPE as SWEEP
-from cellcls.cli.sweep import new_sweep, stopped_sweep
+from cellcls.cli.single import (
+    Result,
+    failed,
+    make_run,
+    plan_run,
+    resume_line,
+    resume_run,
+    shared_folder,
+    with_hints,
+)
+from cellcls.cli.sweep import is_sweep, new_sweep, stopped_sweep
 from cellcls.errors import CellclsError, ExitCode, InterruptedRunError, MissingInputError, UsageError
-from cellcls.ops.files import write_text
-from cellcls.recipe import Loaded, dump, load
+from cellcls.ops.torchrun import is_first, processes
+from cellcls.recipe import Loaded
 from cellcls.registry import Registry
-from cellcls.run.folder import RunFolder, free_folder, make_folder, read_json, write_options
-from cellcls.run.init import find_init
+from cellcls.run.folder import RunFolder, free_folder
+from cellcls.run.init import find_all, find_init
 from cellcls.run.inputs import Inputs, find_inputs
-from cellcls.run.options import Options
-from cellcls.run.plan import plan, write_plan
+from cellcls.run.options import Options, kept_options, write_options
+from cellcls.run.plan import plan, read_plan, write_plan
 
-if TYPE_CHECKING:
-    from cellcls.engine.job import Job
-
-Todo = Callable[[], "Result"]
-Result = dict[str, Any]
-"""``run``: its folder, ``exit_code``, ``metrics``: as in its ``metrics.json``, None where it failed."""
-
-
-def is_first() -> bool:
-    """Tell whether this is the process of torchrun that writes and prints."""
-    return int(os.environ.get("RANK", "0")) == 0
+Todo = tuple[Path, Callable[[], Result]]
+"""A run's folder, and what makes it or raises what is wrong."""
 
 
 def run_all(
-    loaded: Sequence[Loaded], registry: Registry, options: Options, out: Path | None, launcher: Launcher | None = None
+    loaded: Sequence[Loaded],
+    registry: Registry,
+    options: Options,
+    out: Path | None,
+    launcher: launch.Chosen | None = None,
 ) -> list[Result]:
     """Make every run; with several, one that fails is told and the others go on. ``launcher``: who executes them."""
+    searching = next((one for one in loaded if one.sweep is not None), None)
+    if searching and len(loaded) > 1:
+        raise UsageError(f"{searching.file}: a [sweep] makes many runs; give it alone")
+    _refuse_together(searching is not None, launcher)
+    if searching:
+        return new_sweep(searching, registry, options, out).execute()
     if len(loaded) == 1 and launcher is None:
-        inputs = find_init(find_inputs(loaded[0].recipe, loaded[0].file, registry, options), loaded[0].file)
-        folder = _planned(out or free_folder(loaded[0].recipe.name), inputs, options)
-        if loaded[0].expect and is_first():
-            write_plan(folder.path, plan(loaded, ["."]))
-        return [_made(inputs, folder, registry, options)]
-    names = _child_names(loaded)
-    found = [_found(one, registry, options) for one in loaded]
-    problems = [one for one in found if isinstance(one, CellclsError)]
-    if len(problems) == len(found):
-        raise problems[0]
-    name = loaded[0].file.stem if len({one.file for one in loaded}) == 1 else "runs"
-    parent = _shared_folder(out or free_folder(name)).path
-    try:
-        if is_first():
-            write_plan(parent, plan(loaded, names))
-        todo = []
-        earlier: dict[str, Path] = {}
-        for name, one, own in zip(names, loaded, found, strict=True):
-            todo.append(_planned_child(parent / name, _started(own, one.file, earlier), registry, options))
-            earlier[name] = parent / name
-            earlier.setdefault(one.recipe.name, parent / name)
-    except CellclsError:
-        shutil.rmtree(parent, ignore_errors=True)
-        raise
-    return _launched(launcher, todo, parent, earlier) if launcher else _each(todo, parent)
+        return [_single(loaded[0], registry, options, out)]
+    return _several(loaded, registry, options, out, launcher)
 
 
-def _launched(
-    launcher: Launcher, todo: Sequence[tuple[Path, Todo]], parent: Path, earlier: Mapping[str, Path]
-) -> list[Result]:
-    """Let a launcher execute the planned runs; those without their inputs are told."""
-    planned, results = [], []
-    for path, make in todo:
-        if RunFolder(path).recipe.exists():
-            planned.append(path)
-        else:
-            results += _each([(path, make)], parent)
-    for path in planned:
-        start = tomli.loads(RunFolder(path).recipe.read_text()).get("init", {}).get("from")
-        if start in {str(one.resolve()) for one in earlier.values()}:
-            shutil.rmtree(parent, ignore_errors=True)
-            raise UsageError(
-                f"{path.name} starts from {Path(start).name}, a run of the same call: they cannot run side by side",
-                "run them without --launcher, or the first one first",
-            )
-    return results + launch.execute(launcher, planned, parent)
-
-
-def resume_all(path: Path, registry: Registry, now: Options, launcher: Launcher | None = None) -> list[Result]:
-    """Go on with the run in ``path``, or with every run below it, that is not complete.
+def resume_all(path: Path, registry: Registry, now: Options, launcher: launch.Chosen | None = None) -> list[Result]:
+    """Go on with the run in ``path``, or with every run below it, that is not finished.
 
     Each has the options it was started with but for those given ``now``.
     """
     folder = RunFolder(path)
-    if (path / SWEEP).exists():
-        kept = Options.from_data(read_json(folder.options)).changed_by(now)
-        return stopped_sweep(path, registry, now, partial(_trial, registry, kept)).execute()
-    if folder.recipe.exists():
-        _open_ones([folder], path)
-        return [_resumed(folder, registry, now)]
+    _refuse_together(is_sweep(path), launcher)
+    if is_sweep(path):
+        return stopped_sweep(path, registry, now).execute()
+    lost = _lost(path)
+    todo = _unfinished([folder] if folder.recipe.exists() else folder.children(), path, lost)
     if launcher is not None:
-        return launch.execute(launcher, [one.path for one in _open_ones(folder.children(), path)], path)
-    todo = [(one.path, partial(_resumed, one, registry, now)) for one in _open_ones(folder.children(), path)]
-    return _each(todo, path)
-
-
-def sweep_all(loaded: Loaded, registry: Registry, options: Options, out: Path | None) -> list[Result]:
-    """Make the runs of a search."""
-    return new_sweep(loaded, registry, options, out, partial(_trial, registry, options)).execute()
-
-
-def _trial(registry: Registry, options: Options, loaded: Loaded, path: Path) -> Result:
-    """Make one run of a search, or go on with it."""
-    folder = RunFolder(path)
+        launch.refuse_needing({one.path: launch.start_of(one, registry) for one in todo})
+        for one in todo:
+            write_options(one, kept_options(one, now))
+        return [*launch.execute(launcher, [one.path for one in todo], path), *lost]
     if folder.recipe.exists():
-        if not folder.state.exists():  # it was complete when the journal was not yet written
-            return {"run": str(path), "exit_code": 0, "metrics": read_json(folder.metrics)}
-        return _resumed(folder, registry, options)
-    inputs = find_init(find_inputs(loaded.recipe, loaded.file, registry, options), loaded.file)
-    return _made(inputs, _planned(path, inputs, options), registry, options)
+        return [resume_run(folder, registry, now)]
+    return [*_each([(one.path, partial(resume_run, one, registry, now)) for one in todo], path), *lost]
+
+
+def _refuse_together(searches: bool, launcher: launch.Chosen | None) -> None:
+    """Refuse what cannot be beside a launcher or a search. Raises ``UsageError``."""
+    if searches and launcher is not None:
+        raise UsageError("a [sweep] learns from one trial to the next, and runs them itself: leave out --launcher")
+    if processes() > 1 and (searches or launcher is not None):
+        what = "a [sweep]" if searches else "--launcher"
+        raise UsageError(
+            f"torchrun made {processes()} processes of this command, and each would make all runs of {what}",
+            "leave torchrun out here; it is for a single run",
+        )
+
+
+def _single(loaded: Loaded, registry: Registry, options: Options, out: Path | None) -> Result:
+    inputs = find_all(loaded, registry, options)
+    folder = plan_run(out or free_folder(loaded.recipe.name), inputs, options)
+    if loaded.expect and is_first():
+        write_plan(folder.path, plan([loaded], ["."]))
+    return make_run(inputs, folder, registry, options)
+
+
+@attrs.frozen
+class _Child:
+    """One of several runs of a call, before its folder is made."""
+
+    name: str
+    """Its folder below the one they share."""
+    loaded: Loaded
+    found: Inputs | CellclsError
+    earlier: Mapping[str, str]
+    """The folders of the runs before it, by their own names and those of their recipes."""
+
+    @property
+    def start(self) -> str | None:
+        """The folder of the run of this call that it starts from."""
+        wanted = None if isinstance(self.found, CellclsError) else self.found.recipe.init.from_
+        return self.earlier.get(wanted) if wanted else None
+
+    def inputs(self, parent: Path) -> Inputs:
+        """Return its inputs with the run it starts from. Raises what is wrong with them."""
+        if isinstance(self.found, CellclsError):
+            raise self.found
+        return find_init(self.found, self.loaded.file, {name: parent / one for name, one in self.earlier.items()})
+
+
+def _several(
+    loaded: Sequence[Loaded], registry: Registry, options: Options, out: Path | None, launcher: launch.Chosen | None
+) -> list[Result]:
+    children = list(_children(loaded, registry, options))
+    problems = [one.found for one in children if isinstance(one.found, CellclsError)]
+    if len(problems) == len(children):
+        raise problems[0]
+    if launcher is not None:
+        launch.refuse_needing({Path(one.name): Path(one.start) if one.start else None for one in children})
+    name = loaded[0].file.stem if len({one.file for one in loaded}) == 1 else "runs"
+    parent = shared_folder(out or free_folder(name)).path
+    try:
+        if is_first():
+            write_plan(parent, plan(loaded, [one.name for one in children]))
+        todo = [_planned(one, parent, registry, options) for one in children]
+    except CellclsError:
+        shutil.rmtree(parent, ignore_errors=True)
+        raise
+    if launcher is None:
+        return _each(todo, parent)
+    planned = [path for path, _ in todo if RunFolder(path).recipe.exists()]
+    told = _each([(path, make) for path, make in todo if path not in planned], parent)
+    return told + launch.execute(launcher, planned, parent)
+
+
+def _children(loaded: Sequence[Loaded], registry: Registry, options: Options) -> Iterator[_Child]:
+    earlier: dict[str, str] = {}
+    names = _child_names(loaded)
+    for name, one in zip(names, loaded, strict=True):
+        try:
+            found: Inputs | CellclsError = find_inputs(one.recipe, one.file, registry, options)
+        except CellclsError as error:
+            found = error
+        yield _Child(name, one, found, dict(earlier))
+        earlier[name] = name
+        earlier.setdefault(one.recipe.name, name)
 
 
 def _child_names(loaded: Sequence[Loaded]) -> list[str]:
@@ -136,137 +167,48 @@ def _child_names(loaded: Sequence[Loaded]) -> list[str]:
     return names
 
 
-def _found(loaded: Loaded, registry: Registry, options: Options) -> Inputs | CellclsError:
+def _planned(child: _Child, parent: Path, registry: Registry, options: Options) -> Todo:
+    path = parent / child.name
     try:
-        return find_inputs(loaded.recipe, loaded.file, registry, options)
+        inputs = child.inputs(parent)
     except CellclsError as error:
-        return error
-
-
-def _started(found: Inputs | CellclsError, file: Path, earlier: Mapping[str, Path]) -> Inputs | CellclsError:
-    """Return the inputs with the run they start from, which may be an earlier one of this call."""
-    try:
-        return found if isinstance(found, CellclsError) else find_init(found, file, earlier)
-    except CellclsError as error:
-        return error
-
-
-def _planned_child(
-    path: Path, found: Inputs | CellclsError, registry: Registry, options: Options
-) -> tuple[Path, Callable[[], Result]]:
-    if isinstance(found, CellclsError):
-        return path, partial(_raise, found)
-    return path, partial(_made, found, _planned(path, found, options), registry, options)
+        return path, partial(_raise, error)
+    return path, partial(make_run, inputs, plan_run(path, inputs, options), registry, options)
 
 
 def _raise(error: CellclsError) -> NoReturn:
     raise error
 
 
-def _each(todo: Sequence[tuple[Path, Callable[[], Result]]], parent: Path) -> list[Result]:
+def _each(todo: Sequence[Todo], parent: Path) -> list[Result]:
     """Make one run after the other; tell what failed and go on, but for a wish to stop."""
     results = []
     for path, make in todo:
         try:
             results.append(make())
         except InterruptedRunError as error:
-            raise _with_hints(error, _resume_line(parent)) from error
+            raise with_hints(error, resume_line(parent)) from error
         except CellclsError as error:
             say(f"cellcls: {path}: {error}")
-            results.append({"run": str(path), "exit_code": int(error.exit_code), "metrics": None})
+            results.append(failed(path, error.exit_code))
     return results
 
 
-def _shared_folder(path: Path) -> RunFolder:
-    """Make a folder in the first process of torchrun, and name it to the others."""
-    if "RANK" not in os.environ:
-        return make_folder(path)
-    from cellcls.engine.device import machine
-
-    here = machine(Options(), "float32")
-    return RunFolder(Path(here.agreed(str(make_folder(path).path) if here.first else None)))
-
-
-def _planned(path: Path, inputs: Inputs, options: Options) -> RunFolder:
-    """Make a run's folder and write what resuming needs even if the run is killed before its first step."""
-    folder = _shared_folder(path)
-    if is_first():
-        try:
-            write_text(folder.recipe, dump(inputs.recipe))
-            write_options(folder, options.to_data())
-            folder.state.mkdir(exist_ok=True)
-        except CellclsError:
-            shutil.rmtree(folder.path, ignore_errors=True)
-            raise
-    return folder
+def _lost(path: Path) -> list[Result]:
+    """Tell and return the runs that were planned in ``path`` and are not there: their recipes are not there either."""
+    names = [run.folder for file in read_plan(path).files for run in file.runs]
+    lost = [path / name for name in names if not RunFolder(path / name).recipe.exists()]
+    for one in lost:
+        said = "it failed at its start, or the call was killed before it wrote the recipe there"
+        say(f"cellcls: {one}: planned, and not there: {said}\n  run its recipe again, into a folder of its own")
+    return [failed(one, ExitCode.NO_INPUT) for one in lost]
 
 
-def _made(inputs: Inputs, folder: RunFolder, registry: Registry, options: Options) -> Result:
-    """Execute one run and draw its report."""
-    from cellcls.engine.job import Job, Stop
-
-    with Stop().listening() as stop:
-        job = Job(inputs=inputs, folder=folder, options=options, registry=registry, stop=stop)
-        try:
-            _execute(job)
-        except InterruptedRunError as error:
-            raise _with_hints(error, *(error.hints or [_resume_line(folder.path)])) from error
-    metrics = read_json(folder.metrics) if is_first() else {"claims": []}
-    return {"run": str(folder.path), "exit_code": 0, "metrics": metrics}
-
-
-def _execute(job: Job) -> None:
-    say("cellcls: importing torch")
-    from cellcls import report
-    from cellcls.engine.device import leave
-    from cellcls.engine.train import run as execute
-
-    first = is_first()
-    try:
-        with progress(silent=not first) as shows, _writing(job.folder) if first else nullcontext():
-            for event in execute(job):
-                shows(event)
-    finally:
-        leave()
-    if first:
-        report.write(job.folder.path)
-
-
-def _resume_line(path: Path) -> str:
-    return f"go on with: cellcls run --resume {path}"
-
-
-def _with_hints(error: InterruptedRunError, *hints: str) -> InterruptedRunError:
-    return InterruptedRunError(error.message, *hints, code=ExitCode(error.exit_code))
-
-
-@contextmanager
-def _writing(folder: RunFolder) -> Iterator[None]:
-    """Hold a run's folder. A run that fails before its first state leaves none; one that was stopped can go on."""
-    with folder.locked():
-        try:
-            yield
-        except InterruptedRunError:
-            raise
-        except Exception:
-            if not folder.best.exists() and not any(folder.state.glob("*.safetensors")):
-                shutil.rmtree(folder.path, ignore_errors=True)
-            raise
-
-
-def _open_ones(runs: Sequence[RunFolder], path: Path) -> list[RunFolder]:
-    """Return those of ``runs`` that are not complete."""
+def _unfinished(runs: Sequence[RunFolder], path: Path, lost: Sequence[Result]) -> list[RunFolder]:
+    """Return those of ``runs`` that are not complete, or were killed before their report was drawn."""
     if not runs:
         raise MissingInputError(f"{path}: no run folder", "it would have a recipe.toml, or folders that have one")
-    found = [one for one in runs if one.state.exists()]
-    if not found:
+    found = [one for one in runs if not (one.complete and one.report.exists())]
+    if not found and not lost:
         raise UsageError(f"{path}: complete; there is nothing to resume", f"its report: {path}/report.html")
     return found
-
-
-def _resumed(folder: RunFolder, registry: Registry, now: Options) -> Result:
-    kept = Options.from_data(read_json(folder.options)) if folder.options.exists() else Options()
-    options = kept.changed_by(now)
-    loaded = load(folder.recipe, registry, rehearse=options.rehearse)[0]
-    inputs = find_init(find_inputs(loaded.recipe, folder.recipe, registry, options), folder.recipe)
-    return _made(inputs, folder, registry, options)

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from cellcls.api import Launcher
 from cellcls.cli.output import say
-from cellcls.engine.job import Stop
-from cellcls.errors import ExitCode, InterruptedRunError, UsageError
-from cellcls.ops.launching import last_words
+from cellcls.cli.single import Result, failed, result_of, resume_line, with_hints
+from cellcls.errors import CellclsError, ExitCode, InterruptedRunError, UsageError
+from cellcls.ops.launching import exit_code, last_words
+from cellcls.recipe import load
 from cellcls.recipe.overlay import parsed
 from cellcls.recipe.structure import INVALID, Structurer
 from cellcls.registry import Registry
-from cellcls.run.folder import RunFolder, read_json
+from cellcls.run.folder import RunFolder
+from cellcls.run.stop import Stop
 
 
-def chosen(said: str, registry: Registry) -> Launcher:
+@attrs.frozen(kw_only=True)
+class Chosen:
+    """A launcher as it was asked for."""
+
+    said: str
+    launcher: Launcher
+
+
+def chosen(said: str, registry: Registry) -> Chosen:
     """Return the launcher ``NAME`` or ``NAME:SETTING=VALUE,...``. Raises ``UsageError`` where there is none such."""
     name, _, rest = said.partition(":")
     pairs = [part.partition("=") for part in rest.split(",") if part.strip()]
@@ -27,35 +39,68 @@ def chosen(said: str, registry: Registry) -> Launcher:
     if made is INVALID:
         first = structurer.problems[0]
         raise UsageError(f"--launcher {said}: {first.message}", *filter(None, [first.hint]))
-    launcher: Launcher = made
-    return launcher
+    return Chosen(said=said, launcher=made)
 
 
-def execute(launcher: Launcher, runs: Sequence[Path], parent: Path) -> list[dict[str, Any]]:
+def start_of(folder: RunFolder, registry: Registry) -> Path | None:
+    """Return the run that a planned one starts from, None where it has its own state, or its recipe is broken: its own
+    process tells that."""
+    if folder.saved.exists():
+        return None
+    try:
+        start = load(folder.recipe, registry, rehearse=True)[0].recipe.init.from_
+    except CellclsError:
+        return None
+    return Path(start) if start else None
+
+
+def refuse_needing(starts: Mapping[Path, Path | None]) -> None:
+    """Refuse runs that start from each other (``starts``: of each run, what it starts from). Raises ``UsageError``."""
+    here = {one.resolve() for one in starts}
+    for run, start in starts.items():
+        if start is not None and start.resolve() in here:
+            raise UsageError(
+                f"{run.name} starts from {start.name}, a run of the same call: they cannot run side by side",
+                "run them without --launcher, or the first one first",
+            )
+
+
+def execute(chosen: Chosen, runs: Sequence[Path], parent: Path) -> list[Result]:
     """Execute planned runs; return their results in their order. One that fails is told, and the others go on.
 
     Raises ``InterruptedRunError`` when a person or the system asks to stop; the runs save their state first.
     """
     codes: dict[Path, int] = {}
     where = "each prints into a .log file beside its folder"
-    say(f"cellcls: {len(runs)} runs, launched by `{launcher.component_name}`; {where}")
+    say(f"cellcls: {len(runs)} runs, launched by `{chosen.launcher.component_name}`; {where}")
     with Stop().listening():
-        ended = launcher.build()(runs)
+        ended = chosen.launcher.build()(runs)
         try:
             for run, code in ended:
-                codes[run] = code
-                say(f"cellcls: {run}: " + ("done" if code == 0 else f"ended with {code}\n{last_words(run)}"))
+                codes[run] = _told(run, exit_code(code))
         except InterruptedRunError as error:
-            hint = f"go on with: cellcls run --resume {parent} --launcher {launcher.component_name}"
-            raise InterruptedRunError(error.message, hint, code=ExitCode(error.exit_code)) from error
+            raise with_hints(error, resume_line(parent, f" --launcher {chosen.said}")) from error
         finally:
             close = getattr(ended, "close", None)
             if close is not None:
                 close()  # the launcher ends what still runs
-    return [_result(run, codes.get(run, int(ExitCode.BUG))) for run in runs]
+    for run in runs:
+        if run not in codes:
+            say(f"cellcls: {run}: was not run: the launcher `{chosen.launcher.component_name}` left it out")
+    return [_result(run, codes.get(run, ExitCode.BUG)) for run in runs]
 
 
-def _result(run: Path, code: int) -> dict[str, Any]:
-    metrics = RunFolder(run).metrics
-    done = code == 0 and metrics.is_file()
-    return {"run": str(run), "exit_code": code, "metrics": read_json(metrics) if done else None}
+def _told(run: Path, code: int) -> int:
+    """Tell how a run's process ended, and return what that means: one that says it is done must have its figures."""
+    if code:
+        say(f"cellcls: {run}: ended with {code}\n{last_words(run)}")
+    elif RunFolder(run).complete:
+        say(f"cellcls: {run}: done")
+    else:
+        say(f"cellcls: {run}: ended as if it were done, and there are no figures\n{last_words(run)}")
+        return ExitCode.BUG
+    return code
+
+
+def _result(run: Path, code: int) -> Result:
+    return failed(run, code) if code else result_of(RunFolder(run))

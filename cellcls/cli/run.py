@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,13 @@ import attrs
 import rich_click as click
 
 from cellcls.cli.compare import compared, show_comparison, show_expected
-from cellcls.cli.execute import Result, is_first, resume_all, run_all, sweep_all
+from cellcls.cli.execute import resume_all, run_all
 from cellcls.cli.launch import chosen
 from cellcls.cli.output import NO_RECIPE, json_option, machine_options, print_json, recipes_argument, say, table
-from cellcls.cli.sweep import RECIPE as SWEEP
+from cellcls.cli.single import Result
+from cellcls.cli.sweep import is_sweep
 from cellcls.errors import ExitCode, UsageError
+from cellcls.ops.torchrun import is_first
 from cellcls.recipe import load_all
 from cellcls.registry import load_registry
 from cellcls.run.options import Options
@@ -62,30 +65,21 @@ def run(
         if not recipes:
             raise UsageError(NO_RECIPE, "cellcls run RECIPE")
         loaded = load_all(recipes, registry, overrides=overrides, variant=variant, rehearse=options.rehearse)
-        searching = [one for one in loaded if one.sweep is not None]
-        if searching and len(loaded) > 1:
-            raise UsageError(f"{searching[0].file}: a [sweep] makes many runs; give it alone")
-        if searching and launcher is not None:
-            raise UsageError("a [sweep] learns from one trial to the next, and runs them itself: leave out --launcher")
-        if searching:
-            results = sweep_all(loaded[0], registry, options, out)
-        else:
-            results = run_all(loaded, registry, options, out, launcher)
+        results = run_all(loaded, registry, options, out, launcher)
     together = compared(results) if is_first() else None
     if is_first():
         _print(results, together, as_json)
-    results = [one for one in results if one["metrics"] or not _is_trial(one)]
-    failed = next((one["exit_code"] for one in results if one["exit_code"]), None)
-    if failed is not None:
-        return int(failed)
-    missed = [claim for one in results for claim in one["metrics"]["claims"] if not claim["held"]]
+    return _code(results, together, fail_on_claims)
+
+
+def _code(results: Sequence[Result], together: Comparison | None, fail_on_claims: bool) -> int:
+    """Return the exit code: that of the first run that failed, but for trials of a search, of which some may."""
+    code = next((one["exit_code"] for one in results if one["exit_code"] and not is_sweep(Path(one["run"]).parent)), 0)
+    if code:
+        return int(code)
+    missed = [claim for one in results if one["metrics"] for claim in one["metrics"]["claims"] if not claim["held"]]
     missed += [one for one in together.verdicts if one.held is False] if together else []
     return ExitCode.WANTING if missed and fail_on_claims else ExitCode.DONE
-
-
-def _is_trial(result: Result) -> bool:
-    """Tell whether a run is one of a search, which may fail as long as another does not."""
-    return (Path(result["run"]).parent / SWEEP).exists()
 
 
 def _print(results: list[Result], together: Comparison | None, as_json: bool) -> None:

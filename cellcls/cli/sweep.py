@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +10,21 @@ import attrs
 
 from cellcls.api import Search, Trial, changed
 from cellcls.cli.output import say, table
+from cellcls.cli.single import Result, failed, make_run, plan_run, result_of, resume_line, resume_run, with_hints
 from cellcls.errors import CellclsError, DataError, InterruptedRunError
 from cellcls.ops.files import write_json, write_text
 from cellcls.recipe import Loaded, dump, load
 from cellcls.recipe.sweep import Best, as_text, settings_of
 from cellcls.registry import Registry
-from cellcls.run.folder import RunFolder, free_folder, make_folder, read_history, read_json, write_history
-from cellcls.run.init import find_init
-from cellcls.run.inputs import find_inputs
-from cellcls.run.options import Options
+from cellcls.run.folder import RunFolder, free_folder, make_folder, read_history, write_history
+from cellcls.run.init import find_all
+from cellcls.run.options import Options, kept_options, write_options
 from cellcls.run.plan import Plan, PlannedFile, PlannedRun, write_plan
 
-RECIPE, JOURNAL = "sweep.toml", "sweep.jsonl"
+_RECIPE, _JOURNAL = "sweep.toml", "sweep.jsonl"
 """In the folder of a sweep: what is searched, and a line a trial."""
 REHEARSED = 2
 """Trials of a rehearsal."""
-
-Result = dict[str, Any]
-RunTrial = Callable[[Loaded, Path], Result]
-"""Runs a trial's recipe in a folder, or goes on with what is there."""
 
 
 @attrs.frozen(kw_only=True)
@@ -41,31 +36,41 @@ class Sweep:
     seed: int
     options: Options
     registry: Registry
-    run: RunTrial
 
     @property
     def trials(self) -> int:
-        """Number of trials."""
-        return min(REHEARSED, self.search.trials) if self.options.rehearse else self.search.trials
+        """Number of trials: no more than there are different ones."""
+        asked = min(REHEARSED, self.search.trials) if self.options.rehearse else self.search.trials
+        different = self.search.combinations()
+        return asked if different is None else min(asked, different)
 
     def execute(self) -> list[Result]:
         """Run what is missing; return the results of all trials. A trial that fails is told, and the search goes on."""
         with RunFolder(self.folder).locked():
+            self._announce()
             return self._executed()
+
+    def _announce(self) -> None:
+        """Tell where the number of trials is not that of the combinations."""
+        different, asked = self.search.combinations(), self.search.trials
+        if different is not None and different < asked:
+            say(f"cellcls: there are {different} combinations: {different} trials, not {asked}")
+        elif different is not None and different > asked:
+            say(f"cellcls: the first {asked} of {different} combinations; trials = {different} makes all")
 
     def _executed(self) -> list[Result]:
         propose = self.search.build(seed=self.seed)
-        journal = read_history(self.folder / JOURNAL)
+        journal = read_history(self.folder / _JOURNAL)
         results = []
         for number in range(self.trials):
             if number == len(journal):
                 finished = [_trial(line) for line in journal]
                 journal.append({"trial": number, "settings": dict(propose(number, finished))})
-                write_history(self.folder / JOURNAL, journal)
+                write_history(self.folder / _JOURNAL, journal)
             line = journal[number]
             if "exit_code" not in line:
                 line |= self._outcome(number, line["settings"])
-                write_history(self.folder / JOURNAL, journal)
+                write_history(self.folder / _JOURNAL, journal)
             results.append(self._result(number, line))
         self._tell(journal)
         return results
@@ -82,28 +87,33 @@ class Sweep:
             if not RunFolder(folder).recipe.exists():
                 shutil.rmtree(folder, ignore_errors=True)  # killed before it was planned
             overrides = [f"name={self._name(number)}", *settings_of(settings)]
-            loaded = load(self.folder / RECIPE, self.registry, overrides=overrides, rehearse=self.options.rehearse)[0]
-            result = self.run(loaded, folder)
+            loaded = load(self.folder / _RECIPE, self.registry, overrides=overrides, rehearse=self.options.rehearse)[0]
+            result = self._made(loaded, RunFolder(folder))
         except InterruptedRunError as error:
-            hint = f"go on with: cellcls run --resume {self.folder}"
-            raise InterruptedRunError(error.message, hint, code=error.exit_code) from error
+            raise with_hints(error, resume_line(self.folder)) from error
         except CellclsError as error:
             say(f"cellcls: {folder}: {error}")
             return {"exit_code": int(error.exit_code), "value": None}
         name, _, figure = self.search.metric.rpartition(".")
         return {"exit_code": 0, "value": result["metrics"]["evaluations"][name][figure]}
 
+    def _made(self, loaded: Loaded, folder: RunFolder) -> Result:
+        """Make one run, or go on with it."""
+        if folder.recipe.exists():
+            return resume_run(folder, self.registry, self.options)
+        inputs = find_all(loaded, self.registry, self.options)
+        return make_run(inputs, plan_run(folder.path, inputs, self.options), self.registry, self.options)
+
     def _result(self, number: int, line: dict[str, Any]) -> Result:
-        folder = RunFolder(self.folder / self._name(number))
-        metrics = read_json(folder.metrics) if line["exit_code"] == 0 else None
-        return {"run": str(folder.path), "exit_code": line["exit_code"], "metrics": metrics}
+        folder = self.folder / self._name(number)
+        return failed(folder, line["exit_code"]) if line["exit_code"] else result_of(RunFolder(folder))
 
     def _tell(self, journal: list[dict[str, Any]]) -> None:
         """Write which trial was best, and print it."""
         values = {line["trial"]: line["value"] for line in journal if "exit_code" in line}
         best = Best(self.search.lowest).of(values)
         if best is None:
-            raise DataError(f"{self.folder}: every trial failed", f"what each was: {self.folder / JOURNAL}")
+            raise DataError(f"{self.folder}: every trial failed", f"what each was: {self.folder / _JOURNAL}")
         line = journal[best]
         found = {"trial": self._name(best), self.search.metric: line["value"], "settings": line["settings"]}
         write_json(self.folder / "best.json", found)
@@ -111,28 +121,33 @@ class Sweep:
         table(f"best of {len(values)} trials: {self._name(best)}, {self.search.metric} {line['value']:.4f}", rows)
 
 
-def new_sweep(loaded: Loaded, registry: Registry, options: Options, out: Path | None, run: RunTrial) -> Sweep:
+def is_sweep(folder: Path) -> bool:
+    """Tell whether a folder is that of a search."""
+    return (folder / _RECIPE).exists()
+
+
+def new_sweep(loaded: Loaded, registry: Registry, options: Options, out: Path | None) -> Sweep:
     """Plan a search: its folder, with all that going on with it needs. Raises what is wrong with its inputs."""
     assert loaded.sweep is not None
-    inputs = find_init(find_inputs(loaded.recipe, loaded.file, registry, options), loaded.file)
+    inputs = find_all(loaded, registry, options)
     recipe = changed(loaded.recipe if options.rehearse else inputs.recipe, claim=None)
     folder = make_folder(out or free_folder(loaded.recipe.name)).path
-    write_text(folder / RECIPE, f"{dump(recipe)}\n{as_text(loaded.sweep)}")
-    write_json(folder / "options.json", options.to_data())
-    made = Sweep(folder=folder, search=loaded.sweep, seed=recipe.seed, options=options, registry=registry, run=run)
+    made = Sweep(folder=folder, search=loaded.sweep, seed=recipe.seed, options=options, registry=registry)
     runs = tuple(PlannedRun(folder=name, recipe=name) for name in map(made._name, range(made.trials)))
     write_plan(folder, Plan(files=(PlannedFile(name=loaded.recipe.name, runs=runs),), by=loaded.sweep.metric))
+    write_options(RunFolder(folder), options)
+    write_text(folder / _RECIPE, f"{dump(recipe)}\n{as_text(loaded.sweep)}")  # last: it says that the search is planned
     return made
 
 
-def stopped_sweep(folder: Path, registry: Registry, now: Options, run: RunTrial) -> Sweep:
+def stopped_sweep(folder: Path, registry: Registry, now: Options) -> Sweep:
     """Return the search in ``folder``, to go on with it."""
-    options = Options.from_data(read_json(folder / "options.json")).changed_by(now)
-    loaded = load(folder / RECIPE, registry, rehearse=options.rehearse)[0]
+    options = kept_options(RunFolder(folder), now)
+    loaded = load(folder / _RECIPE, registry, rehearse=options.rehearse)[0]
     if loaded.sweep is None:
-        raise DataError(f"{folder / RECIPE}: has no [sweep] any more")
+        raise DataError(f"{folder / _RECIPE}: has no [sweep] any more")
     seed = loaded.recipe.seed
-    return Sweep(folder=folder, search=loaded.sweep, seed=seed, options=options, registry=registry, run=run)
+    return Sweep(folder=folder, search=loaded.sweep, seed=seed, options=options, registry=registry)
 
 
 def _trial(line: dict[str, Any]) -> Trial:

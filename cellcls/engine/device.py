@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 
 from cellcls.errors import UsageError
+from cellcls.ops.torchrun import processes, rank
 from cellcls.run.options import Options
 
 
@@ -88,14 +89,14 @@ def machine(options: Options, precision: str) -> Machine:
 
     Raises ``UsageError`` where the device is not there.
     """
-    rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    many = processes()
     device = _device(options.device)
-    if device.type == "cuda" and processes > 1:
+    if device.type == "cuda" and many > 1:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
     if options.threads:
         torch.set_num_threads(options.threads)
-    if processes > 1 and not dist.is_initialized():
+    if many > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
@@ -105,8 +106,8 @@ def machine(options: Options, precision: str) -> Machine:
         device=device,
         precision=_precision(precision, device),
         threads=torch.get_num_threads(),
-        rank=rank,
-        processes=processes,
+        rank=rank(),
+        processes=many,
     )
 
 

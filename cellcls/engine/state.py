@@ -21,8 +21,6 @@ from cellcls.errors import DataError
 from cellcls.ops.weight_files import save_tensors
 from cellcls.run.folder import RunFolder
 
-FILE = "state.safetensors"
-
 
 @attrs.define(kw_only=True)
 class Progress:
@@ -100,12 +98,12 @@ def save_state(
         "optimizer": json.dumps(numbers),
         "scaler": json.dumps(scaler),
     }
-    save_tensors(folder.state / FILE, tensors, metadata)
+    save_tensors(folder.saved, tensors, metadata)
 
 
 def load_state(folder: RunFolder) -> Saved | None:
     """Read the state of a run; None where none was saved yet. Raises ``DataError`` where it is damaged."""
-    path = folder.state / FILE
+    path = folder.saved
     if not path.exists():
         return None
     try:

@@ -18,7 +18,7 @@ from cellcls.engine.device import machine as resolve_machine
 from cellcls.engine.evaluate import to_uint8
 from cellcls.engine.finish import finish
 from cellcls.engine.freezing import freeze, set_mode
-from cellcls.engine.job import Job, stopped
+from cellcls.engine.job import Job
 from cellcls.engine.memory import PeakMemory
 from cellcls.engine.session import History, Session, open_session
 from cellcls.engine.state import load_optimizer
@@ -28,14 +28,16 @@ from cellcls.ops.draws import permutation
 from cellcls.ops.files import write_json
 from cellcls.ops.npz import save_arrays
 from cellcls.recipe import Stage
-from cellcls.run.folder import write_history, write_options
+from cellcls.run.folder import write_history
+from cellcls.run.options import write_options
+from cellcls.run.stop import stopped
 
 
 def run(job: Job) -> Iterator[events.Event]:
     """Run a job from its start, or from the state a stopped run left, to its last figure."""
     machine = resolve_machine(job.options, job.inputs.recipe.train.precision)
     if machine.first:
-        write_options(job.folder, job.options.to_data())
+        write_options(job.folder, job.options)
     session = open_session(job, machine)
     try:
         yield from session.emit(_run_started(session))
@@ -45,7 +47,7 @@ def run(job: Job) -> Iterator[events.Event]:
         metrics = finish(session, memory.megabytes)
         yield from session.emit(events.RunEnded(folder=job.folder.path, metrics=metrics))
     except CellclsError as error:
-        resumable = (job.folder.state / "state.safetensors").exists()
+        resumable = job.folder.saved.exists()
         failed = events.RunFailed(folder=job.folder.path, error=error.message, resumable=resumable)
         yield from session.emit(failed)
         raise

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from cellcls.ops.torchrun import without
+
 
 def log(run: Path) -> Path:
     """Return where a run's process prints: beside its folder, which is gone where the run failed at its start."""
@@ -22,7 +24,7 @@ def command(run: Path) -> list[str]:
 def start(run: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
     """Start a planned run in a session of its own, its output in a file beside it; ``environment`` is added to ours.
 
-    SIGTERM makes it save its state and end with 143.
+    It is no process of torchrun's even where we are. SIGTERM makes it save its state and end with 143.
     """
     with log(run).open("ab") as output:
         return subprocess.Popen(
@@ -30,9 +32,14 @@ def start(run: Path, environment: Mapping[str, str] | None = None) -> subprocess
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**os.environ, **(environment or {})},
+            env=without(os.environ) | dict(environment or {}),
             start_new_session=True,
         )
+
+
+def exit_code(returncode: int) -> int:
+    """Return a process's exit code as a shell tells it: 128 + n where the signal n ended it (``Popen``: -n)."""
+    return 128 - returncode if returncode < 0 else returncode
 
 
 def last_words(run: Path, lines: int = 5) -> str:

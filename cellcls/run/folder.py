@@ -12,7 +12,7 @@ import attrs
 from filelock import FileLock, Timeout
 
 from cellcls.errors import DataError, MissingInputError, UsageError, WriteError
-from cellcls.ops.files import sweep, write_json
+from cellcls.ops.files import sweep, write_text
 
 
 @attrs.frozen
@@ -58,8 +58,13 @@ class RunFolder:
 
     @property
     def state(self) -> Path:
-        """What resuming needs; its presence says that the run is not complete."""
+        """What resuming needs; removed when the run is complete."""
         return self.path / "state"
+
+    @property
+    def saved(self) -> Path:
+        """The saved state, as a whole; not there before the first was saved."""
+        return self.state / "state.safetensors"
 
     @property
     def options(self) -> Path:
@@ -75,6 +80,17 @@ class RunFolder:
     def augmented(self) -> Path:
         """A few images of each class, and draws of each; there where the recipe augments."""
         return self.path / "augmented.npz"
+
+    @property
+    def report(self) -> Path:
+        """All of it on one page."""
+        return self.path / "report.html"
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run came to its end: its figures are written last, as a whole. All else can be resumed."""
+        found = read_json(self.metrics) if self.metrics.is_file() else None
+        return isinstance(found, dict) and found.get("complete") is True
 
     def stage(self, number: int, name: str) -> Path:
         """Return where the weights at the end of a stage lie; ``number`` counts from 0."""
@@ -156,11 +172,4 @@ def read_history(path: Path) -> list[dict[str, Any]]:
 
 def write_history(path: Path, lines: list[dict[str, Any]]) -> None:
     """Write all lines of ``history.jsonl``; one epoch more or less, never half a line."""
-    from cellcls.ops.files import write_text
-
     write_text(path, "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines))
-
-
-def write_options(folder: RunFolder, options: dict[str, Any]) -> None:
-    """Keep the command line's options for resuming."""
-    write_json(folder.options, options)

@@ -10,11 +10,18 @@ import attrs
 
 from cellcls.api import changed
 from cellcls.errors import MissingInputError
-from cellcls.recipe import Init
+from cellcls.recipe import Init, Loaded
+from cellcls.registry import Registry
 from cellcls.run.folder import RunFolder
-from cellcls.run.inputs import Inputs
+from cellcls.run.inputs import Inputs, find_inputs
+from cellcls.run.options import Options
 
 RUNS = Path("runs")
+
+
+def find_all(loaded: Loaded, registry: Registry, options: Options) -> Inputs:
+    """Return the inputs of a run by itself, with the run it starts from. Raises what is wrong with them."""
+    return find_init(find_inputs(loaded.recipe, loaded.file, registry, options), loaded.file)
 
 
 def find_init(inputs: Inputs, recipe_file: Path, planned: Mapping[str, Path] | None = None) -> Inputs:

@@ -8,6 +8,8 @@ from typing import Any
 import attrs
 
 from cellcls.api import WeightPlaces
+from cellcls.ops.files import write_json
+from cellcls.run.folder import RunFolder, read_json
 
 
 @attrs.frozen(kw_only=True)
@@ -41,3 +43,14 @@ class Options:
         """Return the options that ``to_data`` gave."""
         paths = {key: Path(data[key]) if data.get(key) else None for key in ("data", "weights")}
         return cls(**{**data, **paths})
+
+
+def write_options(folder: RunFolder, options: Options) -> None:
+    """Keep the command line's options for resuming."""
+    write_json(folder.options, options.to_data())
+
+
+def kept_options(folder: RunFolder, now: Options) -> Options:
+    """Return the options a run was started with, but for those given ``now``."""
+    kept = Options.from_data(read_json(folder.options)) if folder.options.exists() else Options()
+    return kept.changed_by(now)

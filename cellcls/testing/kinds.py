@@ -36,8 +36,8 @@ from cellcls.ops.files import write_text
 from cellcls.ops.hashing import source_hashes
 from cellcls.recipe import dump, to_data
 from cellcls.registry import load_registry
-from cellcls.run.folder import make_folder, write_options
-from cellcls.run.options import Options
+from cellcls.run.folder import make_folder
+from cellcls.run.options import Options, write_options
 from cellcls.testing.runs import TINY, read_recipe
 
 SIZE = 32
@@ -421,9 +421,8 @@ def launcher_executes(component: Any, folder: Path) -> list[Any]:
     """A planned run is executed to its end."""
     recipe = read_recipe(TINY, folder / "tiny.toml")
     run = make_folder(folder / "planned")
+    write_options(run, Options(device="cpu"))
     write_text(run.recipe, dump(recipe))
-    write_options(run, Options(device="cpu").to_data())
-    run.state.mkdir()
     assert list(component.build()([run.path])) == [(run.path, 0)], "the run did not end well"
     assert run.metrics.exists(), "the run left no metrics"
     return []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cellcls import report
-from cellcls.cli import execute
+from cellcls.cli import single
 from cellcls.errors import DataError, ExitCode, InterruptedRunError
 
 SWEEP = """
@@ -59,7 +59,7 @@ def test_each_trial_is_an_ordinary_run_with_its_settings(cli, recipe: Path):
 
 def test_a_sweep_goes_on_as_if_it_had_not_been_stopped(cli, recipe: Path, monkeypatch: pytest.MonkeyPatch):
     assert cli("run", recipe, "--out", "whole").code == 0
-    made = execute._execute
+    made = single._execute
     count = iter(range(9))
 
     def stopping(job):
@@ -67,7 +67,7 @@ def test_a_sweep_goes_on_as_if_it_had_not_been_stopped(cli, recipe: Path, monkey
             raise InterruptedRunError("stopped by SIGTERM", code=ExitCode.TERMINATED)
         made(job)
 
-    monkeypatch.setattr(execute, "_execute", stopping)
+    monkeypatch.setattr(single, "_execute", stopping)
     said = cli("run", recipe, "--out", "out")
     assert said.code == 143
     assert "cellcls run --resume out" in said.err
@@ -91,7 +91,7 @@ def test_a_trial_killed_at_any_point_is_made_up_for(cli, recipe: Path):
 
 
 def test_a_trial_that_fails_is_told_and_the_search_goes_on(cli, recipe: Path, monkeypatch: pytest.MonkeyPatch):
-    made = execute._execute
+    made = single._execute
     count = iter(range(9))
 
     def failing(job):
@@ -99,7 +99,7 @@ def test_a_trial_that_fails_is_told_and_the_search_goes_on(cli, recipe: Path, mo
             raise DataError("no luck")
         made(job)
 
-    monkeypatch.setattr(execute, "_execute", failing)
+    monkeypatch.setattr(single, "_execute", failing)
     said = cli("run", recipe, "--out", "out")
     assert said.code == 0
     assert "no luck" in said.err

@@ -14,7 +14,9 @@ from cellcls.ops.launching import start
 
 _LOOK_EVERY = 0.1
 _TO_SAVE = 60.0
-"""Seconds that a run is given to save its state."""
+"""Seconds that the runs are given to save their states."""
+_TO_LIST = 10.0
+"""Seconds that the tool of the GPUs' driver is given."""
 
 
 def execute(runs: Sequence[Path], at_once: int | None) -> Iterator[tuple[Path, int]]:
@@ -49,15 +51,25 @@ def visible_gpus() -> list[str]:
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
-    listed = subprocess.run([tool, "--list-gpus"], capture_output=True, text=True, check=False)
-    return [str(number) for number in range(len(listed.stdout.splitlines()))] if listed.returncode == 0 else []
+    try:
+        listed = subprocess.run([tool, "--list-gpus"], capture_output=True, text=True, check=True, timeout=_TO_LIST)
+    except (OSError, subprocess.SubprocessError):  # a driver that does not answer has no GPU to give
+        return []
+    gpus = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]  # below one stand its MIG parts
+    return [str(number) for number in range(len(gpus))]
 
 
 def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
-    for child in children:
-        child.terminate()
-    for child in children:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(_TO_SAVE)
-        if child.poll() is None:
-            child.kill()
+    """Let the children save and end; kill those that take too long, or that a second Ctrl-C does not wait for."""
+    until = time.monotonic() + _TO_SAVE
+    try:
+        for child in children:
+            child.terminate()
+        for child in children:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(max(0.0, until - time.monotonic()))
+    finally:
+        for child in children:
+            child.kill()  # does nothing to one that has ended
+        for child in children:
+            child.wait()

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from cellcls.api import Choice
-
-Value = bool | int | float | str
+from cellcls.api import Choice, Value
 
 
 def drawn(space: Mapping[str, Choice], *, seed: int, number: int) -> dict[str, Value]:
     """Return one value of each setting, evenly distributed (over the logarithm where the choice says so)."""
     rng = np.random.default_rng([seed, number])
-    return {key: _at(choice, float(rng.random())) for key, choice in space.items()}
+    return {key: at(choice, float(rng.random())) for key, choice in space.items()}
+
+
+def count(space: Mapping[str, Choice], points: int) -> int:
+    """Return the number of combinations."""
+    return math.prod(len(_values(choice, points)) for choice in space.values())
 
 
 def combination(space: Mapping[str, Choice], points: int, number: int) -> dict[str, Value]:
@@ -35,20 +36,28 @@ def _values(choice: Choice, points: int) -> list[Value]:
     if choice.values is not None:
         return list(choice.values)
     shares = [place / (points - 1) for place in range(points)]
-    return list(dict.fromkeys(_between(choice, share) for share in shares))
+    low, high = _ends(choice)
+    between = [_between(low, high, share, log=choice.log) for share in shares]
+    return list(dict.fromkeys(map(round, between) if choice.whole else between))
 
 
-def _at(choice: Choice, share: float) -> Value:
-    """Return the value that has ``share`` in 0..1 of the others below it."""
+def at(choice: Choice, share: float) -> Value:
+    """Return the value that has ``share`` in 0..1 (without 1) of the others below it. A whole number has the numbers
+    from itself to below the next one, so that the ends are as likely as the rest."""
     if choice.values is not None:
-        return choice.values[min(int(share * len(choice.values)), len(choice.values) - 1)]
-    return _between(choice, share)
+        return choice.values[int(share * len(choice.values))]
+    low, high = _ends(choice)
+    if choice.whole:
+        return min(math.floor(_between(low, high + 1, share, log=choice.log)), int(high))
+    return _between(low, high, share, log=choice.log)
 
 
-def _between(choice: Choice, share: float) -> Value:
+def _ends(choice: Choice) -> tuple[float, float]:
     assert choice.low is not None
     assert choice.high is not None
-    low, high = float(choice.low), float(choice.high)
-    value = math.exp((1 - share) * math.log(low) + share * math.log(high)) if choice.log else low + share * (high - low)
-    value = min(max(value, low), high)
-    return round(value) if choice.whole else value
+    return float(choice.low), float(choice.high)
+
+
+def _between(low: float, high: float, share: float, *, log: bool) -> float:
+    value = math.exp((1 - share) * math.log(low) + share * math.log(high)) if log else low + share * (high - low)
+    return min(max(value, low), high)

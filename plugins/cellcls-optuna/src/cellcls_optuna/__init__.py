@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from cellcls.api import Component, Search, Trial, component, hookimpl, param
+from cellcls.api import Component, Search, Trial, Value, component, hookimpl, param
 
 
 @component("tpe")
@@ -14,7 +14,7 @@ class TreeParzen(Search):
 
     random_first: int = param(default=10, ge=1, help="So many trials are drawn at random before it learns from them.")
 
-    def build(self, *, seed: int) -> Callable[[int, Sequence[Trial]], Mapping[str, bool | int | float | str]]:
+    def build(self, *, seed: int) -> Callable[[int, Sequence[Trial]], Mapping[str, Value]]:
         """Return the function (number of the trial, finished trials) -> settings by dotted name."""
         from cellcls_optuna.search import propose
 

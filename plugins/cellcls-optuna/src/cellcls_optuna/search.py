@@ -14,9 +14,7 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from cellcls.api import Choice, Trial
-
-Value = bool | int | float | str
+from cellcls.api import Choice, Trial, Value
 
 
 def propose(

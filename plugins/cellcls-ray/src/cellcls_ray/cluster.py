@@ -13,12 +13,10 @@ from typing import Any
 
 import ray
 
-from cellcls.errors import PluginError
+from cellcls.errors import ExitCode, PluginError
 from cellcls.ops.launching import start
 
 _LOOK_EVERY = 0.5
-_FAILED = 70
-"""Exit code of a task that Ray lost."""
 
 
 def execute(
@@ -92,4 +90,4 @@ def _code(task: Any) -> int:
     try:
         return int(ray.get(task))
     except Exception:  # a node was lost, or the task was cancelled before it began
-        return _FAILED
+        return ExitCode.BUG

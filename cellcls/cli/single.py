@@ -1,0 +1,143 @@
+"""One run: its folder, its execution with a report at the end, and going on with it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cellcls.cli.output import say
+from cellcls.cli.progress import progress
+from cellcls.errors import CellclsError, ExitCode, InterruptedRunError
+from cellcls.ops.files import write_text
+from cellcls.ops.torchrun import is_first, processes
+from cellcls.recipe import dump, load
+from cellcls.registry import Registry
+from cellcls.run.folder import RunFolder, make_folder, read_json
+from cellcls.run.init import find_all
+from cellcls.run.inputs import Inputs, find_inputs
+from cellcls.run.options import Options, kept_options, write_options
+from cellcls.run.stop import Stop
+
+if TYPE_CHECKING:
+    from cellcls.engine.job import Job
+
+Result = dict[str, Any]
+"""``run``: its folder, ``exit_code``, ``metrics``: as in its ``metrics.json``, None where it failed."""
+
+
+def shared_folder(path: Path) -> RunFolder:
+    """Make a folder in the first process of torchrun, and name it to the others."""
+    if processes() == 1:
+        return make_folder(path)
+    from cellcls.engine.device import machine
+
+    here = machine(Options(), "float32")
+    return RunFolder(Path(here.agreed(str(make_folder(path).path) if here.first else None)))
+
+
+def plan_run(path: Path, inputs: Inputs, options: Options) -> RunFolder:
+    """Make a run's folder and write what going on with it needs, even if it is killed before its first step.
+
+    The recipe is written last: a folder that has one is planned.
+    """
+    folder = shared_folder(path)
+    if is_first():
+        try:
+            write_options(folder, options)
+            write_text(folder.recipe, dump(inputs.recipe))
+        except CellclsError:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            raise
+    return folder
+
+
+def make_run(inputs: Inputs, folder: RunFolder, registry: Registry, options: Options) -> Result:
+    """Execute a planned run, from its start or from its saved state, and draw its report."""
+    from cellcls.engine.job import Job
+
+    with Stop().listening() as stop:
+        job = Job(inputs=inputs, folder=folder, options=options, registry=registry, stop=stop)
+        try:
+            _execute(job)
+        except InterruptedRunError as error:
+            raise with_hints(error, *(error.hints or [resume_line(folder.path)])) from error
+    return result_of(folder) if is_first() else {"run": str(folder.path), "exit_code": 0, "metrics": {"claims": []}}
+
+
+def resume_run(folder: RunFolder, registry: Registry, now: Options) -> Result:
+    """Go on with a run with the options it was started with, but for those given ``now``.
+
+    One that is complete is tidied up, and gets its report where it was killed before that was drawn. One whose state
+    was saved needs the run it started from no more.
+    """
+    if folder.complete:
+        shutil.rmtree(folder.state, ignore_errors=True)
+        if not folder.report.exists():
+            _draw(folder)
+        return result_of(folder)
+    options = kept_options(folder, now)
+    loaded = load(folder.recipe, registry, rehearse=options.rehearse)[0]
+    if folder.saved.exists():
+        inputs = find_inputs(loaded.recipe, loaded.file, registry, options)
+    else:
+        inputs = find_all(loaded, registry, options)
+    return make_run(inputs, folder, registry, options)
+
+
+def result_of(folder: RunFolder) -> Result:
+    """Return the result of a complete run."""
+    return {"run": str(folder.path), "exit_code": 0, "metrics": read_json(folder.metrics)}
+
+
+def failed(path: Path, code: int) -> Result:
+    """Return the result of a run that failed."""
+    return {"run": str(path), "exit_code": int(code), "metrics": None}
+
+
+def resume_line(path: Path, more: str = "") -> str:
+    """Return the hint how to go on."""
+    return f"go on with: cellcls run --resume {path}{more}"
+
+
+def with_hints(error: InterruptedRunError, *hints: str) -> InterruptedRunError:
+    """Return the error with other hints."""
+    return InterruptedRunError(error.message, *hints, code=ExitCode(error.exit_code))
+
+
+def _execute(job: Job) -> None:
+    say("cellcls: importing torch")
+    from cellcls.engine.device import leave
+    from cellcls.engine.train import run as execute
+
+    first = is_first()
+    try:
+        with progress(silent=not first) as shows, _writing(job.folder) if first else nullcontext():
+            for event in execute(job):
+                shows(event)
+    finally:
+        leave()
+    if first:
+        _draw(job.folder)
+
+
+def _draw(folder: RunFolder) -> None:
+    from cellcls import report
+
+    report.write(folder.path)
+
+
+@contextmanager
+def _writing(folder: RunFolder) -> Iterator[None]:
+    """Hold a run's folder. A run that fails before its first state leaves none; one that was stopped can go on."""
+    with folder.locked():
+        try:
+            yield
+        except InterruptedRunError:
+            raise
+        except Exception:
+            if not folder.best.exists() and not folder.saved.exists():
+                shutil.rmtree(folder.path, ignore_errors=True)
+            raise
