@@ -21,17 +21,31 @@ _log = logging.getLogger(__name__)
 
 @attrs.frozen(kw_only=True)
 class Start:
-    """The weights a run started from: their file, its hash, whether the head's were taken too, and the content hashes
-    of the images they were trained on (None: unknown)."""
+    """The weights a run started from: their file, its hash, and whether the head's were taken too."""
 
     weights: Path
     hash: str
     head: bool
-    trained_on: frozenset[str] | None
+    trained_on: frozenset[str]
+    """Content hashes of the images they are known to be trained on."""
+    known: bool
+    """Whether those are all of them."""
 
     def record(self) -> dict[str, Any]:
         """Return what ``data.json`` holds of it."""
-        return {"weights": str(self.weights), "hash": self.hash, "head": self.head}
+        return {"weights": str(self.weights), "hash": self.hash, "head": self.head, "known": self.known}
+
+
+def recorded_start(folder: RunFolder) -> Start | None:
+    """Return what a run with a saved state started from, as it wrote it down: the source may be gone or another now.
+
+    Raises ``MissingInputError`` and ``DataError`` where ``data.json`` cannot be read.
+    """
+    data = read_json(folder.data)
+    if "init" not in data:
+        return None
+    trained_on = frozenset(data["trained_on"])
+    return Start(**{"known": True, **data["init"], "weights": Path(data["init"]["weights"]), "trained_on": trained_on})
 
 
 def start_from(path: Path, network: Network, config: NetworkConfig, data: Data, registry: Registry) -> Start:
@@ -47,10 +61,11 @@ def start_from(path: Path, network: Network, config: NetworkConfig, data: Data, 
     if type(trained.config.backbone) is not type(config.backbone):
         theirs, ours = trained.config.backbone.component_name, config.backbone.component_name
         raise DataError(f"{file}: weights of the backbone `{theirs}`, and the recipe's is `{ours}`")
-    seen = _trained_on(path)
+    seen, known = _trained_on(path)
     _refuse_seen(file, seen, data)
     load_weights(network.backbone, trained.network.backbone.state_dict(), source=str(file))
-    return Start(weights=file, hash=file_hash(file), head=_take_head(trained, network, config), trained_on=seen)
+    head = _take_head(trained, network, config)
+    return Start(weights=file, hash=file_hash(file), head=head, trained_on=seen, known=known)
 
 
 def _take_head(trained: Trained, network: Network, config: NetworkConfig) -> bool:
@@ -64,20 +79,21 @@ def _take_head(trained: Trained, network: Network, config: NetworkConfig) -> boo
     return True
 
 
-def _trained_on(path: Path) -> frozenset[str] | None:
-    """Return the content hashes of the images a run was trained on; None where nothing beside the weights tells."""
-    for folder in (path, path.parent, path.parent.parent):
-        record = RunFolder(folder).data
-        if record.is_file():
-            return frozenset(read_json(record).get("trained_on", []))
-    _log.warning("[init]: %s: nobody knows what it was trained on; figures may flatter", path)
-    return None
+def _trained_on(path: Path) -> tuple[frozenset[str], bool]:
+    """Return the content hashes of the images a run was trained on, and whether that is all of them: not where the
+    record beside the weights is missing, or tells that the run itself started from something unknown."""
+    records = (RunFolder(folder).data for folder in (path, path.parent, path.parent.parent))
+    found = next((read_json(record) for record in records if record.is_file()), {})
+    known = "trained_on" in found and found.get("init", {}).get("known", True)
+    if not known:
+        _log.warning("[init]: %s: nobody knows all it was trained on; figures may flatter", path)
+    return frozenset(found.get("trained_on", ())), known
 
 
-def _refuse_seen(file: Path, seen: frozenset[str] | None, data: Data) -> None:
+def _refuse_seen(file: Path, seen: frozenset[str], data: Data) -> None:
     """A figure on images the weights were trained on would flatter."""
     for part in ("val", "test"):
-        count = sum(data.hashes[index] in (seen or ()) for index in data.parts[part])
+        count = sum(data.hashes[index] in seen for index in data.parts[part])
         if count:
             raise DataError(
                 f"{file} was trained on {count:,} of the {len(data.parts[part]):,} images of `{part}`, so its figures "

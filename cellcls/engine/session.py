@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from timm.utils.model_ema import ModelEmaV3
 from torch import nn
 
-from cellcls.api import PerSampleLoss, RunView, StageHistory, changed
+from cellcls.api import Features, PerSampleLoss, RunView, StageHistory, changed
 from cellcls.api.events import Event
 from cellcls.engine.data import Data, prepare
 from cellcls.engine.device import Machine
 from cellcls.engine.images import Images
-from cellcls.engine.init import Start, start_from
+from cellcls.engine.init import Start, recorded_start, start_from
 from cellcls.engine.job import Job
 from cellcls.engine.measure import Measured, measure
 from cellcls.engine.network import Network, NetworkConfig, build_features, network_config, save_weights
 from cellcls.engine.samples import Samples, samples
-from cellcls.engine.state import Progress, load_state, save_state
+from cellcls.engine.state import Progress, Saved, load_state, save_state
 from cellcls.errors import DataError, RecipeError
 from cellcls.ops.augment import Pipeline
 from cellcls.ops.files import write_json, write_text
@@ -169,41 +169,26 @@ def open_session(job: Job, machine: Machine) -> Session:
 
     Raises ``MissingInputError`` (weights), ``DataError``, ``RecipeError``.
     """
-    recipe: Recipe = job.inputs.recipe
-    weights = None if job.options.rehearse or recipe.init.from_ else job.options.weight_places
-    features = build_features(recipe, weights)
-    if machine.first:
-        data = prepare(job.inputs)
-    machine.barrier()  # decoded copies are in the cache now
-    if not machine.first:
-        data = prepare(job.inputs)
+    features = _features(job)
+    data = _data(job, machine)
     if job.inputs.given and data.source.parts is not None:
         job = _without_split(job)
-        recipe = job.inputs.recipe
+    recipe: Recipe = job.inputs.recipe
     _refuse_empty(recipe, data)
     config = network_config(recipe, data.classes)
     network = config.build(features, recipe.seed).to(machine.device)
-    start = None
-    if recipe.init.from_ is not None:
-        start = start_from(Path(recipe.init.from_), network, config, data, job.registry)
     saved = load_state(job.folder)
+    start = recorded_start(job.folder) if saved else _start(job, network, config, data)
     average = ModelEmaV3(network, decay=recipe.train.ema_decay) if recipe.train.ema_decay else None
     scaler = torch.amp.GradScaler(machine.device.type, enabled=machine.precision == "float16")
     if saved:
-        network.load_state_dict(saved.network)
-        scaler.load_state_dict(saved.scaler)
-        if average is not None:
-            average.module.load_state_dict(saved.average)
-    images = Images(
-        data.source, size=recipe.input.size, interpolation=recipe.input.interpolation, device=machine.device
-    )
-    images.hold()
+        _restore(saved, network, average, scaler)
     weighted = _class_weights(recipe, data)
     session = Session(
         job=job,
         machine=machine,
         data=data,
-        images=images,
+        images=_images(recipe, data, machine),
         network=network,
         config=config,
         samples=samples(data.parts["train"], data.source.labels, recipe.expand, seed=recipe.seed),
@@ -222,6 +207,39 @@ def open_session(job: Job, machine: Machine) -> Session:
     return session
 
 
+def _features(job: Job) -> Features:
+    """Build the backbone, with no weights of its own where it gets those of a run, or it is a rehearsal."""
+    recipe: Recipe = job.inputs.recipe
+    return build_features(recipe, None if job.options.rehearse or recipe.init.from_ else job.options.weight_places)
+
+
+def _data(job: Job, machine: Machine) -> Data:
+    """Prepare the data in the first process, and then, with decoded copies in the cache, in the others."""
+    if machine.first:
+        data = prepare(job.inputs)
+    machine.barrier()
+    return data if machine.first else prepare(job.inputs)
+
+
+def _start(job: Job, network: Network, config: NetworkConfig, data: Data) -> Start | None:
+    start = job.inputs.recipe.init.from_
+    return None if start is None else start_from(Path(start), network, config, data, job.registry)
+
+
+def _restore(saved: Saved, network: Network, average: ModelEmaV3 | None, scaler: torch.amp.GradScaler) -> None:
+    network.load_state_dict(saved.network)
+    scaler.load_state_dict(saved.scaler)
+    if average is not None:
+        average.module.load_state_dict(saved.average)
+
+
+def _images(recipe: Recipe, data: Data, machine: Machine) -> Images:
+    size, interpolation = recipe.input.size, recipe.input.interpolation
+    images = Images(data.source, size=size, interpolation=interpolation, device=machine.device)
+    images.hold()
+    return images
+
+
 def _without_split(job: Job) -> Job:
     """Return the job whose recipe has no ``[split]`` of its own: the data set that was given brings its parts."""
     if job.inputs.recipe.split != Split():
@@ -237,7 +255,7 @@ def _write_start(session: Session) -> None:
     record["counts"]["samples"] = session.data.by_class(session.samples.index)
     if session.start is not None:
         record["init"] = session.start.record()
-        record["trained_on"] = sorted({*record["trained_on"], *(session.start.trained_on or ())})
+        record["trained_on"] = sorted({*record["trained_on"], *session.start.trained_on})
     write_json(folder.data, record)
     write_history(folder.history, session.progress.history)
 

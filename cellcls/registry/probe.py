@@ -1,5 +1,5 @@
 """Each version of a plugin is tried once in a child process, so that one that crashes, exits or hangs takes only that
-child with it. What was seen is kept in the cache folder."""
+child with it. What was seen is kept in the cache folder, but for what may have been the machine's fault."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ class Probe:
     """Why it cannot be used; None: it can."""
     warnings: tuple[str, ...] = ()
     """What it does that it should not, though it works."""
+    lasts: bool = True
+    """Whether it would be the same another time. A busy machine is slow and kills for memory: that is tried again."""
 
 
 def probe(points: Sequence[metadata.EntryPoint], *, seconds: float = SECONDS) -> list[Probe]:
@@ -52,7 +54,8 @@ def probe(points: Sequence[metadata.EntryPoint], *, seconds: float = SECONDS) ->
             made = list(pool.map(lambda number: _tried(points[number], seconds), unknown))
         for number, one in zip(unknown, made, strict=True):
             found[number] = one
-            _keep(places[number], one)
+            if one.lasts:
+                _keep(places[number], one)
     return [one for one in found if one is not None]
 
 
@@ -71,7 +74,8 @@ def _kept(place: Path) -> Probe | None:
 
 
 def _keep(place: Path, made: Probe) -> None:
-    told = {"format": FORMAT, "surroundings": surroundings() if made.failure else [], **attrs.asdict(made)}
+    known = {"failure": made.failure, "warnings": made.warnings}
+    told = {"format": FORMAT, "surroundings": surroundings() if made.failure else [], **known}
     with suppress(WriteError):  # a cache that cannot be written makes the next command slower, nothing else
         write_json(place, told)
 
@@ -93,7 +97,7 @@ def _tried(point: metadata.EntryPoint, seconds: float) -> Probe:
         try:
             answer = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return Probe(failure=_ended(code, seconds))
+            return Probe(failure=_ended(code, seconds), lasts=code is not None and code >= 0)
         return Probe(failure=answer["failure"], warnings=(*answer["warnings"], *_heavy(folder / "stderr")))
 
 

@@ -9,7 +9,8 @@
                           "decisions": [{"index", "hash", "rule", "reason"}], "bad_images": [{"name", "reason"}],
                           "counts": {"before": {class: n}, "after": {class: n}, "train": .., "val": .., "test": ..},
                           "trained_on": [content hash of each training image, also of the run it started from, ..],
-                          "init": {"weights": file, "hash", "head": bool}, only with [init]
+                          "init": {"weights": file, "hash", "head": bool, "known": bool: whether "trained_on" is all
+                          that those weights were trained on}, only with [init]
                           "parts": {"train": [index, ..], "val": [..], "test": [..]}}
     history.jsonl        a line an epoch: {"stage", "stage_name", "epoch", "lr", "seconds", "best",
                           "drawn": {class: samples its steps took}, "copies": {class: how many were copies},

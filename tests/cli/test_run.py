@@ -287,3 +287,26 @@ def test_a_run_that_is_to_start_from_none_is_refused_at_once(cli, place: Path):
     assert said.code == 66
     assert "no such run" in said.err
     assert not (place / "run").exists()
+
+
+def test_a_stopped_run_goes_on_without_the_run_it_started_from(cli, place: Path, interrupted):
+    assert cli("run", "tiny.toml", "--out", "first").code == 0
+    interrupted(signal.SIGINT, 2)
+    second = recipe(place, "second", '[init]\nfrom = "first"\n')
+    assert cli("run", second, "--out", "out").code == 130
+    shutil.rmtree(place / "first")
+    assert cli("run", "--resume", "out").code == 0
+
+
+def test_every_broken_recipe_of_a_folder_is_told_and_nothing_runs(cli, place: Path):
+    (place / "many").mkdir()
+    tiny = (place / "tiny.toml").read_text()
+    for name, text in {"good": tiny, "bad": tiny + "[head]\ndropot = 1\n", "worse": "seed = "}.items():
+        (place / "many" / f"{name}.toml").write_text(text)
+    said = cli("run", "many", "--out", "out")
+    assert said.code == 78
+    assert "many/bad.toml" in said.err
+    assert "dropot" in said.err
+    assert "many/worse.toml:1" in said.err
+    assert "good" not in said.err
+    assert not (place / "out").exists()

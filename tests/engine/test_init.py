@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import attrs
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from cellcls.errors import DataError, MissingInputError
+from cellcls.engine import train
+from cellcls.errors import DataError, MissingInputError, StoppedError
 from cellcls.recipe import load
 from cellcls.run.init import find_init
 
@@ -142,3 +144,55 @@ def test_no_run_is_told_with_the_places_looked_at(found):
     with pytest.raises(MissingInputError, match="no such run") as error:
         found("lite")
     assert any("runs/lite-N" in hint for hint in error.value.hints)
+
+
+def stopped(make_job, execute, earlier: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return a run that started from ``earlier``, stopped after its state was saved, as it will be gone on with."""
+    made = make_job(frozen(earlier), out="later")
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "finish", lambda *_: (_ for _ in ()).throw(StoppedError("stopped")))
+        with pytest.raises(StoppedError):
+            execute(made)
+    assert made.folder.saved.exists()
+    return made
+
+
+def test_a_run_that_has_a_state_needs_its_source_no_more(make_job, execute, earlier: Path, monkeypatch):
+    made = stopped(make_job, execute, earlier, monkeypatch)
+    before = json.loads(made.folder.data.read_text())
+    shutil.rmtree(earlier)
+    execute(made)
+    assert made.folder.complete
+    assert json.loads(made.folder.data.read_text()) == before
+
+
+def test_a_source_that_was_trained_again_changes_no_record(make_job, execute, earlier: Path, monkeypatch):
+    made = stopped(make_job, execute, earlier, monkeypatch)
+    before = json.loads(made.folder.data.read_text())
+    shutil.rmtree(earlier)
+    execute(make_job(ONE_EPOCH, out="earlier", overrides=("seed=8",)))
+    execute(made)
+    assert json.loads(made.folder.data.read_text()) == before
+
+
+@pytest.mark.parametrize("loss", ["file", "key"])
+def test_what_nobody_knows_is_told_down_the_chain(
+    make_job, execute, earlier: Path, caplog: pytest.LogCaptureFixture, loss: str
+):
+    if loss == "file":
+        (earlier / "data.json").unlink()
+    else:
+        (earlier / "data.json").write_text("{}")
+    later = start(make_job, execute, frozen(earlier))
+    assert json.loads((later / "data.json").read_text())["init"]["known"] is False
+    caplog.clear()
+    third = make_job(frozen(later), out="third")
+    execute(third)
+    assert "nobody knows all it was trained on" in caplog.text
+    assert json.loads(third.folder.data.read_text())["init"]["known"] is False
+
+
+def test_what_is_known_needs_no_warning(make_job, execute, earlier: Path, caplog: pytest.LogCaptureFixture):
+    later = start(make_job, execute, frozen(earlier))
+    assert json.loads((later / "data.json").read_text())["init"]["known"] is True
+    assert "nobody knows" not in caplog.text

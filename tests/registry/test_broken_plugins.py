@@ -207,13 +207,13 @@ def test_a_plugin_is_probed_again_when_its_files_or_what_it_lacked_change(tmp_pa
 
 @pytest.mark.parametrize("damage", ["", "[]", "null", '{"format": 1}', "\x00", '{"format": 1, "failure": 3}'])
 def test_a_damaged_cache_is_no_problem(damage: str, tmp_path: Path) -> None:
-    put(tmp_path / "site", "crash", SORTS["crash"])
-    only = {"CELLCLS_PLUGINS": "crash"}
+    put(tmp_path / "site", "sys_exit", SORTS["sys_exit"])
+    only = {"CELLCLS_PLUGINS": "sys_exit"}
     cellcls(tmp_path / "site", "list-plugins", cwd=tmp_path, cache=tmp_path / "cache", **only)
     (kept,) = (tmp_path / "cache" / "plugins").iterdir()
     kept.write_text(damage)
     done = cellcls(tmp_path / "site", "list-plugins", "--json", cwd=tmp_path, cache=tmp_path / "cache", **only)
-    assert "SIGSEGV" in listed(done)["crash"]["failure"]
+    assert "SystemExit: 3" in listed(done)["sys_exit"]["failure"]
     assert json.loads(kept.read_text())["format"] == 1
 
 
@@ -237,6 +237,27 @@ def test_a_plugin_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mon
     (seen,) = probe([point], seconds=1.0)
     assert seen.failure == "import did not end within 1 seconds"
     assert time.monotonic() - started < 15
+
+
+@pytest.mark.parametrize(
+    "unlucky", ["import time; time.sleep(600)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]
+)
+def test_a_machine_that_was_busy_disables_no_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unlucky: str
+) -> None:
+    """Too slow under load, or killed for memory: neither need be so the next time, though the plugin is the same."""
+    from importlib import metadata
+
+    from cellcls.registry.probe import probe
+
+    once = f"import pathlib\nif not pathlib.Path({str(tmp_path / 'calm')!r}).exists():\n    {unlucky}\n"
+    put(tmp_path / "site", "busy", Sort(once + works("busy"), True, ""))
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.setenv("CELLCLS_CACHE", str(tmp_path / "cache"))
+    (point,) = metadata.entry_points(group="cellcls", name="busy")
+    assert probe([point], seconds=2.0)[0].failure
+    (tmp_path / "calm").touch()
+    assert probe([point])[0].failure is None
 
 
 def test_the_environment_chooses_plugins(tmp_path: Path) -> None:
