@@ -25,6 +25,7 @@ from cellcls.api import KINDS
 from cellcls.api.hooks import cellcls_components
 from cellcls.cli.main import cellcls
 from cellcls.errors import ExitCode
+from cellcls.recipe.model import OUTER
 from cellcls.registry import Registry, load_registry
 
 ROOT = Path(__file__).parents[1]
@@ -89,7 +90,7 @@ def _recipe() -> str:
     for row in rows:
         section, _, _ = row["setting"].rpartition(".")
         groups.setdefault(section, []).append(row)
-    parts = [_GRAMMAR]
+    parts = [_GRAMMAR.format(outer=" and ".join([", ".join(f"`{key}`" for key in OUTER[:-1]), f"`{OUTER[-1]}`"]))]
     for section, settings in groups.items():
         title = f"`[{section.replace('[]', '')}]`" if section else "The file itself"
         if section.endswith("[]"):
@@ -266,10 +267,12 @@ A recipe is one TOML file that holds everything that changes a result. A section
 otherwise holds that component's settings; they are listed under [Components](index.md#components). A key that nobody
 reads is an error.
 
-`base`, `seeds`, `variants` and `expect` stand around the recipe. `base = "other.toml"` lays the file over another:
+{outer} stand around the recipe: they are of the file. `base = "other.toml"` lays the file over another:
 tables merge by key, a list replaces the list, a changed `use` drops the old settings. `seeds = [1, 2, 3]` makes a run
 of each. `[variants.NAME]` is such an overlay with a claim of its own; `--set KEY=VALUE` is one for a single call.
-`stages[]` below means any entry of the list; `--set stages.0.epochs=3` reaches into the first.
+`[[expect]]` says how the runs compare, and `[sweep]` makes many runs with other settings. `stages[]` below means any
+entry of the list; `--set stages.0.epochs=3` reaches into the first. `NAME` in a key stands for a name that the recipe
+chooses.
 """
 
 _HOOK = """\

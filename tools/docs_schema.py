@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import attrs
 
 from cellcls.api import KINDS, Component
-from cellcls.recipe import Expect, Field, Recipe, fields_of, to_data
+from cellcls.recipe import Field, File, fields_of, to_data
 from cellcls.recipe.structure import is_kind
 from cellcls.registry import Registry, load_registry
 
@@ -31,23 +31,10 @@ def schema(registry: Registry) -> Schema:
     Nothing is required, as a file with a ``base`` and a variant say only what differs; a table without ``use`` may say
     whatever one of its kind's components takes.
     """
-    recipe = _section(Recipe)
-    whole = recipe["properties"] | {"seeds": {"type": "array", "items": {"type": "integer"}, "minItems": 1}}
-    outer = {
-        "base": {"type": "string", "description": "Another recipe, over which this one is laid."},
-        "expect": {"type": "array", "items": _section(Expect)},
-        "variants": {
-            "type": "object",
-            "description": "Variants: what each changes.",
-            "additionalProperties": {**recipe, "properties": whole},
-        },
-    }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "cellcls recipe",
-        "type": "object",
-        "properties": whole | outer,
-        "additionalProperties": False,
+        **_section(File),
         "definitions": {kind: _kind(kind, registry) for kind in KINDS},
     }
 
@@ -87,7 +74,7 @@ def _setting(field: Field) -> Schema:
     if "$ref" in made:  # draft 7 reads nothing beside a reference
         return {"description": field.param.help, "allOf": [{"$ref": made["$ref"]}]}
     default = field.default_data if field.default_data is not None else to_data(field.default)
-    return made if field.required or default is None else {**made, "default": default}
+    return made if field.required or default in (None, "") else {**made, "default": default}
 
 
 def _type(target: Any, bounds: Schema) -> Schema:

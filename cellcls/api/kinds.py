@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, dataclass_tra
 import attrs
 
 from cellcls.api.component import Component, param
+from cellcls.ops.figures import is_loss
 from cellcls.ops.operations import Batch, Colour, Geometric
 
 if TYPE_CHECKING:
@@ -278,7 +279,7 @@ class StageHistory(ABC):
         values = self.values(metric)
         if not values:
             return 0
-        low = metric.endswith("loss") if lowest is None else lowest
+        low = is_loss(metric) if lowest is None else lowest
         best = min(values) if low else max(values)
         return len(values) - 1 - values.index(best)
 
@@ -408,7 +409,7 @@ class Search(Component):
     @property
     def lowest(self) -> bool:
         """Whether the best is the lowest."""
-        return self.metric.endswith("loss")
+        return is_loss(self.metric)
 
     def combinations(self) -> int | None:
         """Return how many different trials there are; None: no end of them."""

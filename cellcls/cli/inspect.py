@@ -8,13 +8,12 @@ from typing import Any
 
 import rich_click as click
 
-from cellcls.api import KINDS, Component, Search
+from cellcls.api import KINDS, Component
 from cellcls.cli.output import NO_RECIPE, json_option, machine_options, print_json, recipes_argument, table
 from cellcls.errors import MissingPluginError, Problems, UsageError
-from cellcls.recipe import Expect, Loaded, Recipe, dump, fields_of, load, load_all, to_data, type_text
+from cellcls.recipe import Loaded, dump, grammar, load, load_all, settings, to_data
 from cellcls.recipe.problems import suggestion
 from cellcls.recipe.scan import Path as KeyPath
-from cellcls.recipe.structure import is_kind
 from cellcls.registry import Registry, load_registry
 from cellcls.run.init import find_init
 from cellcls.run.inputs import find_inputs
@@ -144,57 +143,22 @@ def _describe_kind(kind: str, registry: Registry, as_json: bool) -> None:
 
 
 def _describe_component(cls: type[Component], registry: Registry, as_json: bool) -> None:
-    settings = _settings(cls)
+    known = settings(cls)
     plugin = registry.plugin_of(cls)
     if as_json:
         about = {"kind": cls.kind, "name": cls.component_name, "plugin": plugin.distribution, "help": _doc(cls)}
-        print_json({**about, "settings": settings})
+        print_json({**about, "settings": known})
         return
     print(f"{cls.kind} {cls.component_name}  ({plugin.distribution} {plugin.version})\n\n{_doc(cls)}\n")
-    table("settings", settings)
+    table("settings", known)
 
 
 def _describe_recipe(as_json: bool) -> None:
-    rows = [*_grammar(Recipe, ""), *_grammar(Expect, "expect[]."), *_grammar(Search, "sweep.")]
+    rows = grammar()
     if as_json:
         print_json(rows)
     else:
         table("sections and settings of a recipe; components: cellcls describe KIND", rows)
-
-
-def _grammar(cls: type[Any], prefix: str) -> list[dict[str, str]]:
-    """Return the settings of a section and of the sections below it, by dotted name."""
-    import typing
-
-    import attrs
-
-    rows = []
-    for row, field in zip(_settings(cls), fields_of(cls).values(), strict=True):
-        rows.append({**row, "setting": f"{prefix}{row['setting']}"})
-        arms = [field.type, *typing.get_args(field.type)]
-        for arm in arms:
-            if isinstance(arm, type) and attrs.has(arm) and not is_kind(arm):
-                many = "[]" if typing.get_origin(field.type) is tuple else ""
-                rows += _grammar(arm, f"{prefix}{field.name}{many}.")
-    return rows
-
-
-def _settings(cls: type[Any]) -> list[dict[str, str]]:
-    return [
-        {
-            "setting": name,
-            "type": type_text(field.type),
-            "range": field.param.range_text() or "-",
-            "default": "required" if field.required else _default(field.default_data, field.default),
-            "help": field.param.help,
-        }
-        for name, field in fields_of(cls).items()
-    ]
-
-
-def _default(data: Any, value: Any) -> str:
-    shown = to_data(value) if data is None else data
-    return "-" if shown is None else str(shown)
 
 
 def _doc(cls: type[Any]) -> str:

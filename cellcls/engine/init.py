@@ -83,7 +83,7 @@ def _trained_on(path: Path) -> tuple[frozenset[str], bool]:
     """Return the content hashes of the images a run was trained on, and whether that is all of them: not where the
     record beside the weights is missing, or tells that the run itself started from something unknown."""
     records = (RunFolder(folder).data for folder in (path, path.parent, path.parent.parent))
-    found = next((read_json(record) for record in records if record.is_file()), {})
+    found: dict[str, Any] = next((read_json(record) for record in records if record.is_file()), {})
     known = "trained_on" in found and found.get("init", {}).get("known", True)
     if not known:
         _log.warning("[init]: %s: nobody knows all it was trained on; figures may flatter", path)

@@ -25,6 +25,7 @@ from cellcls.engine.state import load_optimizer
 from cellcls.engine.step import augmented, steps_per_epoch, take_step
 from cellcls.errors import CellclsError, StoppedError
 from cellcls.ops.draws import permutation
+from cellcls.ops.figures import is_loss
 from cellcls.ops.files import write_json
 from cellcls.ops.npz import save_arrays
 from cellcls.recipe import Stage
@@ -219,7 +220,7 @@ def _end_epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
 def _is_best(session: Session, value: float) -> bool:
     select = session.recipe.train.select
     earlier = [line[select] for line in session.progress.history]
-    return not earlier or (value < min(earlier) if select.endswith("loss") else value > max(earlier))
+    return not earlier or (value < min(earlier) if is_loss(select) else value > max(earlier))
 
 
 def _set_lr(session: Session, factor: float) -> float:

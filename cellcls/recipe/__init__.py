@@ -2,7 +2,7 @@
 
 from cellcls.ops.classes import PARTS
 from cellcls.recipe.dump import dump, to_data
-from cellcls.recipe.expect import Expect
+from cellcls.recipe.grammar import grammar, settings
 from cellcls.recipe.load import Loaded, load, load_all, variants
 from cellcls.recipe.model import (
     METRICS,
@@ -10,6 +10,8 @@ from cellcls.recipe.model import (
     Claim,
     Evaluation,
     Expand,
+    Expect,
+    File,
     Freeze,
     Init,
     Input,
@@ -30,6 +32,7 @@ __all__ = [
     "Expand",
     "Expect",
     "Field",
+    "File",
     "Freeze",
     "Init",
     "Input",
@@ -41,8 +44,10 @@ __all__ = [
     "Train",
     "dump",
     "fields_of",
+    "grammar",
     "load",
     "load_all",
+    "settings",
     "to_data",
     "type_text",
     "variants",

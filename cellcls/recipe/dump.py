@@ -73,11 +73,15 @@ def _quoted(key: str) -> str:
 
 
 def _line(key: str, value: Any, comment: str) -> str:
-    text = f"{_quoted(key)} = {_value(value)}"
+    text = f"{_quoted(key)} = {inline(value)}"
     return f"{text:<40}  # {comment}" if comment else text
 
 
-def _value(value: Any) -> str:
+def inline(value: Any) -> str:
+    """Return TOML data as it stands behind a key, on one line."""
     if isinstance(value, list):
-        return f"[{', '.join(_value(item) for item in value)}]"
+        return f"[{', '.join(map(inline, value))}]"
+    if isinstance(value, dict):
+        inner = ", ".join(f"{_quoted(key)} = {inline(item)}" for key, item in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
     return tomli_w.dumps({"v": value}).removeprefix("v = ").rstrip("\n")

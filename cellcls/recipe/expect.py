@@ -7,8 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path as FilePath
 from typing import Any
 
-from cellcls.api import param
-from cellcls.recipe.model import METRICS, Recipe, section
+from cellcls.recipe.model import FORMS, METRICS, Expect, Recipe
 from cellcls.recipe.overlay import Layer
 from cellcls.recipe.problems import Problem, suggestion
 from cellcls.recipe.scan import Path
@@ -17,68 +16,6 @@ from cellcls.registry import Registry
 
 RUNNING = "train_running"
 """Where the running means of the last training epoch stand among a run's figures."""
-_FORMS = ("order", "among", "difference")
-
-
-@section
-class Expect:
-    """What is expected of several figures: an order, that they lie close together, or a difference.
-
-    An entry is a variant of the file, a recipe of the same call, or a glob of variants (its best by ``train.select``);
-    where ``metric`` has no dot, an entry is an evaluation of one run. Several seeds count with their mean.
-    """
-
-    metric: str = param(help="EVALUATION.METRIC, or METRIC where the entries are evaluations of one run.")
-    order: tuple[str, ...] | None = param(default=None, help="Best first: each at least as good as the next.")
-    slack: float = param(default=0.0, ge=0, help="By how much a figure of `order` may fall short of the next.")
-    among: tuple[str, ...] | None = param(default=None, help="Figures that lie close together.")
-    within: float | None = param(default=None, ge=0, help="How far apart those of `among` may lie at most.")
-    difference: tuple[str, str] | None = param(default=None, help="Two figures: the first less the second.")
-    value: float | None = param(default=None, help="The expected difference.")
-    tolerance: float | None = param(default=None, ge=0, help="How far off the difference may be.")
-
-    def problem(self) -> str | None:
-        """Say what is wrong with the combination."""
-        given = [name for name in _FORMS if getattr(self, name) is not None]
-        if len(given) != 1:
-            return "takes exactly one of `order`, `among`, `difference`"
-        if len(self.entries) < 2 or len(set(self.entries)) < len(self.entries):
-            return f"needs two or more different entries in `{given[0]}`"
-        if self.slack and self.order is None:
-            return "takes `slack` with `order` only"
-        if (self.among is None) != (self.within is None):
-            return "takes `among` and `within` together"
-        if (self.difference is None) != (self.value is None) or (self.value is None) != (self.tolerance is None):
-            return "takes `difference`, `value` and `tolerance` together"
-        return None
-
-    @property
-    def entries(self) -> tuple[str, ...]:
-        """What is compared."""
-        return self.order or self.among or self.difference or ()
-
-    @property
-    def of_evaluations(self) -> bool:
-        """Whether the entries are evaluations of one run."""
-        return "." not in self.metric
-
-    @property
-    def figure(self) -> str:
-        """The metric without its evaluation."""
-        return self.metric.rpartition(".")[2]
-
-    @property
-    def lower_is_better(self) -> bool:
-        """Whether the best is the lowest."""
-        return self.figure == "loss"
-
-    def __str__(self) -> str:
-        if self.order is not None:
-            slack = f" (slack {self.slack:g})" if self.slack else ""
-            return f"{self.metric}: {(' ≤ ' if self.lower_is_better else ' ≥ ').join(self.order)}{slack}"
-        if self.among is not None:
-            return f"{self.metric}: {', '.join(self.among)} within {self.within:g}"
-        return f"{self.metric}: {' − '.join(self.entries)} = {self.value:g} ± {self.tolerance:g}"
 
 
 def is_glob(entry: str) -> bool:
@@ -110,7 +47,7 @@ def check_entries(
         at: Path = ("expect", number)
         if recipes:
             yield from _metric(one, at, evaluations, explained)
-        given = next(name for name in _FORMS if getattr(one, name) is not None)
+        given = next(name for name in FORMS if getattr(one, name) is not None)
         for place, entry in enumerate(one.entries):
             where = (*at, given, place)
             yield from (

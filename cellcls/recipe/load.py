@@ -12,8 +12,8 @@ from cellcls.api import Search, changed
 from cellcls.errors import MissingInputError, MissingPluginError, Problems, UsageError
 from cellcls.recipe import sweep
 from cellcls.recipe.checks import FILE_NAME, check, is_file_name
-from cellcls.recipe.expect import Expect, check_entries, structured
-from cellcls.recipe.model import OUTER, Recipe
+from cellcls.recipe.expect import check_entries, structured
+from cellcls.recipe.model import OUTER, Expect, Recipe
 from cellcls.recipe.overlay import Layer, merge, set_value
 from cellcls.recipe.problems import Origin, Problem, RecipeProblems, show, suggestion
 from cellcls.recipe.read import read
@@ -234,6 +234,8 @@ def _missing_plugins(path: FilePath, names: list[str], registry: Registry) -> Mi
 
 
 def _install_line(name: str) -> str:
-    """Return how to get a plugin: from the checkout's own folder where it is there, else from the registry."""
+    """Return how to get a plugin. A name alone is never installed: anybody could have taken it on a public registry."""
     local = FilePath("plugins") / name
-    return f"install it: pip install {f'./{local}' if local.is_dir() else name}"
+    if local.is_dir():
+        return f"install it: pip install ./{local}"
+    return f"install it from the folder plugins/{name} of the cellcls repository, or from where its author keeps it"

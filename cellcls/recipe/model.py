@@ -1,4 +1,4 @@
-"""The grammar of a recipe: the fields of ``Recipe`` are its sections, their fields what a section may say."""
+"""The grammar of a recipe: the fields of ``File`` are its sections, their fields what a section may say."""
 
 from __future__ import annotations
 
@@ -19,16 +19,14 @@ from cellcls.api import (
     Optimizer,
     Param,
     Schedule,
+    Search,
     param,
 )
 from cellcls.ops.classes import PARTS
+from cellcls.ops.figures import is_loss
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "loss")
 """The figures of an evaluation that ``select``, ``watch`` and claims may name."""
-
-OUTER = ("base", "seeds", "variants", "expect", "sweep")
-"""Keys of a recipe's file that stand around the recipe: what it is laid over, the runs it is made into and what is
-expected of them beside each other."""
 
 T = TypeVar("T")
 
@@ -197,7 +195,7 @@ class Claim:
 class Recipe:
     """One experiment: everything that changes its result."""
 
-    name: str = param(help="Name of the experiment; default: the file's.")
+    name: str = param(default="", help="Name of the experiment; default: the file's.")
     seed: int = param(default=42, ge=0, lt=2**63, help="Seed of all random numbers of training.")
     requires: tuple[str, ...] = param(default=(), help="Plugins the recipe needs, as pip knows them.")
     dataset: Dataset = chosen({"use": "synthetic"}, help="The images.")
@@ -232,3 +230,94 @@ class Recipe:
         watching: list[Schedule | Callback] = [*(stage.schedule for stage in self.stages), *self.callbacks]
         named = [getattr(one, field) for one in watching for field in one.watches]
         return tuple(dict.fromkeys([self.train.select, *named]))
+
+
+FORMS = ("order", "among", "difference")
+"""What an expectation may say of its entries: one of these."""
+
+
+@section
+class Expect:
+    """What is expected of several figures: an order, that they lie close together, or a difference.
+
+    An entry is a variant of the file, a recipe of the same call, or a glob of variants (its best by ``train.select``);
+    where ``metric`` has no dot, an entry is an evaluation of one run. Several seeds count with their mean.
+    """
+
+    metric: str = param(help="EVALUATION.METRIC, or METRIC where the entries are evaluations of one run.")
+    order: tuple[str, ...] | None = param(default=None, help="Best first: each at least as good as the next.")
+    slack: float = param(default=0.0, ge=0, help="By how much a figure of `order` may fall short of the next.")
+    among: tuple[str, ...] | None = param(default=None, help="Figures that lie close together.")
+    within: float | None = param(default=None, ge=0, help="How far apart those of `among` may lie at most.")
+    difference: tuple[str, str] | None = param(default=None, help="Two figures: the first less the second.")
+    value: float | None = param(default=None, help="The expected difference.")
+    tolerance: float | None = param(default=None, ge=0, help="How far off the difference may be.")
+
+    def problem(self) -> str | None:
+        """Say what is wrong with the combination."""
+        given = [name for name in FORMS if getattr(self, name) is not None]
+        if len(given) != 1:
+            return "takes exactly one of `order`, `among`, `difference`"
+        if len(self.entries) < 2 or len(set(self.entries)) < len(self.entries):
+            return f"needs two or more different entries in `{given[0]}`"
+        if self.slack and self.order is None:
+            return "takes `slack` with `order` only"
+        if (self.among is None) != (self.within is None):
+            return "takes `among` and `within` together"
+        if (self.difference is None) != (self.value is None) or (self.value is None) != (self.tolerance is None):
+            return "takes `difference`, `value` and `tolerance` together"
+        return None
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """What is compared."""
+        return self.order or self.among or self.difference or ()
+
+    @property
+    def of_evaluations(self) -> bool:
+        """Whether the entries are evaluations of one run."""
+        return "." not in self.metric
+
+    @property
+    def figure(self) -> str:
+        """The metric without its evaluation."""
+        return self.metric.rpartition(".")[2]
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether the best is the lowest."""
+        return is_loss(self.figure)
+
+    def __str__(self) -> str:
+        if self.order is not None:
+            slack = f" (slack {self.slack:g})" if self.slack else ""
+            return f"{self.metric}: {(' ≤ ' if self.lower_is_better else ' ≥ ').join(self.order)}{slack}"
+        if self.among is not None:
+            return f"{self.metric}: {', '.join(self.among)} within {self.within:g}"
+        return f"{self.metric}: {' − '.join(self.entries)} = {self.value:g} ± {self.tolerance:g}"
+
+
+@section
+class Variant(Recipe):
+    """A run of a file, or several seeds of one: what it changes in the file's recipe."""
+
+    seeds: tuple[int, ...] | None = param(default=None, help="Instead of `seed`: a run of each.")
+
+
+@section
+class File(Variant):
+    """A recipe's file: a recipe, and what stands around it. A variant is a variant of it, and no file of its own."""
+
+    base: str | None = param(default=None, help="Another recipe, beside this one, over which this one is laid.")
+    variants: Mapping[str, Variant] = param(factory=dict, help="Runs: what each changes, with a claim of its own.")
+    expect: tuple[Expect, ...] = param(default=(), help="What is expected of the runs beside each other.")
+    sweep: Search | None = param(default=None, help="A search that runs the recipe many times.")
+
+
+def _keys(cls: type[Any]) -> list[str]:
+    return [one.name for one in attrs.fields(cls)]
+
+
+OUTER = tuple(key for key in _keys(File) if key not in _keys(Recipe))
+"""Keys of a recipe's file that stand around the recipe: what it is laid over, the runs it is made into and what is
+expected of them beside each other."""

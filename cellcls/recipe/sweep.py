@@ -11,7 +11,7 @@ import tomli_w
 from cellcls.api import Search
 from cellcls.errors import UsageError
 from cellcls.recipe import checks
-from cellcls.recipe.dump import to_data
+from cellcls.recipe.dump import inline, to_data
 from cellcls.recipe.model import METRICS, OUTER, Recipe
 from cellcls.recipe.overlay import Layer, set_value
 from cellcls.recipe.problems import Problem, suggestion
@@ -91,7 +91,7 @@ def _setting(
 
 def assignment(key: str, value: Any) -> str:
     """Return ``KEY=VALUE`` as ``--set`` takes it."""
-    return f"{key}={tomli_w.dumps({'v': value}).removeprefix('v = ').strip()}"
+    return f"{key}={inline(value)}"
 
 
 def as_text(search: Search) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cellcls.errors import DataError, MissingInputError, UsageError
 from cellcls.ops import npz
+from cellcls.ops.figures import is_loss
 from cellcls.ops.paired import Paired, Repeated, paired, repeated
 from cellcls.recipe import METRICS
 from cellcls.recipe.problems import suggestion
@@ -101,7 +102,7 @@ def _chosen(by: str | None, records: Sequence[RunRecord]) -> str:
 
 
 def _ranked(standings: Sequence[Standing], by: str) -> tuple[Standing, ...]:
-    sign = 1 if by.endswith(".loss") else -1
+    sign = 1 if is_loss(by) else -1
     best, *others = sorted(
         standings, key=lambda one: (one.value is None, sign * (one.value or 0.0), one.label.casefold())
     )

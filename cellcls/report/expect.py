@@ -9,6 +9,7 @@ from statistics import mean
 
 import attrs
 
+from cellcls.ops.figures import is_loss
 from cellcls.recipe import METRICS, Expect
 from cellcls.recipe.expect import RUNNING, is_glob
 from cellcls.report.numbers import NOTHING, decimal
@@ -175,7 +176,7 @@ def _selected(record: RunRecord) -> float | None:
     best = [epoch.figures.get(select) for epoch in record.history if epoch.best]
     if not best or best[-1] is None:
         return None
-    return -best[-1] if select.endswith(".loss") else best[-1]
+    return -best[-1] if is_loss(select) else best[-1]
 
 
 def _mean(entry: str, runs: Sequence[PlannedRun], metric: str, records: Records) -> _Entry:

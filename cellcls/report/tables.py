@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from cellcls.ops.figures import is_loss
 from cellcls.report.numbers import NOTHING, count, decimal, duration, milliseconds, percent, plain, short, starred
 from cellcls.report.read import Claim, DataRecord, Epoch, Evaluation, RunRecord
 
@@ -171,7 +172,7 @@ def _epoch(number: int, epoch: Epoch, keys: Sequence[str]) -> Row:
     row = {"epoch": str(number), "stage": plain(epoch.stage_name), "lr": f"{epoch.lr:.3g}" if epoch.lr else NOTHING}
     for key in keys:
         value = epoch.figures.get(key)
-        row[plain(key.replace(".", " "))] = decimal(value) if key.endswith("loss") else percent(value)
+        row[plain(key.replace(".", " "))] = decimal(value) if is_loss(key) else percent(value)
     return {**row, "time": duration(epoch.seconds), "best": "best" if epoch.best else ""}
 
 

@@ -35,7 +35,7 @@ RECIPES: dict[str, tuple[int, tuple[str, ...], str]] = {
         ("--set", "backbone.use=timm", "--set", "backbone.model=efficientnet_b99"),
         "efficientnet_b99",
     ),
-    "missing plugin": (69, ("--set", 'requires=["cellcls-nobody"]'), "pip install cellcls-nobody"),
+    "missing plugin": (69, ("--set", 'requires=["cellcls-nobody"]'), "the folder plugins/cellcls-nobody"),
     "missing recipe": (66, ("RECIPE", "tinny.toml"), "tiny.toml`?"),
     "missing base": (66, ("--set", 'name="x"', "BASE"), "the base recipe"),
     "missing data": (66, ("--set", "dataset.use=npz", "--set", "dataset.file=absent.npz"), "absent.npz"),

@@ -162,5 +162,5 @@ def test_from_nothing_to_a_run_and_back(tmp_path: Path) -> None:
     done = run(binaries / "cellcls", "run", "recipe.toml", "--out", "second", cwd=folder, check=False, **more)
     assert done.returncode == 69
     assert "recipe.toml requires `cellcls-gem`" in done.stderr
-    assert "install it: pip install cellcls-gem" in done.stderr
+    assert "install it from the folder plugins/cellcls-gem of the cellcls repository" in done.stderr
     assert not (folder / "second").exists()

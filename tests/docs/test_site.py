@@ -24,6 +24,7 @@ from support.pages import ROOT
 
 from cellcls.api import KINDS
 from cellcls.cli.main import cellcls
+from cellcls.cli.new_plugin import answers_for, render
 from cellcls.errors import ExitCode
 from cellcls.recipe import fields_of
 from cellcls.registry import load_registry
@@ -220,9 +221,36 @@ def test_the_schema_is_one_and_finds_recipes():
     assert len(RECIPES) >= 14
 
 
+def unfit(text: str) -> list[str]:
+    return [error.message for error in VALIDATOR.iter_errors(tomli.loads(text))]
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_the_schema_takes_a_shipped_recipe(path: Path):
-    assert [error.message for error in VALIDATOR.iter_errors(tomli.loads(path.read_text()))] == []
+    assert unfit(path.read_text()) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_schema_takes_the_recipe_of_a_new_plugin(kind: str):
+    text = dict(render(answers_for("cellcls-new", [kind])))[Path("recipe.toml")]
+    assert unfit(text.replace('use = "new"', f'use = "{REGISTRY.names(kind)[0]}"')) == []  # one that is there
+
+
+TAUGHT = [
+    pytest.param(recipe, id=f"{page.stem}-{number}")
+    for page in sorted((ROOT / "docs").rglob("*.md"))
+    for number, recipe in enumerate(re.findall(r'^```toml title="\w+\.toml"\n(.*?)^```', page.read_text(), re.M | re.S))
+    if "cellcls-fade" not in recipe  # the plugin that is written on that page
+]
+
+
+def test_there_are_recipes_in_the_docs():
+    assert len(TAUGHT) >= 15
+
+
+@pytest.mark.parametrize("text", TAUGHT)
+def test_the_schema_takes_a_recipe_of_the_docs(text: str):
+    assert unfit(text) == []
 
 
 @pytest.mark.parametrize(
@@ -242,6 +270,10 @@ def test_the_schema_takes_a_shipped_recipe(path: Path):
         "[claim]\ntest.accuracy = { valu = 0.9 }",
         '[variants.a.head]\nuse = "linear"\ndropot = 1',
         '[[expect]]\nmetrc = "val.accuracy"',
+        '[sweep]\nuse = "random"\ntrails = 3',
+        '[sweep]\nuse = "random"\nspace = { "seed" = { lowest = 1 } }',
+        '[variants.a.sweep]\nuse = "random"',
+        '[variants.a]\nbase = "b.toml"',
     ],
 )
 def test_the_schema_refuses_what_the_loader_refuses(text: str):

@@ -27,10 +27,11 @@ def refused(path: Path, registry: Registry) -> MissingPluginError:
     return caught.value
 
 
-def test_a_missing_plugin_comes_with_the_line_to_install_it(tmp_path: Path, builtins: Registry) -> None:
+def test_a_missing_plugin_comes_with_the_place_to_install_it_from(tmp_path: Path, builtins: Registry) -> None:
     error = refused(written(tmp_path, NOWHERE), builtins)
     assert "`cellcls-nowhere`" in error.message
-    assert "install it: pip install cellcls-nowhere" in error.hints
+    assert "install it from the folder plugins/cellcls-nowhere of the cellcls repository" in error.hints[0]
+    assert "pip install cellcls-nowhere" not in str(error)  # a name that anybody could have taken
     assert "nowhere`" not in str(error).replace("`cellcls-nowhere`", "")  # its head is no problem of its own
 
 

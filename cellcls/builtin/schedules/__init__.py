@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from cellcls.api import Schedule, StageHistory, component, param
+from cellcls.ops.figures import is_loss
 
 
 @component("constant")
@@ -81,7 +82,7 @@ class ReduceOnPlateau(Schedule):
         return lambda _step, history: self._replay(history.values(self.watch))
 
     def _replay(self, values: Sequence[float]) -> float:
-        low = self.watch.endswith("loss")
+        low = is_loss(self.watch)
         best = math.inf if low else -math.inf
         factor, waited = 1.0, 0
         for value in values:
