@@ -401,6 +401,12 @@ class Search(Component):
     that was stopped goes on as if it had not been."""
 
     trials: int = param(default=20, ge=1, le=100_000, help="Number of runs.")
+    at_once: int = param(
+        default=1,
+        ge=1,
+        le=100_000,
+        help="Trials proposed together, from those finished before them; --launcher runs these side by side.",
+    )
     metric: str = param(default="val.accuracy", help="EVALUATION.METRIC that is searched for, on val alone.")
     space: Mapping[str, Choice] = param(
         factory=dict, help="Settings by their dotted name, as --set takes them, and what each may be."

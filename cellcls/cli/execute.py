@@ -48,9 +48,9 @@ def run_all(
     searching = next((one for one in loaded if one.sweep is not None), None)
     if searching and len(loaded) > 1:
         raise UsageError(f"{searching.file}: a [sweep] makes many runs; give it alone")
-    _refuse_together(searching is not None, launcher)
+    _refuse_torchrun(searching is not None, launcher)
     if searching:
-        return new_sweep(searching, registry, options, out).execute()
+        return new_sweep(searching, registry, options, out, launcher).execute()
     if len(loaded) == 1 and launcher is None:
         return [_single(loaded[0], registry, options, out)]
     return _several(loaded, registry, options, out, launcher)
@@ -62,9 +62,9 @@ def resume_all(path: Path, registry: Registry, now: Options, launcher: launch.Ch
     Each has the options it was started with but for those given ``now``.
     """
     folder = RunFolder(path)
-    _refuse_together(is_sweep(path), launcher)
+    _refuse_torchrun(is_sweep(path), launcher)
     if is_sweep(path):
-        return stopped_sweep(path, registry, now).execute()
+        return stopped_sweep(path, registry, now, launcher).execute()
     lost = _lost(path)
     todo = _unfinished([folder] if folder.recipe.exists() else folder.children(), path, lost)
     if launcher is not None:
@@ -77,10 +77,8 @@ def resume_all(path: Path, registry: Registry, now: Options, launcher: launch.Ch
     return [*_each([(one.path, partial(resume_run, one, registry, now)) for one in todo], path), *lost]
 
 
-def _refuse_together(searches: bool, launcher: launch.Chosen | None) -> None:
-    """Refuse what cannot be beside a launcher or a search. Raises ``UsageError``."""
-    if searches and launcher is not None:
-        raise UsageError("a [sweep] learns from one trial to the next, and runs them itself: leave out --launcher")
+def _refuse_torchrun(searches: bool, launcher: launch.Chosen | None) -> None:
+    """Refuse a launcher or a search in several processes of torchrun. Raises ``UsageError``."""
     if processes() > 1 and (searches or launcher is not None):
         what = "a [sweep]" if searches else "--launcher"
         raise UsageError(

@@ -1,17 +1,20 @@
-"""The runs of a search: one after another, each an ordinary run, with a journal from which it goes on."""
+"""The runs of a search: batch after batch, each an ordinary run, with a journal from which it goes on."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from cellcls.api import Search, Trial, changed
+from cellcls.cli import launch
 from cellcls.cli.output import say, table
 from cellcls.cli.single import Result, failed, make_run, plan_run, result_of, resume_line, resume_run, with_hints
-from cellcls.errors import CellclsError, DataError, InterruptedRunError
+from cellcls.errors import CellclsError, DataError, ExitCode, InterruptedRunError
 from cellcls.ops.files import write_json, write_text
 from cellcls.recipe import Loaded, dump, load
 from cellcls.recipe.sweep import Best, as_text, settings_of
@@ -23,6 +26,7 @@ from cellcls.run.plan import Plan, PlannedFile, PlannedRun, write_plan
 
 _RECIPE, _JOURNAL = "sweep.toml", "sweep.jsonl"
 """In the folder of a sweep: what is searched, and a line a trial."""
+_STOPPED = (ExitCode.INTERRUPTED, ExitCode.TERMINATED)
 REHEARSED = 2
 """Trials of a rehearsal."""
 
@@ -36,6 +40,8 @@ class Sweep:
     seed: int
     options: Options
     registry: Registry
+    launcher: launch.Chosen | None = None
+    """Who executes the trials of a batch, None: this process, one after another."""
 
     @property
     def trials(self) -> int:
@@ -61,48 +67,72 @@ class Sweep:
     def _executed(self) -> list[Result]:
         propose = self.search.build(seed=self.seed)
         journal = read_history(self.folder / _JOURNAL)
-        results = []
-        for number in range(self.trials):
-            if number == len(journal):
-                finished = [_trial(line) for line in journal]
-                journal.append({"trial": number, "settings": dict(propose(number, finished))})
+        for first in range(0, self.trials, self.search.at_once):
+            batch = range(first, min(first + self.search.at_once, self.trials))
+            finished = [_trial(line) for line in journal[:first]]
+            proposed = [
+                {"trial": number, "settings": dict(propose(number, finished))}
+                for number in batch[max(0, len(journal) - first) :]
+            ]
+            if proposed:
+                journal += proposed
                 write_history(self.folder / _JOURNAL, journal)
-            line = journal[number]
-            if "exit_code" not in line:
-                line |= self._outcome(number, line["settings"])
+            for _ in self._run([line for line in journal[first : batch.stop] if "exit_code" not in line]):
                 write_history(self.folder / _JOURNAL, journal)
-            results.append(self._result(number, line))
         self._tell(journal)
-        return results
+        return [self._result(number, line) for number, line in enumerate(journal[: self.trials])]
 
     def _name(self, number: int) -> str:
         return f"trial-{number:03}"
 
-    def _outcome(self, number: int, settings: dict[str, Any]) -> dict[str, Any]:
-        """Run one trial; return what the journal keeps of it."""
-        folder = self.folder / self._name(number)
-        shown = ", ".join(settings_of(settings))
-        say(f"cellcls: trial {number + 1} of {self.trials}: {shown}")
-        try:
-            if not RunFolder(folder).recipe.exists():
-                shutil.rmtree(folder, ignore_errors=True)  # killed before it was planned
-            overrides = [f"name={self._name(number)}", *settings_of(settings)]
-            loaded = load(self.folder / _RECIPE, self.registry, overrides=overrides, rehearse=self.options.rehearse)[0]
-            result = self._made(loaded, RunFolder(folder))
-        except InterruptedRunError as error:
-            raise with_hints(error, resume_line(self.folder)) from error
-        except CellclsError as error:
-            say(f"cellcls: {folder}: {error}")
-            return {"exit_code": int(error.exit_code), "value": None}
-        name, _, figure = self.search.metric.rpartition(".")
-        return {"exit_code": 0, "value": result["metrics"]["evaluations"][name][figure]}
+    def _run(self, lines: Sequence[dict[str, Any]]) -> Iterator[None]:
+        """Run the trials of a batch; yield whenever a line of the journal has got its outcome."""
+        planned: list[tuple[dict[str, Any], RunFolder]] = []
+        for line in lines:
+            folder = RunFolder(self.folder / self._name(line["trial"]))
+            try:
+                make = self._planned(line, folder)
+                if self.launcher is None or folder.complete:
+                    self._note(line, make())
+                    yield
+                else:
+                    planned.append((line, folder))
+            except InterruptedRunError as error:
+                raise with_hints(error, resume_line(self.folder)) from error
+            except CellclsError as error:
+                say(f"cellcls: {folder.path}: {error}")
+                self._note(line, failed(folder.path, error.exit_code))
+                yield
+        if self.launcher is not None and planned:
+            results = launch.execute(self.launcher, [folder.path for _, folder in planned], self.folder)
+            stopped = [one for one in results if one["exit_code"] in _STOPPED]
+            for (line, _), result in zip(planned, results, strict=True):
+                if result not in stopped:
+                    self._note(line, result)
+            yield
+            if stopped:  # by somebody else: no outcome of the trial
+                said = f"{', '.join(Path(one['run']).name for one in stopped)}: stopped"
+                raise InterruptedRunError(said, resume_line(self.folder), code=ExitCode.RESUMABLE)
 
-    def _made(self, loaded: Loaded, folder: RunFolder) -> Result:
-        """Make one run, or go on with it."""
+    def _planned(self, line: dict[str, Any], folder: RunFolder) -> Callable[[], Result]:
+        """Plan a trial, unless it is; return what makes it, or goes on with it."""
+        settings = settings_of(line["settings"])
+        say(f"cellcls: trial {line['trial'] + 1} of {self.trials}: {', '.join(settings)}")
         if folder.recipe.exists():
-            return resume_run(folder, self.registry, self.options)
+            write_options(folder, self.options)
+            return partial(resume_run, folder, self.registry, self.options)
+        shutil.rmtree(folder.path, ignore_errors=True)  # killed before it was planned
+        overrides = [f"name={folder.path.name}", *settings]
+        loaded = load(self.folder / _RECIPE, self.registry, overrides=overrides, rehearse=self.options.rehearse)[0]
         inputs = find_all(loaded, self.registry, self.options)
-        return make_run(inputs, plan_run(folder.path, inputs, self.options), self.registry, self.options)
+        return partial(make_run, inputs, plan_run(folder.path, inputs, self.options), self.registry, self.options)
+
+    def _note(self, line: dict[str, Any], result: Result) -> None:
+        """Write into a trial's line of the journal what became of it."""
+        name, _, figure = self.search.metric.rpartition(".")
+        metrics = result["metrics"]
+        value = metrics["evaluations"][name][figure] if metrics else None
+        line |= {"exit_code": int(result["exit_code"]), "value": value}
 
     def _result(self, number: int, line: dict[str, Any]) -> Result:
         folder = self.folder / self._name(number)
@@ -126,13 +156,22 @@ def is_sweep(folder: Path) -> bool:
     return (folder / _RECIPE).exists()
 
 
-def new_sweep(loaded: Loaded, registry: Registry, options: Options, out: Path | None) -> Sweep:
+def new_sweep(
+    loaded: Loaded, registry: Registry, options: Options, out: Path | None, launcher: launch.Chosen | None
+) -> Sweep:
     """Plan a search: its folder, with all that going on with it needs. Raises what is wrong with its inputs."""
     assert loaded.sweep is not None
     inputs = find_all(loaded, registry, options)
     recipe = changed(loaded.recipe if options.rehearse else inputs.recipe, claim=None)
     folder = make_folder(out or free_folder(loaded.recipe.name)).path
-    made = Sweep(folder=folder, search=loaded.sweep, seed=recipe.seed, options=options, registry=registry)
+    made = Sweep(
+        folder=folder,
+        search=loaded.sweep,
+        seed=recipe.seed,
+        options=options,
+        registry=registry,
+        launcher=launcher,
+    )
     runs = tuple(PlannedRun(folder=name, recipe=name) for name in map(made._name, range(made.trials)))
     write_plan(folder, Plan(files=(PlannedFile(name=loaded.recipe.name, runs=runs),), by=loaded.sweep.metric))
     write_options(RunFolder(folder), options)
@@ -140,14 +179,20 @@ def new_sweep(loaded: Loaded, registry: Registry, options: Options, out: Path | 
     return made
 
 
-def stopped_sweep(folder: Path, registry: Registry, now: Options) -> Sweep:
+def stopped_sweep(folder: Path, registry: Registry, now: Options, launcher: launch.Chosen | None) -> Sweep:
     """Return the search in ``folder``, to go on with it."""
     options = kept_options(RunFolder(folder), now)
     loaded = load(folder / _RECIPE, registry, rehearse=options.rehearse)[0]
     if loaded.sweep is None:
         raise DataError(f"{folder / _RECIPE}: has no [sweep] any more")
-    seed = loaded.recipe.seed
-    return Sweep(folder=folder, search=loaded.sweep, seed=seed, options=options, registry=registry)
+    return Sweep(
+        folder=folder,
+        search=loaded.sweep,
+        seed=loaded.recipe.seed,
+        options=options,
+        registry=registry,
+        launcher=launcher,
+    )
 
 
 def _trial(line: dict[str, Any]) -> Trial:

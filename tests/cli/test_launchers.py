@@ -73,18 +73,6 @@ def test_a_wrong_launcher_is_told(cli, two: Path, said: str, word: str):
     assert word in answer.err
 
 
-def test_a_search_runs_its_trials_itself(cli, place: Path):
-    sweep = '[sweep]\nuse = "random"\ntrials = 1\nspace = { "head.dropout" = { values = [0.0] } }\n'
-    (place / "sweep.toml").write_text((place / "tiny.toml").read_text() + sweep)
-    new = cli("run", "sweep.toml", "--launcher", "local", "--out", "out")
-    assert new.code == 2
-    assert not (place / "out").exists()
-    assert cli("run", "sweep.toml", "--out", "out").code == 0
-    resumed = cli("run", "--resume", "out", "--launcher", "local")
-    assert resumed.code == 2
-    assert resumed.err == new.err
-
-
 def planned(cli, two: Path, place: Path) -> None:
     """Make the two runs' folders, as if the call had been killed before the first of them was started."""
     with pytest.MonkeyPatch.context() as patch:

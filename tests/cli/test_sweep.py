@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from cellcls import report
-from cellcls.cli import single
+from cellcls.builtin.searches import Random
+from cellcls.cli import launch, single
+from cellcls.cli.single import failed
 from cellcls.errors import DataError, ExitCode, InterruptedRunError
 
 SWEEP = """
@@ -150,3 +152,48 @@ def test_check_and_show_take_it(cli, recipe: Path):
     assert cli("show", recipe).code == 0
     rows = cli("describe", "recipe", "--json").json()
     assert {"sweep.trials", "sweep.metric", "sweep.space"} <= {row["setting"] for row in rows}
+
+
+def test_trials_at_once_are_proposed_from_those_before_them(cli, recipe: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    def build(self, *, seed):
+        drawn = own(self, seed=seed)
+
+        def propose(number, finished):
+            asked.append((number, [one.number for one in finished]))
+            return drawn(number, finished)
+
+        return propose
+
+    own = Random.build
+    monkeypatch.setattr(Random, "build", build)
+    recipe.write_text(recipe.read_text().replace("trials = 3", "trials = 3\nat_once = 2"))
+    assert cli("run", recipe, "--out", "out").code == 0
+    assert asked == [(0, []), (1, []), (2, [0, 1])]
+
+
+def test_a_launcher_runs_trials_side_by_side(cli, recipe: Path):
+    recipe.write_text(recipe.read_text().replace("trials = 3", "trials = 3\nat_once = 2"))
+    assert cli("run", recipe, "--out", "here", "--threads", 1).code == 0
+    said = cli("run", recipe, "--out", "out", "--threads", 1, "--launcher", "local:at_once=2")
+    assert said.code == 0, said.err
+    assert "2 runs, launched by `local`" in said.err
+    assert journal(Path("out")) == journal(Path("here"))
+    lines = journal(Path("out"))
+    del lines[2]["exit_code"], lines[2]["value"]  # killed while it ran
+    Path("out/sweep.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    shutil.rmtree("out/trial-002")
+    said = cli("run", "--resume", "out", "--launcher", "local")
+    assert said.code == 0, said.err
+    assert journal(Path("out")) == journal(Path("here"))
+
+
+def test_a_launched_trial_that_somebody_stopped_is_no_outcome(cli, recipe: Path, monkeypatch: pytest.MonkeyPatch):
+    results = [143, 0]
+    monkeypatch.setattr(launch, "execute", lambda _, runs, __: [failed(run, results.pop(0)) for run in runs])
+    recipe.write_text(recipe.read_text().replace("trials = 3", "trials = 3\nat_once = 2"))
+    said = cli("run", recipe, "--out", "out", "--launcher", "local")
+    assert said.code == 75
+    assert "cellcls run --resume out" in said.err
+    assert ["exit_code" in line for line in journal(Path("out"))] == [False, True]
