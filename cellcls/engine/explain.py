@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cellcls.api import Explainer
+from cellcls.api import Explainer, changed
 from cellcls.engine.data import Indices
 from cellcls.engine.evaluate import pictures
 from cellcls.engine.images import Images
@@ -24,6 +24,8 @@ from cellcls.ops.masks import cell_mask
 from cellcls.ops.npz import save_arrays
 
 BATCH = 16
+REHEARSED_DEPTHS = 8
+"""A rehearsal compares no more layers: it shows that the comparison works."""
 
 
 @attrs.frozen(kw_only=True)
@@ -79,7 +81,8 @@ def _compare_stages(session: Session, explainer: Explainer, name: str, chosen: I
         return Subject(name=stage, network=trained.network.to(session.machine.device), images=session.images)
 
     first, second = map(subject, explainer.compare)
-    found = compare_depths(explainer, (first, second), chosen)
+    depths = min(explainer.depths, REHEARSED_DEPTHS) if session.job.options.rehearse else explainer.depths
+    found = compare_depths(changed(explainer, depths=depths), (first, second), chosen)
     save_arrays(folder.array("explain", name), found.arrays())
     write_json(folder.array("explain", name).with_suffix(".json"), found.record())
     return found.figures()
