@@ -26,8 +26,9 @@ from PIL import Image
 
 from cellcls.ops.copies import group_by_hash
 from cellcls.ops.hashing import content_hashes
-from cellcls.ops.near_copies import SIMILARITY, find_near_copies
+from cellcls.ops.near_copies import find_near_copies
 from cellcls.ops.perceptual import Fingerprints, fingerprints
+from cellcls.ops.thresholds import SIMILARITY
 
 Disguise = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 RECALL, PRECISION = 0.95, 0.99

@@ -11,16 +11,18 @@ from cellcls.audit.subject import Subject
 from cellcls.ops.drift import Drift, drift
 from cellcls.ops.image_statistics import STATISTICS
 from cellcls.ops.near_copies import find_copies_across
+from cellcls.ops.thresholds import SIMILARITY
 
 Indices = NDArray[np.int64]
 
 
-def shared_pictures(ours: Subject, theirs: Subject) -> list[Finding]:
-    """Return a finding for each of our pictures that the other set holds too, exactly or nearly."""
+def shared_pictures(ours: Subject, theirs: Subject, *, similarity: float = SIMILARITY) -> list[Finding]:
+    """Return a finding for each of our pictures that the other set holds too, exactly or nearly (``similarity``)."""
     here, there = ours.groups.members(), theirs.groups.members()
     exact = ours.groups.shared_with(theirs.groups)
     found = [_finding(ours, theirs, here[one], there[other]) for one, other in exact.items()]
-    pairs = find_copies_across(*(one.survey.prints.take(one.groups.firsts()) for one in (ours, theirs)))
+    prints = (one.survey.prints.take(one.groups.firsts()) for one in (ours, theirs))
+    pairs = find_copies_across(*prints, similarity=similarity)
     near = {ends: alike for ends, alike in pairs.by_pair().items() if ends[0] not in exact}
     return found + [_finding(ours, theirs, here[one], there[other], alike) for (one, other), alike in near.items()]
 
@@ -61,6 +63,7 @@ def to_data(theirs: Subject, found: Drift) -> dict[str, object]:
         "name": theirs.name,
         "images": len(theirs),
         "hash": theirs.hash,
-        "told_apart": {"auc": found.auc, "interval": [found.low, found.high]},
+        "unreadable": [{"file": bad.name, "reason": bad.reason} for bad in theirs.source.bad_images],
+        "told_apart": None if found.auc is None else {"auc": found.auc, "interval": [found.low, found.high]},
         "shifts": [attrs.asdict(one) for one in found.shifts if np.isfinite(one.effect)],
     }

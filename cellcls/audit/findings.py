@@ -15,6 +15,7 @@ from cellcls.ops.copies import group_by_hash
 from cellcls.ops.decisions import DecisionRow
 from cellcls.ops.near_copies import NearPairs, family_hashes
 from cellcls.ops.suspects import suspects
+from cellcls.ops.thresholds import FAR
 from cellcls.ops.wrong_labels import find_wrong_labels
 
 Action = Literal["drop", "keep", "look"]
@@ -77,15 +78,11 @@ class Finding:
 
 
 def find(
-    subject: Subject, near: NearPairs, *, features: NDArray[np.floating[Any]] | None = None, seed: int = 0
+    subject: Subject, near: NearPairs, *, features: NDArray[np.floating[Any]] | None = None, far: float = FAR
 ) -> list[Finding]:
-    """Return all findings on a set: kind by kind, the gravest first. ``features`` (N, D): a network's, in the place of
-    the statistics. ``near``: its near copies, with one image for each group of exact copies."""
-    found = [*_exact(subject), *_near(subject, near), *_no_images(subject)]
-    dropped = {index for finding in found for index in finding.drop}
-    families = family_hashes(near, subject.groups)
-    found += [*_suspects(subject, features), *_wrong_labels(subject, families, dropped, features, seed)]
-    return in_order(found)
+    """Return all findings on a set but wrong labels. ``features`` (N, D): a network's, in the place of the statistics;
+    ``near``: its near copies, with one image for each group of exact copies; ``far``: see ``suspects``."""
+    return [*_exact(subject), *_near(subject, near), *_no_images(subject), *_suspects(subject, features, far)]
 
 
 def in_order(found: Iterable[Finding]) -> list[Finding]:
@@ -184,8 +181,8 @@ def _no_images(subject: Subject) -> Iterator[Finding]:
         yield Finding(kind="left_aside", images=(), score=len(names), reason=f"{reason}{more}", file=names[0])
 
 
-def _suspects(subject: Subject, features: NDArray[np.floating[Any]] | None) -> Iterator[Finding]:
-    found = suspects(subject.survey.statistics, subject.groups, sizes=subject.source.sizes, features=features)
+def _suspects(subject: Subject, features: NDArray[np.floating[Any]] | None, far: float) -> Iterator[Finding]:
+    found = suspects(subject.survey.statistics, subject.groups, sizes=subject.source.sizes, features=features, far=far)
     firsts = set(subject.groups.firsts().tolist())
     sizes = subject.groups.sizes()
     by_image: dict[int, list[Any]] = {}
@@ -200,14 +197,17 @@ def _suspects(subject: Subject, features: NDArray[np.floating[Any]] | None) -> I
         yield Finding(kind="suspects", images=(index,), score=worst.score, reason=reason, rule=worst.rule)
 
 
-def _wrong_labels(
+def wrong_labels(
     subject: Subject,
-    families: Sequence[str],
-    dropped: set[int],
-    features: NDArray[np.floating[Any]] | None,
-    seed: int,
+    near: NearPairs,
+    found: Iterable[Finding],
+    *,
+    features: NDArray[np.floating[Any]] | None = None,
+    seed: int = 0,
 ) -> Iterator[Finding]:
-    """Judge the labels of what is not dropped anyway, all versions of a picture (``families``) together."""
+    """Judge the labels of what earlier findings do not drop anyway, all near copies (``near``) of a picture together."""
+    families = family_hashes(near, subject.groups)
+    dropped = {index for finding in found for index in finding.drop}
     kept = np.array([index for index in range(len(subject)) if index not in dropped], dtype=np.int64)
     if len(subject.classes) < 2 or not len(kept):
         return

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +15,24 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
+from cellcls.audit.charts import MOST_SHIFTS, SWATCH_DENSITY, class_shares
 from cellcls.audit.findings import KINDS, Finding
 from cellcls.audit.pictures import Look
 from cellcls.audit.subject import SIZE, Subject
-from cellcls.ops.decisions import COLUMNS
-from cellcls.report.numbers import count, duration, percent, plain
-from cellcls.report.page import Chart, Charts, Commands, Page, Raw, Section, Table, Text, render
+from cellcls.ops.decisions import ACTIONS, COLUMNS
+from cellcls.ops.files import printable
+from cellcls.report.numbers import NOTHING, count, duration, percent, plain
+from cellcls.report.page import Chart, Charts, Commands, Fold, Page, Raw, Section, Table, Text, render
 
 if TYPE_CHECKING:
     from cellcls.audit.record import Audit
+    from cellcls.ops.drift import Drift
 
 _HERE = Path(__file__).parent
 MOST_SHOWN = 12
-"""Images shown of one finding; all of them can be ticked together."""
-MOST_PICTURED = 400
-"""Findings of one kind that are listed with pictures; the gravest. All are in ``audit.json``."""
+"""Images shown of one finding at first; the rest is listed, without pictures, where a person asks for it."""
+MOST_PICTURED = 4000
+"""Images that have a thumbnail in the page, about 12 MB; those of the gravest findings of each kind."""
 _QUALITY = 82
 
 
@@ -37,11 +41,11 @@ def render_audit(made: Audit, drawn: Mapping[str, bytes]) -> str:
     subject = made.subject
     sections = [
         Section(title="What was found", blocks=[_overview(made)]),
-        Section(title="Decide", blocks=[Text(text=_HOW), Raw(html=_list(made))]),
-        Section(title="Use the decisions", blocks=[Commands(lines=_USE)]),
+        Section(title="Decide", blocks=list(_decide(made))),
+        Section(title="Use the decisions", blocks=list(_use(made))),
         Section(title="Classes", blocks=list(_classes(made, drawn))),
         Section(title="Colours and stains", blocks=list(_colours(made, drawn))),
-        Section(title="Beside the other set", blocks=list(_beside(made))),
+        Section(title="Beside the other set", blocks=list(_beside(made, drawn))),
         Section(title="How it was looked at", blocks=[_times(made)]),
     ]
     page = Page(
@@ -66,47 +70,86 @@ _HOW = (
     "pictures under several labels, pictures repeated far above the rest, all but the first of exact copies. All else "
     "is for you to look at."
 )
-_USE = [
-    "# in a recipe, instead of other cleaners; the file is looked for beside the recipe",
-    "[[cleaners]]",
-    'use = "decisions"',
-    'file = "decisions.csv"',
-]
+
+
+def _decide(made: Audit) -> Iterator[Any]:
+    pictured = _pictured(made.findings)
+    without = sum(not pictured.issuperset(one.images[:MOST_SHOWN]) for one in made.findings)
+    few = (
+        f" {count(len(made.findings) - without)} of these {count(len(made.findings))} findings, the gravest of each "
+        "kind, have pictures; all can be ticked, searched and downloaded."
+    )
+    yield Text(text=_HOW + (few if without else ""))
+    yield Raw(html=_list(made, pictured))
+
+
+def _use(made: Audit) -> Iterator[Any]:
+    """Say it as the part of a recipe that it is; a set with unreadable files is another set unless they are skipped."""
+    subject = made.subject
+    yield Text(text="The part of a recipe that leaves out what was decided, with `decisions.csv` beside it:")
+    skip = ['on_bad_image = "skip"'] if subject.source.bad_images else []
+    yield Commands(
+        lines=[
+            "[dataset]",
+            f'use = "{subject.dataset.component_name}"',
+            f"file = {json.dumps(printable(subject.path.resolve()), ensure_ascii=False)}",
+            *skip,
+            "",
+            "[[cleaners]]",
+            'use = "decisions"',
+            'file = "decisions.csv"',
+        ]
+    )
+    if skip:
+        yield Text(
+            text=f"{_files(len(subject.source.bad_images))} cannot be read and are not in the file of decisions: "
+            '`on_bad_image = "skip"` leaves them out.'
+        )
+
+
+def _files(number: int) -> str:
+    return f"{count(number)} file{'s' if number != 1 else ''}"
 
 
 def _verdict(made: Audit) -> str:
     gone = len(made.subject) - int(made.kept.sum())
     if not made.findings:
-        return f"Nothing was found wrong with these {count(len(made.subject))} images."
+        unknown = made.not_looked_for
+        not_said = f" Not looked for: {', '.join(KINDS[kind].title.lower() for kind in unknown)}." if unknown else ""
+        return f"Nothing was found wrong in {count(len(made.subject))} image{'s' * (len(made.subject) != 1)}.{not_said}"
     sure = f"{count(gone)} of {count(len(made.subject))} images should go" if gone else "No image must go"
     open_ones = sum(row.action == "look" for row in made.rows)
     return f"{sure}; {count(open_ones)} more are worth a look." if open_ones else f"{sure}."
 
 
 def _overview(made: Audit) -> Table:
-    rows = []
-    for kind, number in made.counts().items():
-        found = [one for one in made.findings if one.kind == kind]
-        images = {index for one in found for index in one.images}
-        dropped = sum(one.action(index) == "drop" for one in found for index in one.images)
-        rows.append(
-            {
-                "finding": f"{KINDS[kind].title}: {KINDS[kind].what}",
-                "findings": count(number),
-                "images": count(len(images)),
-                "to drop": count(dropped),
-            }
-        )
-    return Table(rows=rows)
+    return Table(rows=[_overview_row(made, kind) for kind in KINDS])
+
+
+def _overview_row(made: Audit, kind: str) -> dict[str, str]:
+    title, why = KINDS[kind].title, made.not_looked_for.get(kind)
+    if why is not None:
+        nothing = dict.fromkeys(("findings", "images", "to drop"), NOTHING)
+        return {"finding": f"{title}: not looked for: {why}", **nothing}
+    found = [one for one in made.findings if one.kind == kind]
+    images = {index for one in found for index in one.images}
+    dropped = {index for one in found for index in one.images if one.action(index) == "drop"}
+    return {
+        "finding": f"{title}: {KINDS[kind].what}",
+        "findings": count(len(found)),
+        "images": count(len(images)),
+        "to drop": count(len(dropped)),
+    }
 
 
 # --- the list ---------------------------------------------------------------------------------------------------
 
 
-def _list(made: Audit) -> Markup:
+def _list(made: Audit, pictured: set[int]) -> Markup:
     loader = jinja2.FileSystemLoader(_HERE)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    return Markup(environment.get_template("page.html.j2").render(data=_island(_data(made))))  # escaped by jinja
+    data = _island(_data(made, pictured))
+    return Markup(environment.get_template("page.html.j2").render(data=data))  # escaped by jinja
 
 
 def _island(data: Any) -> Markup:
@@ -115,68 +158,73 @@ def _island(data: Any) -> Markup:
     return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
 
 
-def _data(made: Audit) -> dict[str, Any]:
+def _data(made: Audit, pictured: set[int]) -> dict[str, Any]:
     subject = made.subject
-    listed = list(_listed(made.findings))
-    pictured = sorted({index for one in listed for index in one.images[:MOST_SHOWN]})
     return {
         "hash": subject.hash,
         "count": len(subject),
         "columns": COLUMNS,
+        "actions": ACTIONS,
         "most": MOST_SHOWN,
         "classes": list(subject.classes),
         "kinds": {name: kind.title for name, kind in KINDS.items()},
-        "findings": [_finding(made, one) for one in listed],
-        "rows": {
-            row.index: [
-                row.file,
-                row.hash,
-                row.finding,
-                row.reason,
-                row.action,
-                subject.class_name(row.index),
-                subject.part(row.index),
-            ]
-            for row in made.rows
-        },
-        "thumbs": dict(zip(pictured, _thumbs(subject, pictured), strict=True)),
+        "findings": [
+            {"kind": one.kind, "reason": one.reason, "file": one.file, "images": one.images, "others": one.others[:2]}
+            for one in made.findings
+        ],
+        "rows": list(_rows(made)),
+        "thumbs": dict(_thumbs(subject, sorted(pictured))),
+        "others": _others(made, pictured),
     }
 
 
-def _listed(found: tuple[Finding, ...]) -> Iterator[Finding]:
-    """Yield the gravest findings of each kind."""
-    seen: dict[str, int] = {}
-    for one in found:
-        seen[one.kind] = seen.get(one.kind, 0) + 1
-        if seen[one.kind] <= MOST_PICTURED:
-            yield one
+def _pictured(found: Sequence[Finding]) -> set[int]:
+    """Return the images that get a thumbnail: the gravest findings of each kind in turn, until they are enough."""
+    ranks: Counter[str] = Counter()
+    order: list[tuple[int, int]] = []
+    for place, one in enumerate(found):
+        order.append((ranks[one.kind], place))
+        ranks[one.kind] += 1
+    chosen: set[int] = set()
+    for _, place in sorted(order):
+        more = chosen.union(found[place].images[:MOST_SHOWN])
+        if len(more) > MOST_PICTURED:
+            break
+        chosen = more
+    return chosen
 
 
-def _finding(made: Audit, one: Finding) -> dict[str, Any]:
-    others = one.others[:2] if made.other else ()
+def _rows(made: Audit) -> Iterator[tuple[int, str, str, int, str, int, str]]:
+    """Yield each decision as index, file, hash, place of its finding, action, class, part."""
+    places = {(index, one.kind, one.reason): place for place, one in enumerate(made.findings) for index in one.images}
+    for row in made.rows:
+        place = places[row.index, row.finding, row.reason]
+        label = int(made.subject.labels[row.index])
+        yield row.index, row.file, row.hash, place, row.action, label, made.subject.part(row.index)
+
+
+def _others(made: Audit, pictured: set[int]) -> dict[int, tuple[str, str]]:
+    """Return name and thumbnail of pictures of the other set, by their place in it; of some only the name."""
+    other = made.other
+    if other is None:
+        return {}
+    shown = {index: one for one in made.findings for index in one.others[:2]}
+    thumbs = dict(_thumbs(other, sorted(index for index, one in shown.items() if pictured.issuperset(one.images[:1]))))
     return {
-        "kind": one.kind,
-        "reason": one.reason,
-        "file": one.file,
-        "images": list(one.images),
-        "others": [
-            {"name": f"{made.other.file(index) or index}, {made.other.class_name(index)}", "thumb": thumb}
-            for index, thumb in zip(others, _thumbs(made.other, list(others)), strict=True)
-        ]
-        if made.other
-        else [],
+        index: (f"{other.file(index) or index}, {other.class_name(index)}", thumbs.get(index, "")) for index in shown
     }
 
 
-def _thumbs(subject: Subject, indices: list[int]) -> Iterator[str]:
-    """Yield images as JPEG in base64, at most 96 pixels a side."""
+def _thumbs(subject: Subject, indices: list[int]) -> Iterator[tuple[int, str]]:
+    """Yield images by their place, as JPEG in base64, at most 96 pixels a side."""
     for start in range(0, len(indices), 64):
-        for image in subject.source.read(np.array(indices[start : start + 64], dtype=np.intp)):
+        chosen = indices[start : start + 64]
+        for index, image in zip(chosen, subject.source.read(np.array(chosen, dtype=np.intp)), strict=True):
             picture = Image.fromarray(image)
             picture.thumbnail((SIZE, SIZE))
             buffer = io.BytesIO()
             picture.save(buffer, "JPEG", quality=_QUALITY)
-            yield base64.b64encode(buffer.getvalue()).decode()
+            yield index, base64.b64encode(buffer.getvalue()).decode()
 
 
 # --- the set ----------------------------------------------------------------------------------------------------
@@ -200,30 +248,39 @@ def _classes(made: Audit, drawn: Mapping[str, bytes]) -> Iterator[Any]:
         f"The largest class has {there.max() / there.min():.1f} times the images of the smallest." if len(there) else ""
     )
     yield Table(rows=rows, note=ratio)
-    charts = [
-        Chart(png=drawn[name], alt=alt, caption=caption)
-        for name, alt, caption in (
-            (
-                "classes.png",
-                "Images of each class before and after",
-                "Images of each class, before and after dropping.",
-            ),
-            ("mean_cells.png", "Mean image of each class", "The mean of up to 200 images of each class."),
-            ("samples.png", "Some images of each class", "Images of each class, evenly spread over the set."),
-        )
-        if name in drawn
-    ]
-    yield Charts(charts=charts[:2])
-    yield Charts(charts=charts[2:])
+    yield from _charts(drawn, "classes.png", "mean_cells.png")
+    yield from _charts(drawn, "samples.png")
+
+
+_CHARTS = {
+    "classes.png": ("Images of each class before and after", "Images of each class, before and after dropping."),
+    "mean_cells.png": ("Mean image of each class", "The mean of up to 200 images of each class."),
+    "samples.png": ("Some images of each class", "Images of each class, evenly spread over the set."),
+    "colours.png": ("Mean red, green and blue of each class", "Colour of each class and part."),
+    "stains.png": (
+        "The two stains of each class as colours and as optical densities",
+        f"Stains of each class and part: the colour white light takes on at an optical density of {SWATCH_DENSITY}, "
+        "and what the stain takes out of red, green and blue.",
+    ),
+    "drift.png": (
+        "Largest effects, and the classes' shares in both sets",
+        "What differs most between the sets, and how their classes are distributed. Bars end at 5.",
+    ),
+}
+"""Of each figure a text for who cannot see it, and its caption."""
+
+
+def _charts(drawn: Mapping[str, bytes], *names: str) -> Iterator[Charts]:
+    shown = [name for name in names if name in drawn]
+    if shown:
+        texts = {name: _CHARTS[name.removeprefix("other_")] for name in shown}
+        yield Charts(charts=[Chart(png=drawn[name], alt=alt, caption=text) for name, (alt, text) in texts.items()])
 
 
 def _colours(made: Audit, drawn: Mapping[str, bytes]) -> Iterator[Any]:
-    if not made.looks.rows:
-        return
-    yield Table(rows=[_look(row) for row in made.looks.rows], note=_STAINS)
-    if "colours.png" in drawn:
-        alt = "Mean red, green and blue of each class"
-        yield Charts(charts=[Chart(png=drawn["colours.png"], alt=alt, caption="Colour of each class and part.")])
+    if made.looks.rows:
+        yield Table(rows=[_look(row) for row in made.looks.rows], note=_STAINS)
+        yield from _charts(drawn, "colours.png", "stains.png")
 
 
 _STAINS = (
@@ -237,33 +294,56 @@ def _look(row: Look) -> dict[str, str]:
         name: f"{mean:.3f} ± {spread:.3f}"
         for name, mean, spread in zip(("red", "green", "blue"), row.mean, row.spread, strict=True)
     }
-    stains = [" ".join(f"{value:.2f}" for value in stain) for stain in row.stains] or ["–", "–"]
+    stains = [" ".join(f"{value:.2f}" for value in stain) for stain in row.stains] or [NOTHING]
     part = {"part": row.part or "all"}
     return {"class": plain(row.name), **part, **colours, "first stain": stains[0], "second stain": stains[-1]}
 
 
-def _beside(made: Audit) -> Iterator[Any]:
-    if made.other is None or made.drift is None:
+def _beside(made: Audit, drawn: Mapping[str, bytes]) -> Iterator[Any]:
+    if made.other is None or made.drift is None or made.other_looks is None:
         return
-    found = made.drift
-    apart = "cannot be told apart" if found.low <= 0.5 <= found.high else "can be told apart"
-    yield Text(
-        text=f"Images of `{made.subject.name}` and `{made.other.name}` {apart} by colour and texture: area under the "
-        f"curve {found.auc:.3f} [{found.low:.3f}, {found.high:.3f}], where 0.5 is chance. Small differences suffice "
-        "for that in large sets; the effects below tell how large they are."
-    )
+    name = made.other.name
+    yield Text(text=_told(made.subject.name, name, made.drift))
+    if made.other.source.bad_images:
+        yield Text(text=f"{_files(len(made.other.source.bad_images))} of `{name}` cannot be read and are left out.")
+        rows = [{"file": bad.name, "reason": bad.reason} for bad in made.other.source.bad_images]
+        yield Fold(title=f"Unreadable files of {name}", blocks=[Table(rows=rows)])
     rows = [
         {
             "statistic": plain(one.name),
-            made.subject.name: f"{one.ours:.3f}",
-            f"{made.other.name} ": f"{one.theirs:.3f}",
+            "this set": f"{one.ours:.3f}",
+            "other set": f"{one.theirs:.3f}",
             "effect (Cohen's d)": f"{one.effect:+.2f}",
         }
-        for one in found.shifts[:12]
+        for one in made.drift.shifts[:MOST_SHIFTS]
     ]
     yield Table(rows=rows, note="The twelve largest effects; a d of 0.2 counts as small, 0.8 as large.")
+    yield from _charts(drawn, "drift.png", "other_mean_cells.png")
+    shares = [
+        {"class": plain(one), "this set": percent(ours), "other set": percent(theirs)}
+        for one, (ours, theirs) in class_shares(made.subject, made.other).items()
+    ]
+    yield Table(rows=shares, note="Share of each set's images.")
+    yield Table(rows=[_look(row) for row in made.other_looks.rows], note=f"Colours and stains of {name}.")
+    yield from _charts(drawn, "other_colours.png", "other_stains.png")
+
+
+def _told(ours: str, theirs: str, found: Drift) -> str:
+    """Say whether the sets can be told apart."""
+    if found.auc is None or found.low is None or found.high is None:
+        return f"Images of `{ours}` and `{theirs}`: too few images to tell whether they can be told from each other."
+    apart = "cannot be told apart" if found.low <= 0.5 <= found.high else "can be told apart"
+    return (
+        f"Images of `{ours}` and `{theirs}` {apart} by colour and texture: area under the curve {found.auc:.3f} "
+        f"[{found.low:.3f}, {found.high:.3f}], where 0.5 is chance. Small differences suffice for that in large sets; "
+        "the effects below tell how large they are."
+    )
 
 
 def _times(made: Audit) -> Table:
     rows = [{"step": plain(name), "time": duration(value)} for name, value in made.seconds.items()]
-    return Table(rows=rows, note=f"Distances and labels were judged by: {made.features}.")
+    return Table(
+        rows=rows,
+        note=f"Distances and labels were judged by: {made.features}. Near copies from a similarity of "
+        f"{made.settings.similarity:g} on, far away from {made.settings.far:g} robust standard deviations on.",
+    )

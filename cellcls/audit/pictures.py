@@ -1,8 +1,7 @@
-"""What a person sees of a set: sample cells, mean cells, colours, stains, as figures and tables."""
+"""How a set looks: sample cells, mean cells, colours and stains of each class and part."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import attrs
@@ -10,13 +9,8 @@ import numpy as np
 
 from cellcls.audit.subject import Subject
 from cellcls.ops.stain import stain_amounts, stain_vectors
-from cellcls.report import figures, style
-from cellcls.report.mosaic import mosaic
-from cellcls.report.numbers import plain
-from cellcls.report.pictures import Group, Tile
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
 SAMPLES = 12
@@ -25,8 +19,6 @@ _AVERAGED = 200
 """Cells a mean is taken over, at most, evenly spread over the class."""
 _STAINED = 40
 """Cells of each class the set's stains are estimated from, at most."""
-_CHANNELS = ("red", "green", "blue")
-_CHANNEL_COLOURS = (style.BAD, style.GOOD, style.TRAIN)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -115,49 +107,3 @@ def _look(name: str, part: str, count: int, images: NDArray[np.uint8]) -> Look:
         spread=(spread[0], spread[1], spread[2]),
         stains=stains,
     )
-
-
-def draw(subject: Subject, looks: Looks, kept: NDArray[np.bool_]) -> dict[str, bytes]:
-    """Return the figures as PNG files by name."""
-    with style.drawing():
-        return dict(_drawn(subject, looks, kept))
-
-
-def _drawn(subject: Subject, looks: Looks, kept: NDArray[np.bool_]) -> Iterator[tuple[str, bytes]]:
-    counts = {
-        what: dict(zip(subject.classes, np.bincount(labels, minlength=len(subject.classes)).tolist(), strict=True))
-        for what, labels in (("before", subject.labels), ("after", subject.labels[kept]))
-    }
-    counts["kept"] = counts["after"]
-    yield "classes.png", style.to_png(figures.class_counts(counts, subject.classes))
-    samples = [
-        Group(title=plain(name), tiles=tuple(Tile(pictures=(image,), lines=()) for image in images))
-        for name, images in looks.samples.items()
-    ]
-    if samples:
-        yield "samples.png", style.to_png(mosaic(samples, columns=SAMPLES))
-        yield "mean_cells.png", style.to_png(mosaic([Group(tiles=mean_tiles(looks))], columns=8))
-        yield "colours.png", style.to_png(_colours(looks))
-
-
-def mean_tiles(looks: Looks) -> tuple[Tile, ...]:
-    """Return the mean cell of each class."""
-    return tuple(Tile(pictures=(image,), lines=(plain(name),)) for name, image in looks.means.items())
-
-
-def _colours(looks: Looks) -> Figure:
-    """Draw mean and spread of red, green and blue over the images of each class and part."""
-    rows = looks.rows
-    figure, axes = style.new_figure(max(1.6, 0.34 * len(rows) + 0.8))
-    places = np.arange(len(rows))[::-1]
-    for channel, (name, colour) in enumerate(zip(_CHANNELS, _CHANNEL_COLOURS, strict=True)):
-        means = [row.mean[channel] for row in rows]
-        spreads = [row.spread[channel] for row in rows]
-        off = places + 0.18 * (1 - channel)
-        axes.errorbar(means, off, xerr=spreads, fmt="o", markersize=3.5, linewidth=1.2, color=colour, label=name)
-    labels = [style.shorten(f"{plain(row.name)} {row.part}".strip(), figures.NAME_LETTERS + 6) for row in rows]
-    axes.set_yticks(places, labels)
-    axes.set_xlabel("mean over the image, 0 to 1; bars: standard deviation between images")
-    axes.grid(True, axis="x")
-    figure.legend(loc="outside upper right", ncols=3)
-    return figure

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,32 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcls.api import WeightPlaces
+from cellcls.api import Features, WeightPlaces
 from cellcls.audit import against as beside
-from cellcls.audit.findings import KINDS, Finding, decision_rows, find, in_order
-from cellcls.audit.pictures import Looks, draw, look
-from cellcls.audit.subject import SIZE, Seen, Subject, open_subject
+from cellcls.audit.charts import draw
+from cellcls.audit.findings import KINDS, Finding, decision_rows, find, in_order, wrong_labels
+from cellcls.audit.judged import not_looked_for
+from cellcls.audit.pictures import Looks, look
+from cellcls.audit.subject import SIZE, Seen, Subject, find_dataset, open_subject
 from cellcls.ops.decisions import DecisionRow, write_decisions
 from cellcls.ops.drift import Drift
 from cellcls.ops.files import printable, write_bytes, write_json, write_text
 from cellcls.ops.near_copies import find_near_copies
+from cellcls.ops.thresholds import FAR, SIMILARITY
 from cellcls.registry import Registry
 
 PAGE, RECORD, DECISIONS, FIGURES = "audit.html", "audit.json", "decisions.csv", "figures"
 """What an audit's folder holds."""
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """From where on something is a finding; the cleaners have the same settings."""
+
+    similarity: float = SIMILARITY
+    """Of near copies, 0..1."""
+    far: float = FAR
+    """Of images that are far away from the others, in robust standard deviations."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -36,9 +50,11 @@ class Audit:
     rows: tuple[DecisionRow, ...]
     looks: Looks
     other: Subject | None
+    other_looks: Looks | None
     drift: Drift | None
     features: str
     """What distances and labels are judged by."""
+    settings: Settings
     seconds: dict[str, float]
     """How long each step took."""
 
@@ -47,10 +63,16 @@ class Audit:
         """(N,) what the suggested decisions keep."""
         return _kept(self.subject, self.rows)
 
+    @property
+    def not_looked_for(self) -> dict[str, str]:
+        """The kinds of finding that this set says nothing about, and why."""
+        return not_looked_for(self.subject, self.kept, compared=self.other is not None)
+
     def counts(self) -> dict[str, int]:
         """Return the number of findings of each kind that was looked for."""
-        looked_for = [kind for kind in KINDS if kind != "against" or self.other is not None]
-        return {kind: sum(one.kind == kind for one in self.findings) for kind in looked_for}
+        unknown = self.not_looked_for
+        found = Counter(one.kind for one in self.findings)
+        return {kind: found[kind] for kind in KINDS if kind not in unknown}
 
 
 def audit(
@@ -61,30 +83,39 @@ def audit(
     against: Path | None = None,
     features: str | None = None,
     weights: WeightPlaces | None = None,
+    settings: Settings | None = None,
 ) -> Audit:
     """Look at a set. ``against``: another set to compare with; ``features``: a backbone (``efficientnet_lite0``,
     ``timm:MODEL``) whose features stand in for colour and texture statistics.
 
-    Raises what opening the sets and building the backbone raise.
+    Raises what opening the sets and building the backbone raise, as far as it can before all is read.
     """
+    settings = settings or Settings()
     clock = _Clock()
+    dataset = find_dataset(path, registry)
+    their_dataset = None if against is None else find_dataset(against, registry)
+    network = None if features is None else _network(features, registry, weights or WeightPlaces(), seen)
     with clock.step("read"):
-        subject = open_subject(path, registry, seen)
+        subject = open_subject(path, dataset, seen)
     values = None
-    if features is not None:
+    if network is not None:
         with clock.step("features"):
-            values = _features(features, subject, registry, weights or WeightPlaces(), seen)
+            values = _features(network, subject, lambda done: seen(f"features of {features}", done, len(subject)))
     seen("looking for near copies", 0, 0)
     with clock.step("near_copies"):
-        near = find_near_copies(subject.survey.prints, groups=subject.groups)
+        near = find_near_copies(subject.survey.prints, groups=subject.groups, similarity=settings.similarity)
     with clock.step("findings"):
-        found = find(subject, near, features=values)
-    other, shift = None, None
-    if against is not None:
+        found = find(subject, near, features=values, far=settings.far)
+    with clock.step("wrong_labels"):
+        found += wrong_labels(subject, near, found, features=values)
+    other, other_looks, shift = None, None, None
+    if against is not None and their_dataset is not None:
         with clock.step("against"):
-            other = open_subject(against, registry, seen)
-            found = in_order([*found, *beside.shared_pictures(subject, other)])
+            other = open_subject(against, their_dataset, seen)
+            found += beside.shared_pictures(subject, other, similarity=settings.similarity)
             shift = beside.compare(subject, other)
+            other_looks = look(other, np.ones(len(other), dtype=np.bool_))
+    found = in_order(found)
     rows = tuple(decision_rows(subject, found))
     with clock.step("looks"):
         looks = look(subject, _kept(subject, rows))
@@ -94,8 +125,10 @@ def audit(
         rows=rows,
         looks=looks,
         other=other,
+        other_looks=other_looks,
         drift=shift,
         features=features or "colour and texture statistics",
+        settings=settings,
         seconds=clock.seconds,
     )
 
@@ -106,7 +139,7 @@ def write(made: Audit, folder: Path) -> Path:
 
     clock = _Clock()
     with clock.step("figures"):
-        drawn = draw(made.subject, made.looks, made.kept)
+        drawn = draw(made)
         for name, png in drawn.items():
             write_bytes(folder / FIGURES / name, png)
     with clock.step("page"):
@@ -127,13 +160,21 @@ def to_data(made: Audit) -> dict[str, Any]:
         "classes": list(subject.classes),
         "kept": int(made.kept.sum()),
         "counts": made.counts(),
+        "not_looked_for": made.not_looked_for,
         "features": made.features,
+        "settings": attrs.asdict(made.settings),
         "seconds": {name: round(value, 3) for name, value in made.seconds.items()},
         "findings": [_finding(subject, one) for one in made.findings],
         "looks": [attrs.asdict(row) for row in made.looks.rows],
         "stains": attrs.asdict(made.looks.stains) if made.looks.stains else None,
-        "against": beside.to_data(made.other, made.drift) if made.other and made.drift else None,
+        "against": _against(made),
     }
+
+
+def _against(made: Audit) -> dict[str, Any] | None:
+    if made.other is None or made.drift is None or made.other_looks is None:
+        return None
+    return {**beside.to_data(made.other, made.drift), "looks": [attrs.asdict(row) for row in made.other_looks.rows]}
 
 
 def _finding(subject: Subject, one: Finding) -> dict[str, Any]:
@@ -165,23 +206,19 @@ def _kept(subject: Subject, rows: tuple[DecisionRow, ...]) -> NDArray[np.bool_]:
     return kept
 
 
-def _features(
-    name: str, subject: Subject, registry: Registry, weights: WeightPlaces, seen: Seen
-) -> NDArray[np.float32]:
+def _network(name: str, registry: Registry, weights: WeightPlaces, seen: Seen) -> Features:
     seen(f"importing torch for the features of {name}", 0, 0)
+    from cellcls.engine.features import named_backbone, pretrained
+
+    return pretrained(named_backbone(name, registry), size=SIZE, weights=weights)
+
+
+def _features(network: Features, subject: Subject, seen: Callable[[int], None]) -> NDArray[np.float32]:
     from cellcls.engine.device import machine
-    from cellcls.engine.features import image_features, named_backbone, pretrained
+    from cellcls.engine.features import image_features
     from cellcls.run.options import Options
 
-    built = pretrained(named_backbone(name, registry), size=SIZE, weights=weights)
-    count = len(subject)
-    return image_features(
-        built,
-        subject.source,
-        machine(Options(), "float32"),
-        size=SIZE,
-        seen=lambda done: seen(f"features of {name}", done, count),
-    )
+    return image_features(network, subject.source, machine(Options(), "float32"), size=SIZE, seen=seen)
 
 
 @attrs.frozen

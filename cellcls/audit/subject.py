@@ -32,6 +32,7 @@ class Subject:
     """A set and what one pass over it told."""
 
     path: Path
+    dataset: Dataset
     source: Source
     survey: Survey
     groups: Groups
@@ -74,13 +75,11 @@ class Subject:
         return self.classes[int(self.labels[index])]
 
 
-def open_subject(path: Path, registry: Registry, seen: Seen) -> Subject:
-    """Open whatever ``--data`` would take, and a folder of pictures without classes, and read all of it once.
+def open_subject(path: Path, dataset: Dataset, seen: Seen) -> Subject:
+    """Open the set that ``find_dataset`` found at ``path``, and read all of it once.
 
-    Pictures that cannot be read are left out and listed. Raises ``MissingInputError``, and ``DataError`` where there is
-    nothing to look at.
+    Pictures that cannot be read are left out and listed. Raises ``DataError`` where there is nothing to look at.
     """
-    dataset = _dataset(path, registry)
     if hasattr(dataset, "on_bad_image"):
         dataset = changed(dataset, on_bad_image="skip")
     shown = printable(path)
@@ -89,10 +88,14 @@ def open_subject(path: Path, registry: Registry, seen: Seen) -> Subject:
     count = len(source)
     found = survey(source.read, count, lambda done: seen(f"reading {shown}", done, count), hashes=source.hashes)
     source.let_go()
-    return Subject(path=path, source=source, survey=found, groups=group_by_hash(found.hashes))
+    return Subject(path=path, dataset=dataset, source=source, survey=found, groups=group_by_hash(found.hashes))
 
 
-def _dataset(path: Path, registry: Registry) -> Dataset:
+def find_dataset(path: Path, registry: Registry) -> Dataset:
+    """Return the data set that ``path`` is: whatever ``--data`` would take, or a folder of pictures without classes.
+
+    Nothing is read yet. Raises ``MissingInputError`` where nothing is there, ``DataError`` where it is no data set.
+    """
     pictures: Any = next((cls for cls in datasets(registry) if cls.any_pictures), None)
     if path.is_dir() and pictures is not None and recognised(path, registry) is None:
         return cast("Dataset", pictures(file=path))

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from cellcls.cli.output import json_option, print_json, say, table
 from cellcls.cli.progress import counting
 from cellcls.errors import ExitCode, UsageError
+from cellcls.ops.thresholds import FAR, SIMILARITY
 from cellcls.registry import load_registry
 from cellcls.run.folder import free_folder, make_folder, refuse_folder
+
+if TYPE_CHECKING:
+    from cellcls.audit.record import Audit
 
 _PATH = click.Path(path_type=Path)
 
@@ -22,6 +28,20 @@ _PATH = click.Path(path_type=Path)
 @click.option("--features", metavar="BACKBONE", help="Judge by a network: efficientnet_lite0, timm:MODEL. Slower.")
 @click.option("--weights", type=_PATH, help="Folder with pretrained weights in timm's layout, for --features.")
 @click.option("--offline", is_flag=True, help="Never ask the network for weights.")
+@click.option(
+    "--similarity",
+    type=click.FloatRange(0.5, 1),
+    default=SIMILARITY,
+    show_default=True,
+    help="From which correlation of details on two pictures count as near copies.",
+)
+@click.option(
+    "--far",
+    type=click.FloatRange(0, min_open=True),
+    default=FAR,
+    show_default=True,
+    help="How many robust standard deviations from the other images are far away.",
+)
 @click.option("--fail-on", metavar="KIND,...", default="", help="Exit with 1 where such findings are made.")
 @json_option
 def audit(
@@ -31,6 +51,8 @@ def audit(
     features: str | None,
     weights: Path | None,
     offline: bool,
+    similarity: float,
+    far: float,
     fail_on: str,
     as_json: bool,
 ) -> int:
@@ -40,30 +62,57 @@ def audit(
     which a person decides (audit.html), decisions.csv for the cleaner `decisions`, audit.json and figures.
     """
     from cellcls.api import WeightPlaces
+
+    wanted = _kinds(fail_on, compared=against is not None)
+    refuse_folder(out)
+    registry = load_registry()
+    from cellcls.audit.record import DECISIONS, Settings, to_data, write
+    from cellcls.audit.record import audit as look_at
+
+    with counting() as seen:
+        places = WeightPlaces(directory=weights, offline=offline)
+        settings = Settings(similarity=similarity, far=far)
+        made = look_at(data, registry, seen, against=against, features=features, weights=places, settings=settings)
+        seen("drawing", 0, 0)
+        folder = make_folder(out or free_folder(made.subject.name, Path("audits"))).path
+        page = write(made, folder)
+    if as_json:
+        print_json({"page": str(page), **to_data(made)})
+    else:
+        table(f"{data}: {len(made.subject):,} images, {int(made.kept.sum()):,} kept by the suggestions", _rows(made))
+        print(f"page: {page}\ndecisions: {folder / DECISIONS}")
+    return _verdict(made, wanted)
+
+
+def _kinds(fail_on: str, *, compared: bool) -> list[str]:
+    """Return the kinds of finding that ``--fail-on`` names. Raises ``UsageError``."""
     from cellcls.audit.findings import KINDS
 
     wanted = [name.strip() for name in fail_on.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in KINDS]
     if unknown:
         raise UsageError(f"--fail-on: no finding is called `{unknown[0]}`", f"there are: {', '.join(KINDS)}")
-    registry = load_registry()
-    from cellcls.audit.record import DECISIONS, to_data, write
-    from cellcls.audit.record import audit as look_at
+    if "against" in wanted and not compared:
+        raise UsageError("--fail-on against: there is nothing to compare with", "name the other set: --against OTHER")
+    return wanted
 
-    refuse_folder(out)
-    with counting() as seen:
-        places = WeightPlaces(directory=weights, offline=offline)
-        made = look_at(data, registry, seen, against=against, features=features, weights=places)
-        seen("drawing", 0, 0)
-        folder = make_folder(out or free_folder(made.subject.name, Path("audits"))).path
-        page = write(made, folder)
-    counts = made.counts()
-    if as_json:
-        print_json({"page": str(page), **to_data(made)})
-    else:
-        rows = [{"finding": name, "number": f"{number:,}", "what": KINDS[name].what} for name, number in counts.items()]
-        table(f"{data}: {len(made.subject):,} images, {int(made.kept.sum()):,} kept by the suggestions", rows)
-        print(f"page: {page}\ndecisions: {folder / DECISIONS}")
+
+def _rows(made: Audit) -> list[dict[str, str]]:
+    from cellcls.audit.findings import KINDS
+    from cellcls.report.numbers import NOTHING, count
+
+    found = {kind: (count(number), KINDS[kind].what) for kind, number in made.counts().items()}
+    unknown = {kind: (NOTHING, f"not looked for: {why}") for kind, why in made.not_looked_for.items()}
+    said = found | unknown
+    return [{"finding": kind, "number": said[kind][0], "what": said[kind][1]} for kind in KINDS]
+
+
+def _verdict(made: Audit, wanted: Sequence[str]) -> ExitCode:
+    """Return the exit code, and say what is not to be and what nobody can know."""
+    counts, unknown = made.counts(), made.not_looked_for
+    for name in wanted:
+        if name in unknown:
+            say(f"cellcls: warning: --fail-on {name}: not looked for: {unknown[name]}")
     failed = [name for name in wanted if counts.get(name)]
     if failed:
         say(f"cellcls: found, and not to be: {', '.join(f'{name} ({counts[name]:,})' for name in failed)}")

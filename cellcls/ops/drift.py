@@ -47,11 +47,12 @@ class Drift:
 
     shifts: tuple[Shift, ...]
     """Every statistic, the largest effect first."""
-    auc: float
-    """Area under the curve of the classifier that tells the sets apart, 0..1, out of fold."""
-    low: float
+    auc: float | None
+    """Area under the curve of the classifier that tells the sets apart, 0..1, out of fold; None as the ends of its
+    interval where the images are too few to tell."""
+    low: float | None
     """Lower end of its 95% interval, from a bootstrap over the images."""
-    high: float
+    high: float | None
 
 
 def drift(
@@ -67,7 +68,7 @@ def drift(
     """Compare statistics (N, F) and (M, F), named by ``names`` (F,).
 
     The hashes keep copies in one fold: a picture that both sets hold says nothing about either. Of a set with fewer
-    than 20 different images nothing can be said: the area is 0.5, its interval 0..1. Deterministic under ``seed``.
+    than 20 different images nothing can be said: the area is None. Deterministic under ``seed``.
     """
     shifts = _shifts(np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64), names)
     rng = np.random.default_rng(seed)
@@ -76,7 +77,7 @@ def drift(
     own = [str(index) if our_hashes is None else our_hashes[index] for index in first]
     other = [f"their {index}" if their_hashes is None else their_hashes[index] for index in second]
     if min(len(set(own)), len(set(other))) < _FEWEST:
-        return Drift(shifts=shifts, auc=0.5, low=0.0, high=1.0)
+        return Drift(shifts=shifts, auc=None, low=None, high=None)
     features = np.concatenate([ours[first], theirs[second]])
     told = out_of_fold(features, labels, group_by_hash([*own, *other]), folds=folds, seed=seed)[:, 1]
     low, high = _interval(told, labels, rng)

@@ -15,6 +15,7 @@ from cellcls.ops.detail_correlation import detail_correlation, detail_waves
 from cellcls.ops.neighbours import Neighbours, near_pairs
 from cellcls.ops.parallel import in_parallel
 from cellcls.ops.perceptual import Fingerprints, orientations, oriented
+from cellcls.ops.thresholds import SIMILARITY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Indices = NDArray[np.int64]
 
-SIMILARITY = 0.82
-"""From which correlation of details on two pictures count as near copies, where nobody says else. Of 11,952 real cells
-no two different ones reach it, and 97 of 100 planted copies do (``benchmarks/audit_copies.py``)."""
 _RADIUS = 0.38
 _NEAREST = 1
 """So many neighbours of an image are compared first; what they join then meets the rest where it is nearest."""

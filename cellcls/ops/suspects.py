@@ -14,6 +14,7 @@ import attrs
 import numpy as np
 
 from cellcls.ops.image_statistics import STATISTICS
+from cellcls.ops.thresholds import FAR
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,8 +37,8 @@ RULES: Mapping[str, str] = MappingProxyType(
 )
 """Each rule in words."""
 
-FAR = 4.5
-"""How many robust standard deviations of the logarithm of the distance above the median are far away."""
+FEWEST = 8
+"""Fewer different images say nothing about what is usual."""
 _REFERENCES = 2000
 _NEIGHBOUR_SHARE = 0.01
 _COMPONENTS = 40
@@ -69,7 +70,7 @@ def suspects(
     statistics (a network's). Fewer than 8 different images say nothing about what is usual: none is suspicious.
     """
     firsts = groups.firsts()
-    if len(firsts) < 8:
+    if len(firsts) < FEWEST:
         return []
     found: list[Suspect] = []
     for rule, score in _scores(statistics, firsts, sizes):

@@ -75,10 +75,14 @@ def new_figure(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def new_panels(height: float, panels: int, width: float = WIDTH) -> tuple[Figure, Sequence[Axes]]:
-    """Return an empty figure with ``panels`` pairs of axes below each other that share the x axis."""
+def new_panels(
+    height: float, panels: int, width: float = WIDTH, *, heights: Sequence[float] | None = None
+) -> tuple[Figure, Sequence[Axes]]:
+    """Return an empty figure with ``panels`` pairs of axes below each other: equally high and with one x axis, or of
+    these relative ``heights`` and each with its own."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-    return figure, list(figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0])
+    made = figure.subplots(panels, 1, sharex=heights is None, height_ratios=heights, squeeze=False)
+    return figure, list(made[:, 0])
 
 
 def to_png(figure: Figure) -> bytes:

@@ -126,16 +126,19 @@ def make_folder(path: Path) -> RunFolder:
     refuse_folder(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise UsageError(f"{path}: is a file, not a folder; choose another --out") from error
     except OSError as error:
         raise WriteError(f"{path}: cannot make the folder: {error.strerror}", "choose another with --out") from error
     return RunFolder(path)
 
 
 def refuse_folder(path: Path | None) -> None:
-    """Raise ``UsageError`` where a folder to be made is there and has something in it."""
-    if path is not None and path.is_dir() and any(path.iterdir()):
+    """Raise ``UsageError`` where a folder to be made is there and has something in it, or a file is in its place."""
+    if path is None:
+        return
+    for place in (path, *path.parents):
+        if place.is_file():
+            raise UsageError(f"{place}: is a file, not a folder; choose another --out")
+    if path.is_dir() and any(path.iterdir()):
         raise UsageError(
             f"{path}: there is something already, and nothing is overwritten",
             "choose another --out",

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import html
+import json
 import os
 import shutil
+import struct
+import subprocess
+import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from cellcls.audit.findings import KINDS
 from cellcls.audit.record import write
 from cellcls.builtin.cleaners import Decisions
 from cellcls.errors import DataError, MissingInputError
@@ -40,6 +47,18 @@ def one_pixel(place: Path) -> None:
 def very_wide(place: Path) -> None:
     one_class(place)
     Image.new("RGB", (20_000, 30), "pink").save(place / "basophil/wide.png")
+
+
+def enormous(place: Path) -> None:
+    """A PNG of 20,000 x 20,000 pixels of one bit, written line by line: 60 kB, and 1.2 GB as colours."""
+    one_class(place)
+    side = 20_000
+    made = zlib.compressobj()
+    pixels = b"".join(made.compress(bytes(1 + side // 8)) for _ in range(side)) + made.flush()
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", pixels), (b"IEND", b"")]
+    packed = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks]
+    (place / "basophil/enormous.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
 
 
 def blank(place: Path) -> None:
@@ -88,6 +107,7 @@ FINE = [
     no_classes,
     one_pixel,
     very_wide,
+    enormous,
     blank,
     damaged,
     odd_names,
@@ -145,3 +165,79 @@ def test_nothing_to_look_at_is_one_message(what: str, tmp_path: Path, look):
 def test_a_set_that_is_not_there(tmp_path: Path, look):
     with pytest.raises(MissingInputError):
         look(tmp_path / "nowhere")
+
+
+def test_an_enormous_picture_is_a_finding_and_takes_no_memory(tmp_path: Path):
+    enormous(tmp_path / "set")
+    code = (
+        "import resource, sys\nfrom cellcls.cli import main\n"
+        "try: main(['audit', 'set', '--out', 'out'])\n"
+        "finally: print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (found,) = (one for one in json.loads((tmp_path / "out/audit.json").read_text())["findings"] if one["file"])
+    assert found["file"] == "basophil/enormous.png"
+    assert "400000000 pixels" in found["reason"]
+    assert int(done.stdout.split()[-1]) < 500_000  # kB; its pixels alone are 1,200,000 as colours
+
+
+# --- what cannot be judged --------------------------------------------------------------------------------------
+
+
+def parts(place: Path) -> None:
+    for number in range(24):
+        save(place / ("train", "test")[number % 2] / ("a", "b")[number // 12] / f"{number}.png", cell(number))
+
+
+def one_part(place: Path) -> None:
+    for number in range(24):
+        save(place / "train" / ("a", "b")[number // 12] / f"{number}.png", cell(number))
+
+
+@pytest.mark.parametrize(
+    ("make", "unknown"),
+    [
+        (one_image, {"leaks", "suspects", "wrong_labels", "against"}),
+        (one_class, {"leaks", "wrong_labels", "against"}),
+        (no_classes, {"leaks", "wrong_labels", "against"}),
+        (one_pixel, {"leaks", "against"}),
+        (blank, {"leaks", "suspects", "wrong_labels", "against"}),
+        (one_part, {"leaks", "against"}),
+        (parts, {"against"}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_is_not_looked_for_is_no_zero(make, unknown: set[str], tmp_path: Path, look):
+    make(tmp_path / "set")
+    made = look(tmp_path / "set")
+    assert set(made.not_looked_for) == unknown
+    assert not unknown & made.counts().keys()
+    assert unknown | made.counts().keys() == set(KINDS)
+    page = write(made, tmp_path / "out")
+    record = json.loads((tmp_path / "out/audit.json").read_text())
+    assert record["not_looked_for"] == made.not_looked_for
+    for kind in unknown:
+        assert f"{KINDS[kind].title}: not looked for: {made.not_looked_for[kind]}" in html.unescape(page.read_text())
+
+
+def test_too_few_images_cannot_be_compared(tmp_path: Path, look):
+    parts(tmp_path / "set")
+    one_image(tmp_path / "other")
+    made = look(tmp_path / "set", against=tmp_path / "other")
+    page = write(made, tmp_path / "out").read_text()
+    assert "too few images to tell" in page
+    assert "told apart" not in page
+    assert json.loads((tmp_path / "out/audit.json").read_text())["against"]["told_apart"] is None
+
+
+def test_what_cannot_be_read_of_the_other_set_is_told(tmp_path: Path, look):
+    parts(tmp_path / "set")
+    damaged(tmp_path / "other")
+    made = look(tmp_path / "set", against=tmp_path / "other")
+    page = write(made, tmp_path / "out").read_text()
+    told = json.loads((tmp_path / "out/audit.json").read_text())["against"]["unreadable"]
+    assert {one["file"] for one in told} == {"basophil/half.png", "basophil/empty.jpg", "basophil/text.tif"}
+    assert all("cannot be read" in one["reason"] for one in told)
+    assert "3 files of" in page
+    assert "basophil/text.tif" in page

@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import re
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import numpy as np
 import pytest
-from playwright.sync_api import Page, sync_playwright
 
 from cellcls.api import Source
+from cellcls.audit.findings import Finding, decision_rows
 from cellcls.audit.record import Audit, write
 from cellcls.builtin.cleaners import Decisions
 from cellcls.errors import DataError
@@ -22,9 +23,10 @@ from cellcls.ops.decisions import read_decisions
 from .conftest import cell, save
 from .test_findings import copied, noisy, relabelled, repeated
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+Visit = Callable[..., Any]
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def test_the_page_needs_nothing_else(folder: Path):
     page = (folder / "audit.html").read_text()
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page)
     assert {path.name for path in (folder / "figures").iterdir()} == {
-        *("classes.png", "samples.png", "mean_cells.png", "colours.png"),
+        *("classes.png", "samples.png", "mean_cells.png", "colours.png", "stains.png"),
     }
 
 
@@ -101,17 +103,8 @@ def test_an_edited_hash_is_refused(made: Audit, folder: Path):
 
 
 @pytest.fixture
-def page(folder: Path) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        shown = opened.new_page()
-        problems: list[str] = []
-        shown.on("pageerror", lambda error: problems.append(str(error)))
-        shown.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-        shown.goto(f"file://{folder}/audit.html")
-        yield shown
-        opened.close()
-    assert problems == []
+def page(folder: Path, visit: Visit) -> Page:
+    return visit(folder / "audit.html")
 
 
 def download(page: Page, target: Path) -> Path:
@@ -121,13 +114,11 @@ def download(page: Page, target: Path) -> Path:
     return target
 
 
-@browser
 def test_untouched_it_downloads_the_suggestions(page: Page, folder: Path, made: Audit):
     got = download(page, folder / "got.csv")
     assert read_decisions(got) == read_decisions(folder / "decisions.csv")
 
 
-@browser
 def test_a_person_filters_ticks_and_downloads(page: Page, folder: Path, made: Audit):
     assert page.locator(".finding").count() == len(made.findings)
     page.select_option("#kind", "suspects")
@@ -149,7 +140,6 @@ def test_a_person_filters_ticks_and_downloads(page: Page, folder: Path, made: Au
     assert replay(download(page, folder / "again.csv"), made) == before
 
 
-@browser
 def test_a_class_and_what_is_to_drop_can_be_chosen(page: Page, made: Audit):
     page.check("#dropped")
     gone = {row.index for row in made.rows if row.action == "drop"}
@@ -161,7 +151,6 @@ def test_a_class_and_what_is_to_drop_can_be_chosen(page: Page, made: Audit):
     assert page.locator(".finding").count() == len(own)
 
 
-@browser
 def test_a_large_group_is_ticked_as_a_whole(page: Page, folder: Path, made: Audit):
     page.select_option("#kind", "outliers")
     page.select_option("#order", "size")
@@ -169,3 +158,149 @@ def test_a_large_group_is_ticked_as_a_whole(page: Page, folder: Path, made: Audi
     assert page.locator(".finding").first.locator("input[data-index]").count() == 12 < len(group.images)
     page.locator("input[data-finding]").first.uncheck()
     assert not replay(download(page, folder / "got.csv"), made) & set(group.images)
+
+
+# --- what was decided is not lost -------------------------------------------------------------------------------
+
+
+def ticked(page: Page) -> str:
+    return page.inner_text("#count")
+
+
+def some_suspect(made: Audit) -> int:
+    return next(one.images[0] for one in made.findings if one.kind == "suspects" and made.kept[one.images[0]])
+
+
+def test_a_reload_keeps_what_was_ticked(page: Page, folder: Path, made: Audit):
+    one = some_suspect(made)
+    suggested = ticked(page)
+    page.locator(f'input[data-index="{one}"]').first.check()
+    decided = ticked(page)
+    assert decided != suggested
+    page.reload()
+    assert ticked(page) == decided
+    assert "1 decision" in page.inner_text("#note")
+    assert one in replay(download(page, folder / "got.csv"), made)
+    page.click("#reset")
+    page.reload()
+    assert ticked(page) == suggested
+
+
+def test_another_set_is_not_decided_by_it(page: Page, visit: Visit, made: Audit, cells: Path, look, tmp_path: Path):
+    page.locator(f'input[data-index="{some_suspect(made)}"]').first.check()
+    save(cells / "basophil/new.png", cell(600))
+    other = write(look(cells), tmp_path / "other")
+    assert visit(other).inner_text("#note") == ""
+
+
+REFUSED = "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } });"
+
+
+def test_where_the_browser_keeps_nothing_the_page_says_so(visit: Visit, folder: Path, made: Audit):
+    page = visit(folder / "audit.html", REFUSED)
+    one = some_suspect(made)
+    page.locator(f'input[data-index="{one}"]').first.check()
+    assert "download" in page.inner_text("#note")
+    assert one in replay(download(page, folder / "got.csv"), made)
+
+
+def test_an_earlier_file_is_gone_on_with(page: Page, visit: Visit, folder: Path, made: Audit, tmp_path: Path):
+    one = some_suspect(made)
+    page.locator(f'input[data-index="{one}"]').first.check()
+    earlier = download(page, tmp_path / "decisions.csv")
+    page.click("#reset")
+    page.set_input_files("#load", earlier)
+    page.wait_for_function("document.querySelector('#note').textContent !== ''")
+    assert earlier.name in page.inner_text("#note")
+    assert read_decisions(download(page, tmp_path / "again.csv")) == read_decisions(earlier)
+
+
+def test_an_earlier_file_may_come_from_a_spreadsheet_and_another_audit_of_the_set(
+    page: Page, folder: Path, made: Audit, tmp_path: Path
+):
+    """A decision on an image that this audit found nothing about is not lost either."""
+    subject = made.subject
+    free = next(index for index in range(len(subject)) if index not in {row.index for row in made.rows})
+    lines = (folder / "decisions.csv").read_text().splitlines()
+    lines.append(f'{free},{subject.file(free)},{subject.survey.hashes[free]},suspects,"odd; ""very""",drop')
+    with (tmp_path / "sheet.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file, delimiter=";").writerows(line[::-1] for line in csv.reader(lines))
+    before = replay(folder / "decisions.csv", made)
+    page.set_input_files("#load", tmp_path / "sheet.csv")
+    page.wait_for_function("document.querySelector('#note').textContent !== ''")
+    assert "1 of them" in page.inner_text("#note")
+    page.reload()
+    assert replay(download(page, tmp_path / "again.csv"), made) == before | {free}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda text: text.replace("data,", "data,1"), "another set"),
+        (lambda text: text.replace(text.splitlines()[1].split(",")[2], "0" * 32), "another set"),
+        (lambda text: text.replace(text.splitlines()[2].split(",")[2], "1" * 32), "line 3"),
+        (lambda text: text.replace(",drop", ",throw"), "line"),
+        (lambda text: "index,file", "columns"),
+        (lambda text: "", "columns"),
+        (lambda text: text + '"', "CSV"),
+    ],
+    ids=["count", "hash", "edited", "action", "columns", "empty", "quote"],
+)
+def test_a_wrong_file_changes_nothing(page: Page, folder: Path, tmp_path: Path, wrong: Callable[[str], str], said: str):
+    (tmp_path / "wrong.csv").write_text(wrong((folder / "decisions.csv").read_text()))
+    page.set_input_files("#load", tmp_path / "wrong.csv")
+    page.wait_for_function("document.querySelector('#note').textContent !== ''")
+    assert said in page.inner_text("#note")
+    assert read_decisions(download(page, tmp_path / "got.csv")) == read_decisions(folder / "decisions.csv")
+
+
+# --- many findings ----------------------------------------------------------------------------------------------
+
+MANY = 6_000
+
+
+@pytest.fixture
+def crowded(look, tmp_path: Path) -> Audit:
+    """A set with a finding for each of its images."""
+    images = np.random.default_rng(0).integers(0, 256, (MANY, 4, 4, 3), dtype=np.uint8)
+    np.savez(tmp_path / "many.npz", images=images, labels=np.arange(MANY) % 8)
+    made = look(tmp_path / "many.npz")
+    found = tuple(
+        Finding(kind=("suspects", "wrong_labels")[index % 5 == 0], images=(index,), score=1.0, reason=f"odd {index}")
+        for index in range(MANY)
+    )
+    return attrs.evolve(made, findings=found, rows=tuple(decision_rows(made.subject, list(found))))
+
+
+def test_all_findings_are_listed_and_the_gravest_pictured(crowded: Audit, visit: Visit, tmp_path: Path):
+    page = visit(write(crowded, tmp_path / "out"))
+    assert page.inner_text("#number") == f"{MANY:,} of {MANY:,} findings"
+    assert "4,000 of these 6,000 findings" in page.inner_text("#decide")
+    assert page.locator(".finding").count() < 100  # the rest is drawn when it is asked for
+    page.click("#more")
+    assert page.locator(".finding").count() < 200
+    last = MANY - 1
+    page.fill("#text", f"odd {last}")
+    assert page.locator(".finding").count() == 1
+    assert page.locator(".finding img").count() == 0
+    page.check(f'input[data-index="{last}"]')
+    page.fill("#text", "")
+    page.select_option("#kind", "wrong_labels")
+    assert page.inner_text("#number") == f"{MANY // 5:,} of {MANY:,} findings"
+    page.click("#drop-listed")
+    expected = {*range(0, MANY, 5), last}
+    assert replay(download(page, tmp_path / "got.csv"), crowded) == expected
+    page.click("#keep-listed")
+    assert replay(download(page, tmp_path / "again.csv"), crowded) == {last}
+    assert len(read_decisions(tmp_path / "got.csv").rows) == MANY
+
+
+def test_each_image_of_a_large_group_can_be_ticked(page: Page, folder: Path, made: Audit):
+    group = next(one for one in made.findings if one.kind == "outliers").images
+    card = page.locator('.finding[data-kind="outliers"]').first
+    card.locator("button.more").click()
+    boxes = card.locator("input[data-index]")
+    assert boxes.count() == len(group) == 20
+    boxes.last.uncheck()
+    assert group[-1] not in replay(download(page, folder / "got.csv"), made)
+    assert group[-2] in replay(download(page, folder / "last.csv"), made)

@@ -13,7 +13,8 @@ from cellcls.builtin.datasets import Npz
 from cellcls.ops.copies import group_by_hash
 from cellcls.ops.hashing import content_hashes
 from cellcls.ops.render import render
-from cellcls.ops.suspects import FAR, RULES
+from cellcls.ops.suspects import RULES
+from cellcls.ops.thresholds import FAR
 from cellcls.registry import load_registry
 
 COUNT = 240

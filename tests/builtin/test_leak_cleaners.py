@@ -13,8 +13,8 @@ from cellcls.builtin.cleaners import DropLeaks, DropShared
 from cellcls.builtin.datasets import Folder, Npz
 from cellcls.ops.copies import group_by_hash
 from cellcls.ops.hashing import content_hashes
-from cellcls.ops.near_copies import SIMILARITY
 from cellcls.ops.render import render
+from cellcls.ops.thresholds import SIMILARITY
 
 
 class Images(Source):

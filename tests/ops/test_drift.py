@@ -62,7 +62,7 @@ def test_a_handful_or_one_picture_many_times_says_nothing():
     apart = sample(1) + 9
     for theirs, hashes in ((apart[:19], None), (np.repeat(apart[:1], 100, axis=0), ["same"] * 100)):
         found = drift(sample(0), theirs, NAMES, their_hashes=hashes)
-        assert (found.auc, found.low, found.high) == (0.5, 0.0, 1.0)
+        assert (found.auc, found.low, found.high) == (None, None, None)
         assert abs(found.shifts[0].effect) > 1
 
 
@@ -70,8 +70,9 @@ def test_a_handful_or_one_picture_many_times_says_nothing():
 def test_any_two_sets_can_be_compared(count: int, other: int, constant: bool):
     ours, theirs = (np.zeros((n, 12)) if constant else sample(n, n) for n in (count, other))
     found = drift(ours, theirs, NAMES)
-    assert 0 <= found.low <= found.high <= 1
-    assert np.isfinite([found.auc, *(shift.effect for shift in found.shifts)]).all()
+    if found.auc is not None:
+        assert 0 <= found.low <= found.high <= 1
+    assert np.isfinite([shift.effect for shift in found.shifts]).all()
     assert len(found.shifts) == (12 if count and other else 0)
     if constant:
         assert all(shift.effect == 0 for shift in found.shifts)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cellcls.ops import near_copies, neighbours
+from cellcls.ops import neighbours
 from cellcls.ops.copies import group_by_hash
 from cellcls.ops.near_copies import NearPairs, find_copies_across, find_near_copies
 from cellcls.ops.perceptual import fingerprints, oriented
 from cellcls.ops.render import render
+from cellcls.ops.thresholds import SIMILARITY
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_a_copy_is_found_in_disguise_and_nothing_else(cells: np.ndarray, name: s
     planted = {(number, len(cells) + number) for number in range(40)}
     assert len(found & planted) >= 38
     assert len(found - planted) <= 1
-    assert pairs.similarity.min() >= near_copies.SIMILARITY
+    assert pairs.similarity.min() >= SIMILARITY
     assert pairs.similarity.max() <= 1
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cellcls.api import Cleaner, Dataset, component, param
+from cellcls.ops.thresholds import FAR, SIMILARITY
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +37,7 @@ class DropNearDuplicates(Cleaner):
     they carry different labels, all of them go. Byte-equal copies alone are left to ``drop_duplicates``."""
 
     similarity: float = param(
-        default=0.82, ge=0.5, le=1, help="From which correlation of details on two pictures count as near copies."
+        default=SIMILARITY, ge=0.5, le=1, help="From which correlation of details on two pictures count as near copies."
     )
     agreeing: Literal["keep_first", "keep_all"] = param(
         default="keep_first", help="Near copies under one label: keep the first image, or all of them."
@@ -61,7 +62,7 @@ class DropLeaks(Cleaner):
         default="test", help="Which part keeps the picture: test before val before train, or the other way round."
     )
     similarity: float = param(
-        default=0.82, ge=0.5, le=1, help="From which correlation of details on two pictures count as near copies."
+        default=SIMILARITY, ge=0.5, le=1, help="From which correlation of details on two pictures count as near copies."
     )
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
@@ -84,7 +85,7 @@ class DropShared(Cleaner):
 
     against: Dataset = param(help='The other set, as in [dataset]: { use = "npz", file = "other.npz" }.')
     similarity: float = param(
-        default=0.82, ge=0.5, le=1, help="From which correlation of details on two pictures count as near copies."
+        default=SIMILARITY, ge=0.5, le=1, help="From which correlation of details on two pictures count as near copies."
     )
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
@@ -125,7 +126,7 @@ class DropSuspects(Cleaner):
         help="Which rules drop an image; the audit says what each means.",
     )
     far: float = param(
-        default=4.5, gt=0, help="How many robust standard deviations from the other images are `far_away`."
+        default=FAR, gt=0, help="How many robust standard deviations from the other images are `far_away`."
     )
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
