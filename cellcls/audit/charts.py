@@ -87,7 +87,7 @@ def _colours(rows: Sequence[Look]) -> Figure:
         spreads = [row.spread[channel] for row in rows]
         off = places + 0.18 * (1 - channel)
         axes.errorbar(means, off, xerr=spreads, fmt="o", markersize=3.5, linewidth=1.2, color=colour, label=name)
-    axes.set_xlabel("mean over the image, 0 to 1; bars: standard deviation between images")
+    axes.set_xlabel("mean, 0 to 1; bars: deviation between images")
     axes.grid(True, axis="x")
     figure.legend(loc="outside upper right", ncols=3)
     return figure
@@ -105,13 +105,13 @@ def _stains(rows: Sequence[Look]) -> Figure:
             for channel, (density, shade) in enumerate(zip(stain, _CHANNEL_COLOURS, strict=True)):
                 at = place + 0.24 * (1 - channel)
                 axes.barh(at, density, height=0.22, left=left + 0.35, color=shade)
-    for channel, shade in zip(_CHANNELS, _CHANNEL_COLOURS, strict=True):
-        axes.barh(np.nan, 0, color=shade, label=channel)
+    for name, shade in zip(_CHANNELS, _CHANNEL_COLOURS, strict=True):
+        axes.barh(np.nan, 0, color=shade, label=name)
     starts = [0.35, 1.85]
     axes.set_xticks([start + tick for start in starts for tick in (0, 0.5, 1)], ["0", "0.5", "1"] * 2)
     axes.set_xlim(-0.05, 2.9)
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel("optical density in red, green, blue (unit vector); left: first stain, right: second stain")
+    axes.set_xlabel("optical density; left: first stain, right: second")
     figure.legend(loc="outside upper right", ncols=3)
     return figure
 
@@ -122,9 +122,8 @@ def class_shares(ours: Subject, theirs: Subject) -> dict[str, tuple[float, float
         dict(zip(one.classes, (np.bincount(one.labels, minlength=len(one.classes)) / len(one)).tolist(), strict=True))
         for one in (ours, theirs)
     ]
-    return {
-        name: (shares[0].get(name, 0.0), shares[1].get(name, 0.0)) for name in dict.fromkeys([*shares[0], *shares[1]])
-    }
+    names = dict.fromkeys([*shares[0], *shares[1]])
+    return {name: (shares[0].get(name, 0.0), shares[1].get(name, 0.0)) for name in names}
 
 
 def _drift(found: Drift, shares: dict[str, tuple[float, float]], other: str) -> Figure:
@@ -152,5 +151,5 @@ def _drift(found: Drift, shares: dict[str, tuple[float, float]], other: str) -> 
     panels[1].set_yticks(rows, [style.shorten(plain(name), figures.NAME_LETTERS + 6) for name in shares])
     panels[1].set_xlabel("share of the set's images, %")
     panels[1].grid(True, axis="x")
-    panels[1].legend(loc="best")
+    panels[1].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
     return figure

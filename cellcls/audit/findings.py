@@ -205,7 +205,7 @@ def wrong_labels(
     features: NDArray[np.floating[Any]] | None = None,
     seed: int = 0,
 ) -> Iterator[Finding]:
-    """Judge the labels of what earlier findings do not drop anyway, all near copies (``near``) of a picture together."""
+    """Judge the labels of what earlier findings do not drop anyway, near copies (``near``) of a picture together."""
     families = family_hashes(near, subject.groups)
     dropped = {index for finding in found for index in finding.drop}
     kept = np.array([index for index in range(len(subject)) if index not in dropped], dtype=np.int64)

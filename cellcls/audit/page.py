@@ -268,13 +268,19 @@ _CHARTS = {
     ),
 }
 """Of each figure a text for who cannot see it, and its caption."""
+_PHOTOS = ("mean_cells.png", "samples.png", "stains.png")
 
 
 def _charts(drawn: Mapping[str, bytes], *names: str) -> Iterator[Charts]:
     shown = [name for name in names if name in drawn]
     if shown:
-        texts = {name: _CHARTS[name.removeprefix("other_")] for name in shown}
-        yield Charts(charts=[Chart(png=drawn[name], alt=alt, caption=text) for name, (alt, text) in texts.items()])
+        yield Charts(charts=[_chart(name, drawn[name]) for name in shown])
+
+
+def _chart(name: str, png: bytes) -> Chart:
+    plain_name = name.removeprefix("other_")
+    alt, caption = _CHARTS[plain_name]
+    return Chart(png=png, alt=alt, caption=caption, photos=plain_name in _PHOTOS)
 
 
 def _colours(made: Audit, drawn: Mapping[str, bytes]) -> Iterator[Any]:

@@ -61,6 +61,7 @@ class Looks:
 def look(subject: Subject, kept: NDArray[np.bool_]) -> Looks:
     """Look at the classes of a set; ``kept`` (N,): what is not dropped."""
     rows, samples, means, stained = [], {}, {}, []
+    parts = [] if subject.source.parts is None else np.unique(subject.source.parts).tolist()
     for number, name in enumerate(subject.classes):
         own = np.flatnonzero((subject.labels == number) & kept)
         if not len(own):
@@ -70,7 +71,7 @@ def look(subject: Subject, kept: NDArray[np.bool_]) -> Looks:
         means[name] = images.mean(axis=0).round().astype(np.uint8)
         stained.append(images[_spread(np.arange(len(images)), _STAINED)])
         rows.append(_look(name, "", len(own), images))
-        for part in ("train", "val", "test") if subject.source.parts is not None else ():
+        for part in ("train", "val", "test") if len(parts) > 1 else ():
             inside = own[[subject.part(int(index)) == part for index in own]]
             if len(inside):
                 seen = subject.source.read(_spread(inside, _AVERAGED).astype(np.intp))

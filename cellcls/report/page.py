@@ -26,7 +26,7 @@ LARGEST_TILE = 160
 """Pictures of a gallery are shown at most this many pixels wide."""
 
 _HERE = Path(__file__).parent
-_NUMBER = re.compile(r"[-–]?(\d.*)?")
+_NUMBER = re.compile(r"[-+–]?(\d.*)?")
 
 
 @attrs.frozen

@@ -122,7 +122,7 @@ def test_each_of_many_copies_finds_one_across(cells: np.ndarray):
     assert set(pairs.second[pairs.first < 140].tolist()[2:]) == {60}
     assert pairs.second[0] == 60
     assert (pairs.second[-6:] > 60).all()
-    assert pairs.similarity.min() >= near_copies.SIMILARITY
+    assert pairs.similarity.min() >= SIMILARITY
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(0, 0), (0, 3), (3, 0)])
