@@ -1,33 +1,47 @@
-"""Time of our search for copies beside imagededup, cleanvision and fastdup; and how its cost grows.
+"""Time and memory of ``cellcls audit`` as a process, beside imagededup, cleanvision and fastdup; how its cost grows.
 
-    python benchmarks/audit_speed.py FILE.npz --peers FOLDER [--rounds 2] [--only ours,imagededup] [--json]
-    python benchmarks/audit_speed.py FILE.npz --scaling 10000,30000,100000 [--json]
+    python benchmarks/audit_speed.py FILE.npz [--peers FOLDER] [--counts 10000,100000] [--rounds 2] [--only NAME,...]
+        [--json]
+    python benchmarks/audit_speed.py FILE.npz --search 10000,30000,100000 [--json]
 
-FOLDER holds one virtual environment a peer, named after it (``FOLDER/imagededup/bin/python``). Everybody reads the same
-PNG files, each in a process of its own, start included, one after the other, round by round; ours also reads the npz
-file. imagededup: perceptual hash and search at its default distance; cleanvision: the issues of copies; fastdup: a
-run. Scaling: cells repeated with noise of +-3 grey levels, made as they are read (the making is not
-counted). Peak memory is VmHWM of the main process (Linux), files mapped into it included. Times on
-a shared machine are noisy: look at ratios.
+Everybody is a process of its own, start included, one after the other, round by round; the audit has an empty cache
+each time. Of FILE: the audit from the npz and from a folder of PNG files (a folder a class); our search for copies
+alone from both; and the peers on the same PNG files, whose search for copies is what they and we both do. FOLDER holds
+one virtual environment a peer, named after it (``FOLDER/imagededup/bin/python``). imagededup: perceptual hash and
+search at its default distance; cleanvision: the issues of copies; fastdup: a run.
+
+At each of the counts, the audit of an npz in which FILE's first images are repeated with noise of +-3 grey levels, and
+an estimate at 10^6 by the power law through the last two. ``--search`` measures the search for copies alone, images
+made as they are read. Peak memory is VmHWM of the main process (Linux), files mapped into it included; it is compared
+with the bytes of the images. Times on a shared machine are noisy: look at ratios. Ends with 1 where a goal is missed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
-import statistics
-import subprocess
+import os
 import sys
 import tempfile
-import time
+import zipfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from measured_process import estimate, power, summary, timed
+from outcome import Goal, Table, below, finish
 from PIL import Image
 
+CHALLENGE = 13_759
+"""Images of the challenge's file; goals that are about that file are told for no other."""
+SECONDS, TIMES_FASTER, TIMES_THE_FILE, NEAR_LINEAR = 10, 3, 1.5, 1.2
+"""Goals; the last is what near-linear is taken for: the power of the number of images that the seconds grow with."""
+AUDITS = ("audit, npz", "audit, PNG")
+COPIES = ("copies alone, npz", "copies alone, PNG")
+NOISE = 3
 OURS = """
-import json, sys
+import sys
 from pathlib import Path
 import numpy as np
 from PIL import Image
@@ -74,7 +88,7 @@ with tempfile.TemporaryDirectory() as folder:
     print(f"{len(found.similarity())} pairs")
 """,
 }
-SCALING = """
+SEARCH = """
 import json, sys, time
 import numpy as np
 from cellcls.ops.near_copies import find_near_copies
@@ -105,121 +119,226 @@ print(json.dumps({**found, "images_in_groups": int(sum(map(len, groups))), "grou
 """
 
 
-def timed(python: Path | str, code: str, *arguments: str) -> dict[str, object]:
-    """Run ``code`` in a process of its own; return its seconds, peak memory and last line. Raises when it fails."""
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        start = time.perf_counter()
-        process = subprocess.Popen([str(python), "-c", code, *arguments], stdout=out, stderr=err)
-        peak = 0.0
-        while process.poll() is None:
-            peak = max(peak, peak_mb(process.pid))
-            time.sleep(0.02)
-        seconds = time.perf_counter() - start
-        out.seek(0)
-        err.seek(0)
-        if process.returncode:
-            raise RuntimeError(f"{python} ended with {process.returncode}: {err.read()[-500:]}")
-        lines = out.read().strip().splitlines()
-    return {"seconds": seconds, "peak_mb": peak, "said": lines[-1] if lines else ""}
+# --- the files ---
 
 
-def peak_mb(process: int) -> float:
-    """Return the most memory a process ever held (0: it has ended)."""
-    try:
-        return int(Path(f"/proc/{process}/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
-    except (OSError, IndexError):
-        return 0.0
+def write_images(images: np.ndarray, labels: np.ndarray, folder: Path) -> tuple[Path, Path]:
+    """Write PNG files into one folder, and link them into a folder a class; return both."""
+    flat, classes = folder / "flat", folder / "classes"
+    flat.mkdir()
+    for number, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
+        file = flat / f"{number:06d}.png"
+        Image.fromarray(image).save(file, compress_level=1)
+        (classes / f"class {label}").mkdir(parents=True, exist_ok=True)
+        os.link(file, classes / f"class {label}" / file.name)
+    return flat, classes
 
 
-def write_images(images: np.ndarray, folder: Path) -> None:
-    for number, image in enumerate(images):
-        Image.fromarray(image).save(folder / f"{number:06d}.png", compress_level=1)
+def write_repeated(path: Path, images: np.ndarray, labels: np.ndarray, count: int) -> None:
+    """Write an npz of ``count`` images, those given repeated with noise, a batch at a time."""
+    with zipfile.ZipFile(path, "w") as file:
+        with file.open("images.npy", "w", force_zip64=True) as member:
+            head = {"descr": "|u1", "fortran_order": False, "shape": (count, *images.shape[1:])}
+            np.lib.format.write_array_header_1_0(member, head)
+            for start in range(0, count, 256):
+                places = np.arange(start, min(start + 256, count)) % len(images)
+                shape = (len(places), *images.shape[1:])
+                noise = np.random.default_rng(start).integers(-NOISE, NOISE + 1, shape, dtype=np.int16)
+                member.write(np.clip(images[places] + noise, 0, 255).astype(np.uint8).tobytes())
+        with file.open("labels.npy", "w") as member:
+            np.lib.format.write_array(member, labels[np.arange(count) % len(labels)].astype(np.uint8))
 
 
-def compare(path: Path, options: argparse.Namespace) -> dict[str, object]:
-    with np.load(path) as file:
-        images = file["images"]
+# --- measuring ---
+
+
+def audited(data: Path) -> dict[str, Any]:
+    """Audit a set as a process; return what it took, and what it says of itself."""
     with tempfile.TemporaryDirectory() as folder:
-        write_images(images, Path(folder))
+        out = Path(folder) / "out"
+        command = [sys.executable, "-m", "cellcls", "audit", data, "--out", out]
+        made = timed(command, {"CELLCLS_CACHE": str(Path(folder) / "cache")})
+        record = json.loads((out / "audit.json").read_text())
+        page = (out / "audit.html").stat().st_size
+    groups = [(one["kind"], len(one["images"])) for one in record["findings"]]
+    return {
+        "seconds": made["seconds"],
+        "peak_mb": made["peak_mb"],
+        "said": ", ".join(f"{number} {kind}" for kind, number in record["counts"].items() if number),
+        "steps": record["seconds"],
+        "but_wrong_labels": made["seconds"] - record["seconds"]["wrong_labels"],
+        "kept": record["kept"],
+        "outliers": sorted(size for kind, size in groups if kind == "outliers"),
+        "exact_groups": sorted(size for kind, size in groups if kind in ("copies", "conflicts")),
+        "page_mb": page / 1e6,
+    }
+
+
+def compare(images: np.ndarray, labels: np.ndarray, path: Path, options: argparse.Namespace) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        flat, classes = write_images(images, labels, Path(folder))
         runs = {
-            "ours": (sys.executable, OURS, folder),
-            "ours, from npz": (sys.executable, OURS, str(path)),
-            **{name: (options.peers / name / "bin" / "python", code, folder) for name, code in PEERS.items()},
+            AUDITS[0]: lambda: audited(path),
+            AUDITS[1]: lambda: audited(classes),
+            COPIES[0]: lambda: timed([sys.executable, "-c", OURS, path]),
+            COPIES[1]: lambda: timed([sys.executable, "-c", OURS, flat]),
         }
+        for name, code in PEERS.items() if options.peers else ():
+            runs[name] = lambda name=name, code=code: timed([options.peers / name / "bin" / "python", "-c", code, flat])
         chosen = [name for name in runs if not options.only or name in options.only.split(",")]
-        made: dict[str, list[dict]] = {name: [] for name in chosen}
+        made: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
         for _ in range(options.rounds):
             for name in chosen:
                 try:
-                    made[name].append(timed(*runs[name]))
+                    made[name].append(runs[name]())
                 except (RuntimeError, FileNotFoundError) as error:
                     print(f"{name}: {error}", file=sys.stderr)
-    return {"images": len(images), "rounds": options.rounds, "runs": {n: summary(r) for n, r in made.items() if r}}
+    return {name: summary(rows) for name, rows in made.items() if rows}
 
 
-def summary(runs: list[dict]) -> dict[str, object]:
-    return {
-        "seconds": round(statistics.median(run["seconds"] for run in runs), 2),
-        "all_seconds": [round(run["seconds"], 2) for run in runs],
-        "peak_mb": round(max(run["peak_mb"] for run in runs)),
-        "said": runs[-1]["said"],
-    }
+def grown(images: np.ndarray, labels: np.ndarray, counts: Sequence[int], rounds: int) -> list[dict[str, Any]]:
+    rows = []
+    for count in counts:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "repeated.npz"
+            write_repeated(path, images[:10_000], labels[:10_000], count)
+            made = summary([audited(path) for _ in range(rounds)])
+            rows.append({"images": count, "mb": count * images[0].nbytes / 1e6, **made})
+    return rows
 
 
-def scaling(path: Path, counts: list[int]) -> dict[str, object]:
-    """Measure at each count; estimate 10^6 by the growth between the last two."""
-    with np.load(path) as file, tempfile.TemporaryDirectory() as folder:
+def search(images: np.ndarray, counts: Sequence[int]) -> list[dict[str, Any]]:
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
         cells = Path(folder) / "cells.npy"
-        np.save(cells, file["images"][:10_000])
-        rows = []
+        np.save(cells, images[:10_000])
         for count in counts:
-            made = timed(sys.executable, SCALING, str(cells), str(count))
-            rows.append({**json.loads(str(made["said"])), "peak_mb": round(float(str(made["peak_mb"])))})
+            made = timed([sys.executable, "-c", SEARCH, cells, str(count)])
+            rows.append({**json.loads(made["said"]), "peak_mb": round(made["peak_mb"])})
+    return rows
+
+
+# --- telling ---
+
+
+def goals(found: dict[str, Any]) -> Iterator[Goal]:
+    runs, rows = found["runs"], found["grown"]
+    for name in AUDITS:
+        if name in runs and found["images"] == CHALLENGE:
+            what = f"everything but wrong labels, {name}, {CHALLENGE:,} images"
+            yield below(what, SECONDS, runs[name]["but_wrong_labels"], "s")
+            for what, wanted in (("kept", 11_951), ("outliers", [200, 1600]), ("exact_groups", [2] * 7)):
+                measured = runs[name][what]
+                yield Goal(f"the challenge's file, {name}: {what}", str(wanted), str(measured), measured == wanted)
+    peers = {name: runs[name]["seconds"] for name in PEERS if name in runs}
+    if peers and COPIES[1] in runs:
+        fastest = min(peers, key=lambda name: peers[name])
+        ratio = peers[fastest] / runs[COPIES[1]]["seconds"]
+        what = f"copies alone, PNG, against the fastest peer ({fastest})"
+        yield Goal(what, f"{TIMES_FASTER}x as fast", f"{ratio:.1f}x", ratio >= TIMES_FASTER)
+    sizes = [
+        (f"{name}, {found['images']:,} images", runs[name]["peak_mb"], found["mb"]) for name in AUDITS if name in runs
+    ]
+    sizes += [(f"audit, npz, {row['images']:,} images", row["peak_mb"], row["mb"]) for row in rows]
+    for what, peak, size in sizes:
+        yield below(f"peak memory, {what}", TIMES_THE_FILE, peak * 1.048576 / size, "x the images")
+    grown = power(rows, "seconds")
+    if grown is not None:
+        yield Goal(
+            "near-linear: power the seconds grow with", f"at most {NEAR_LINEAR}", f"{grown:.2f}", grown <= NEAR_LINEAR
+        )
+
+
+def tables(found: dict[str, Any]) -> Iterator[Table]:
+    runs = [
+        {
+            "what": name,
+            "seconds": f"{one['seconds']:.2f}",
+            "of each round": ", ".join(f"{value:.1f}" for value in one["all_seconds"]),
+            "peak MB": f"{one['peak_mb']:,}",
+            "over the images": f"{one['peak_mb'] * 1.048576 / found['mb']:.2f}",
+            "found": one["said"],
+        }
+        for name, one in found["runs"].items()
+    ]
+    note = f"The images are {found['mb']:,.0f} MB. Median of {found['rounds']} interleaved rounds, whole processes."
+    yield Table(f"{found['images']:,} images", runs, note)
+    sets = {name: one for name, one in found["runs"].items() if name in AUDITS}
+    sets |= {f"audit, npz, {row['images']:,} images": row for row in found["grown"]}
+    yield Table("Seconds of each step", list(_steps(sets)), "The rest is starting Python and writing small files.")
+    if found["grown"]:
+        yield Table("Cells repeated with noise", [*map(_grown, found["grown"]), _at_a_million(found["grown"])])
+    if found["search"]:
+        yield Table("The search for copies alone", [*map(_searched, found["search"])])
+
+
+def _steps(sets: dict[str, dict[str, Any]]) -> Iterator[dict[str, str]]:
+    for name in dict.fromkeys(step for one in sets.values() for step in one["steps"]):
+        yield {"step": name, **{of: f"{one['steps'].get(name, 0):.2f}" for of, one in sets.items()}}
+
+
+def _grown(row: dict[str, Any]) -> dict[str, str]:
     return {
-        "rows": rows,
-        "at_1e6": {name: estimate(rows, name) for name in ("fingerprint_cpu_s", "search_s", "peak_mb")},
+        "images": f"{row['images']:,}",
+        "seconds": f"{row['seconds']:.1f}",
+        "peak MB": f"{row['peak_mb']:,}",
+        "over the images": f"{row['peak_mb'] * 1.048576 / row['mb']:.2f}",
+        "page MB": f"{row['page_mb']:.1f}",
+        "found": row["said"],
     }
 
 
-def estimate(rows: list[dict], name: str, to: int = 1_000_000) -> float | None:
-    """Extrapolate ``name`` by the power law through the last two rows (None: fewer than two)."""
-    if len(rows) < 2:
-        return None
-    before, last = rows[-2:]
-    power = math.log(last[name] / before[name]) / math.log(last["images"] / before["images"])
-    return round(last[name] * (to / last["images"]) ** power)
+def _at_a_million(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    seconds, peak = estimate(rows, "seconds"), estimate(rows, "peak_mb")
+    size = rows[-1]["mb"] / rows[-1]["images"] * 1e6
+    return {
+        "images": "1,000,000 (estimate)",
+        "seconds": "-" if seconds is None else f"{seconds:,.0f}",
+        "peak MB": "-" if peak is None else f"{peak:,.0f}",
+        "over the images": "-" if peak is None else f"{peak * 1.048576 / size:.2f}",
+        "page MB": "-",
+        "found": "-",
+    }
 
 
-def show(found: dict) -> None:
-    if "runs" in found:
-        print(f"{found['images']:,} images, median of {found['rounds']} interleaved rounds, whole process")
-        for name, one in found["runs"].items():
-            print(f"{name:<16}{one['seconds']:>9.2f} s{one['peak_mb']:>8} MB   {one['said']}")
-        return
-    print(f"{'images':>9}{'fingerprint cpu s':>19}{'search s':>10}{'peak MB':>9}{'pairs':>10}{'right':>8}{'groups':>9}")
-    for row in found["rows"]:
-        line = f"{row['images']:>9}{row['fingerprint_cpu_s']:>19.1f}{row['search_s']:>10.1f}{row['peak_mb']:>9}"
-        print(f"{line}{row['pairs']:>10}{row['right']:>8.4f}{row['groups']:>9}")
-    print(f"estimate at 10^6 (power law through the last two rows): {found['at_1e6']}")
+def _searched(row: dict[str, Any]) -> dict[str, str]:
+    return {
+        "images": f"{row['images']:,}",
+        "fingerprints, CPU s": f"{row['fingerprint_cpu_s']:.1f}",
+        "search s": f"{row['search_s']:.1f}",
+        "peak MB": f"{row['peak_mb']:,}",
+        "pairs": f"{row['pairs']:,}",
+        "right": f"{row['right']:.4f}",
+        "groups": f"{row['groups']:,}",
+    }
 
 
-def main() -> None:
+def _counts(text: str) -> list[int]:
+    return [int(count) for count in text.split(",") if count]
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--peers", type=Path)
+    parser.add_argument("--counts", type=_counts, default=[])
+    parser.add_argument("--search", type=_counts, default=[])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only")
-    parser.add_argument("--scaling")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    if options.scaling:
-        found = scaling(options.file, [int(count) for count in options.scaling.split(",")])
-    elif options.peers:
-        found = compare(options.file, options)
-    else:
-        parser.error("give --peers or --scaling")
-    print(json.dumps(found, indent=1)) if options.json else show(found)
+    with np.load(options.file) as file:
+        images, labels = file["images"], file["labels"].ravel()
+    found = {
+        "images": len(images),
+        "mb": images.nbytes / 1e6,
+        "rounds": options.rounds,
+        "runs": {} if options.search else compare(images, labels, options.file, options),
+        "grown": grown(images, labels, options.counts, options.rounds),
+        "search": search(images, options.search),
+    }
+    return finish("audit_speed", found, list(goals(found)), list(tables(found)), as_json=options.json)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

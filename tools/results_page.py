@@ -86,9 +86,9 @@ class _Section:
     def text(self) -> str:
         what = self.path.read_text().splitlines()[0].removeprefix(f"# {self.path.name}: ")
         variants = dict.fromkeys(one.variant for one in self.loaded)
-        text = f"## {self.path.stem}\n\n{what[0].upper()}{what[1:]}\n\n{_table([self._row(one) for one in variants])}\n"
+        text = f"## {self.path.stem}\n\n{what[0].upper()}{what[1:]}\n\n{table([self._row(one) for one in variants])}\n"
         verdicts = expect.judge(plan(self.loaded, self.folders), self.records)
-        return text + (f"{_table(expect.rows(verdicts))}\n" if verdicts else "")
+        return text + (f"{table(expect.rows(verdicts))}\n" if verdicts else "")
 
     def _row(self, variant: str | None) -> dict[str, str]:
         own = [(one, folder) for one, folder in zip(self.loaded, self.folders, strict=True) if one.variant == variant]
@@ -180,7 +180,8 @@ def _brief(value: Any) -> str:
     return f"{len(value)} entries" if isinstance(value, list) else str(value)
 
 
-def _table(rows: list[dict[str, str]]) -> str:
+def table(rows: list[dict[str, str]]) -> str:
+    """Return rows as a table in Markdown, keys as headings."""
     columns = list(rows[0])
     cells = [[str(row[column]).replace("|", "\\|") for column in columns] for row in rows]
     lines = [columns, ["---"] * len(columns), *cells]
