@@ -204,10 +204,9 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
         for name, rows in results["wrong_labels"].items()
         for seed, row in enumerate(rows)
     ]
-    network = (
-        f" The network's features took {results['network_seconds']:.1f} s." if "network_seconds" in results else ""
-    )
-    note = f"One pass over the images took {results['survey_seconds']:.1f} s.{network}"
+    note = f"One pass over the images took {results['survey_seconds']:.1f} s."
+    if "network_seconds" in results:
+        note += f" The network's features took {results['network_seconds']:.1f} s."
     yield Table(f"{FLIPPED:.0%} of the labels of {results['cells']:,} real cells flipped", wrong, note)
     odd = [
         {"seed": str(seed), **{sort: f"{share:.3f}" for sort, share in row["found"].items()}}

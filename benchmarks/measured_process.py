@@ -34,9 +34,9 @@ def timed(command: Sequence[str | Path], environment: Mapping[str, str] | None =
 
 
 def peak_mb(process: int) -> float:
-    """Return the most memory a process ever held (0: it has ended)."""
+    """Return the most memory a process ever held, in millions of bytes (0: it has ended)."""
     try:
-        return int(Path(f"/proc/{process}/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+        return int(Path(f"/proc/{process}/status").read_text().split("VmHWM:")[1].split()[0]) * 1024 / 1e6
     except (OSError, IndexError):
         return 0.0
 

@@ -33,11 +33,11 @@ class Table:
 
 
 def at_least(what: str, wanted: float, measured: float) -> Goal:
-    return Goal(what, f"at least {wanted:g}", f"{measured:.3f}", measured >= wanted)
+    return Goal(what, f"at least {wanted:g}", f"{measured:.3f}", bool(measured >= wanted))
 
 
 def below(what: str, wanted: float, measured: float, unit: str) -> Goal:
-    return Goal(what, f"below {wanted:g} {unit}", f"{measured:.2f} {unit}", measured < wanted)
+    return Goal(what, f"below {wanted:g} {unit}", f"{measured:.2f} {unit}", bool(measured < wanted))
 
 
 def finish(name: str, measured: Any, goals: Sequence[Goal], tables: Sequence[Table], *, as_json: bool) -> int:

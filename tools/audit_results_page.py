@@ -62,7 +62,8 @@ def _goal(goal: dict[str, Any]) -> dict[str, str]:
 
 def _section(one: dict[str, Any]) -> Iterator[str]:
     machine = one["machine"]
-    yield f"## {one['benchmark']}\n\nOn {machine['cores']} cores, {machine['processor']}, Python {machine['python']}.\n\n"
+    yield f"## {one['benchmark']}\n\n"
+    yield f"On {machine['cores']} cores, {machine['processor']}, Python {machine['python']}.\n\n"
     for made in one["tables"]:
         if made["rows"]:
             yield f"### {made['title']}\n\n{table(made['rows'])}\n"
