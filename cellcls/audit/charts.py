@@ -97,16 +97,18 @@ def _stains(rows: Sequence[Look]) -> Figure:
     """Draw each stain as the colour it gives to white light, and beside it what it takes out of red, green, blue."""
     figure, axes = style.new_figure(max(1.6, 0.42 * len(rows) + 0.9))
     places = _label_rows(axes, rows)
-    for place, row in zip(places, rows, strict=True):
-        for number, stain in enumerate(row.stains):
-            left = 1.5 * number
-            colour = np.exp(-SWATCH_DENSITY * np.array(stain))
-            axes.add_patch(Rectangle((left, place - 0.36), 0.3, 0.72, facecolor=colour, edgecolor=style.DROPPED))
-            for channel, (density, shade) in enumerate(zip(stain, _CHANNEL_COLOURS, strict=True)):
-                at = place + 0.24 * (1 - channel)
-                axes.barh(at, density, height=0.22, left=left + 0.35, color=shade)
-    for name, shade in zip(_CHANNELS, _CHANNEL_COLOURS, strict=True):
-        axes.barh(np.nan, 0, color=shade, label=name)
+    stains = [
+        (place, 1.5 * number, stain)
+        for place, row in zip(places, rows, strict=True)
+        for number, stain in enumerate(row.stains)
+    ]
+    for place, left, stain in stains:
+        colour = np.exp(-SWATCH_DENSITY * np.array(stain))
+        axes.add_patch(Rectangle((left, place - 0.36), 0.3, 0.72, facecolor=colour, edgecolor=style.DROPPED))
+    for channel, (name, shade) in enumerate(zip(_CHANNELS, _CHANNEL_COLOURS, strict=True)):
+        rows_at = [place + 0.24 * (1 - channel) for place, _, _ in stains]
+        lefts = [left + 0.35 for _, left, _ in stains]
+        axes.barh(rows_at, [stain[channel] for _, _, stain in stains], height=0.22, left=lefts, color=shade, label=name)
     starts = [0.35, 1.85]
     axes.set_xticks([start + tick for start in starts for tick in (0, 0.5, 1)], ["0", "0.5", "1"] * 2)
     axes.set_xlim(-0.05, 2.9)
