@@ -198,7 +198,11 @@
   function read(given) {
     const [heads = [], ...lines] = parse(given);
     if (!data.columns.every((name) => heads.includes(name))) throw new Error(`has not the columns ${data.columns.join(", ")}`);
-    const named = lines.map((line) => Object.fromEntries(heads.map((name, place) => [name, (line[place] ?? "").trim()])));
+    const texts = new Set(["file", "reason"]); // blanks are their own
+    const named = lines.map((line) => Object.fromEntries(heads.map((name, place) => {
+      const cell = line[place] ?? "";
+      return [name, texts.has(name) ? cell : cell.trim()];
+    })));
     const about = named.find((line) => line.finding === "data");
     if (!about || about.hash !== data.hash || Number.parseInt(about.reason, 10) !== data.count) {
       throw new Error("was decided on another set");
