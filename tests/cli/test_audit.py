@@ -113,8 +113,8 @@ def test_thresholds_are_settings(cli, cells: Path):
     strict = cli("audit", cells, "--similarity", "1", "--far", "0.2", "--json").json()
     assert strict["settings"] == {"similarity": 1, "far": 0.2}
     found = {name: [one["kind"] for one in made["findings"]] for name, made in (("as is", as_is), ("strict", strict))}
-    assert "near_copies" in found["as is"]
-    assert "near_copies" not in found["strict"]
+    assert "near_conflicts" in found["as is"]
+    assert "near_conflicts" not in found["strict"]
     assert found["strict"].count("suspects") > found["as is"].count("suspects")
     for wrong in (("--similarity", "2"), ("--far", "0")):
         assert cli("audit", cells, *wrong).code == 2
