@@ -77,6 +77,7 @@ def test_a_claim_is_judged_by_what_the_comparison_found(make_job, execute):
 
 
 BACKBONES = {name: f'use = "{name}"' for name in load_registry().names("backbone") if name != "timm"}
+BACKBONES["stain_normalised"] += '\n[backbone.inner]\nuse = "cnn5"\nfilters = [8, 8, 8]'
 BACKBONES |= {model: f'use = "timm"\nmodel = "{model}"' for model in ("tf_mobilenetv3_small_100", "test_vit")}
 
 
