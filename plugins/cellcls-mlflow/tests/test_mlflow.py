@@ -78,6 +78,7 @@ def test_a_run_is_logged_with_settings_epochs_and_end(tmp_path: Path, uri: str):
     assert logged.data.params["stages.0.optimizer.use"] == "adamw"
     assert logged.info.status == "FINISHED"
     client = MlflowClient(tracking_uri=uri)
+    assert logged.info.artifact_uri.startswith((tmp_path / "mlartifacts").as_uri())  # and not the working folder
     assert {one.path for one in client.list_artifacts(logged.info.run_id)} >= {"recipe.toml", "metrics.json"}
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     assert logged.data.metrics["final.test.accuracy"] == metrics["evaluations"]["test"]["accuracy"]

@@ -117,12 +117,20 @@ class Place:
         found = client.get_experiment_by_name(self.experiment)
         if found is None:
             try:
-                return str(client.create_experiment(self.experiment))
+                return str(client.create_experiment(self.experiment, _files_beside(self.uri)))
             except MlflowException:  # a run beside this one may have made it
                 found = client.get_experiment_by_name(self.experiment)
                 if found is None:
                     raise
         return str(found.experiment_id)
+
+
+def _files_beside(uri: str | None) -> str | None:
+    """Return where an experiment's files go: beside a database in a file, where MLflow would take the working folder;
+    None: where the server keeps them."""
+    if uri is None or not uri.startswith("sqlite:///"):
+        return None
+    return (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlartifacts").as_uri()
 
 
 def _metrics(figures: Mapping[str, float], step: int) -> list[Metric]:
