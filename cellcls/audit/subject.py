@@ -86,8 +86,12 @@ def open_subject(path: Path, dataset: Dataset, seen: Seen) -> Subject:
     seen(f"opening {shown}", 0, 0)
     source = dataset.build(path=path, size=SIZE, interpolation="bilinear", cache=cache_folder())
     count = len(source)
-    found = survey(source.read, count, lambda done: seen(f"reading {shown}", done, count), hashes=source.hashes)
-    source.let_go()
+
+    def read_so_far(done: int) -> None:
+        seen(f"reading {shown}", done, count)
+        source.let_go()  # each image is read once
+
+    found = survey(source.read, count, read_so_far, hashes=source.hashes)
     return Subject(path=path, dataset=dataset, source=source, survey=found, groups=group_by_hash(found.hashes))
 
 

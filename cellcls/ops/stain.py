@@ -36,8 +36,8 @@ def stain_vectors(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     almost alone. Where all are mixed, the purest mixture is what is found. Returns (0, 3) where there are fewer than 50
     stained pixels.
     """
-    density = optical_density(images).reshape(-1, 3)
-    density = density[:: max(1, len(density) // _AT_MOST)]
+    pixels = images.reshape(-1, 3)
+    density = optical_density(pixels[:: max(1, len(pixels) // _AT_MOST)])
     stained = density[(density > STAINED).any(axis=1)]
     if len(stained) < FEWEST:
         return np.zeros((0, 3))
