@@ -104,15 +104,19 @@ class Sweep:
                 self._note(line, failed(folder.path, error.exit_code))
                 yield
         if self.launcher is not None and planned:
-            results = launch.execute(self.launcher, [folder.path for _, folder in planned], self.folder)
-            stopped = [one for one in results if one["exit_code"] in _STOPPED]
-            for (line, _), result in zip(planned, results, strict=True):
-                if result not in stopped:
-                    self._note(line, result)
-            yield
-            if stopped:  # by somebody else: no outcome of the trial
-                said = f"{', '.join(Path(one['run']).name for one in stopped)}: stopped"
-                raise InterruptedRunError(said, resume_line(self.folder), code=ExitCode.RESUMABLE)
+            yield from self._launched(self.launcher, planned)
+
+    def _launched(self, launcher: launch.Chosen, planned: Sequence[tuple[dict[str, Any], RunFolder]]) -> Iterator[None]:
+        """Let the launcher run planned trials. One that somebody else stopped has no outcome."""
+        results = launch.execute(launcher, [folder.path for _, folder in planned], self.folder)
+        stopped = [one for one in results if one["exit_code"] in _STOPPED]
+        for (line, _), result in zip(planned, results, strict=True):
+            if result not in stopped:
+                self._note(line, result)
+        yield
+        if stopped:
+            said = f"{', '.join(Path(one['run']).name for one in stopped)}: stopped"
+            raise InterruptedRunError(said, resume_line(self.folder), code=ExitCode.RESUMABLE)
 
     def _planned(self, line: dict[str, Any], folder: RunFolder) -> Callable[[], Result]:
         """Plan a trial, unless it is; return what makes it, or goes on with it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -80,16 +80,17 @@ def build_features(recipe: Recipe, weights: WeightPlaces | None) -> Features:
     try:
         return recipe.backbone.build(size=recipe.input.size, weights=weights)
     except MissingInputError as error:
-        counted = [n for n, one in enumerate(recipe.stages) if getattr(one.freeze, "keras_layers", None)]
-        if counted:  # another backbone has no such list
-            settings = " ".join(f"--set stages.{number}.freeze.fraction=0.37" for number in counted)
-            raise MissingInputError(
-                error.message, *error.hints, f"(another backbone has no list of Keras layers: add {settings})"
-            ) from error
-        if not hasattr(recipe.backbone, "pretrained") or any(stage.freeze != "none" for stage in recipe.stages):
-            raise  # a backbone that is frozen must know something
-        way_out = "or train it from a random start, as no stage freezes anything: --set backbone.pretrained=false"
-        raise MissingInputError(error.message, *error.hints, way_out) from error
+        raise MissingInputError(error.message, *error.hints, *_ways_out(recipe)) from error
+
+
+def _ways_out(recipe: Recipe) -> Iterator[str]:
+    """Yield what this recipe makes of missing weights, beyond what the backbone says itself."""
+    counted = [number for number, one in enumerate(recipe.stages) if getattr(one.freeze, "keras_layers", None)]
+    if counted:
+        settings = " ".join(f"--set stages.{number}.freeze.fraction=0.37" for number in counted)
+        yield f"(another backbone has no list of Keras layers: add {settings})"
+    if hasattr(recipe.backbone, "pretrained") and all(stage.freeze == "none" for stage in recipe.stages):
+        yield "or train it from a random start, as no stage freezes anything: --set backbone.pretrained=false"
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from cellcls.run.options import Options
 
 _log = logging.getLogger(__name__)
 _KNOWN = (
-    "it takes an npz with `images` and `labels` (the challenge's training_set.npz), a MedMNIST npz (bloodmnist.npz), "
+    "a data set is an npz with `images` and `labels` (the challenge's training_set.npz), a MedMNIST npz (bloodmnist.npz), "
     "or a folder with a folder of images for each of two classes or more; cellcls describe dataset lists all kinds"
 )
 
@@ -137,7 +137,7 @@ def open_given(path: Path, registry: Registry) -> Dataset:
     """Return the data set that ``path`` is. Raises ``MissingInputError`` where nothing is there, ``DataError`` where
     what is there is no data set."""
     if not path.exists():
-        raise MissingInputError(f"no data at {path}")
+        raise MissingInputError(f"no data at {path}", _KNOWN)
     dataset = recognised(path, registry)
     if dataset is None:
         held = ""
