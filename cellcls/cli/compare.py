@@ -71,12 +71,13 @@ def compared(results: Sequence[dict[str, Any]]) -> Comparison | None:
     A single run is compared with nothing, but what its file expects of its evaluations is judged.
     """
     from cellcls.report.compare_read import read_comparison
-    from cellcls.run.plan import FILE, read_plan
+    from cellcls.run.folder import RunFolder
+    from cellcls.run.plan import read_plan
 
     if not any(one["metrics"] and one["metrics"]["evaluations"] for one in results):
         return None
     run = Path(results[0]["run"])
-    if not (run.parent / FILE).is_file():
+    if not RunFolder(run.parent).plan.is_file():
         return read_comparison([run])
     comparison = read_comparison([run.parent], read_plan(run.parent).by)
     from cellcls.report.compare_page import write_comparison

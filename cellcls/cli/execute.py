@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -66,13 +65,13 @@ def resume_all(path: Path, registry: Registry, now: Options, launcher: launch.Ch
     if is_sweep(path):
         return stopped_sweep(path, registry, now, launcher).execute()
     lost = _lost(path)
-    todo = _unfinished([folder] if folder.recipe.exists() else folder.children(), path, lost)
+    todo = _unfinished(_runs_in(folder), path, lost)
     if launcher is not None:
         launch.refuse_needing({one.path: launch.start_of(one, registry) for one in todo})
         for one in todo:
             write_options(one, kept_options(one, now))
         return [*launch.execute(launcher, [one.path for one in todo], path), *lost]
-    if folder.recipe.exists():
+    if folder.is_run:
         return [resume_run(folder, registry, now)]
     return [*_each([(one.path, partial(resume_run, one, registry, now)) for one in todo], path), *lost]
 
@@ -129,13 +128,14 @@ def _several(
     if launcher is not None:
         launch.refuse_needing({Path(one.name): Path(one.start) if one.start else None for one in children})
     name = loaded[0].file.stem if len({one.file for one in loaded}) == 1 else "runs"
-    parent = shared_folder(out or free_folder(name)).path
+    whole = shared_folder(out or free_folder(name))
+    parent = whole.path
     try:
         if is_first():
             write_plan(parent, plan(loaded, [one.name for one in children]))
         todo = [_planned(one, parent, registry, options) for one in children]
     except CellclsError:
-        shutil.rmtree(parent, ignore_errors=True)
+        whole.discard()
         raise
     if launcher is None:
         return _each(todo, parent)
@@ -190,6 +190,18 @@ def _each(todo: Sequence[Todo], parent: Path) -> list[Result]:
             say(f"cellcls: {path}: {error}")
             results.append(failed(path, error.exit_code))
     return results
+
+
+def _runs_in(folder: RunFolder) -> list[RunFolder]:
+    """Return the run in a folder, or the runs below it. Raises ``MissingInputError`` for a folder that is no run's."""
+    found = [folder] if folder.is_run else [one for one in folder.children() if one.is_run]
+    if not found and folder.recipe.is_file():
+        raise MissingInputError(
+            f"{folder.path}: not a run folder: it has a {folder.recipe.name}, and no {folder.options.name}, which "
+            "a run writes first; nothing was changed",
+            f"to run the recipe: cellcls run {folder.recipe}",
+        )
+    return found
 
 
 def _lost(path: Path) -> list[Result]:

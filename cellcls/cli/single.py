@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -35,21 +34,24 @@ def shared_folder(path: Path) -> RunFolder:
     from cellcls.engine.device import machine
 
     here = machine(Options(), "float32")
-    return RunFolder(Path(here.agreed(str(make_folder(path).path) if here.first else None)))
+    made = make_folder(path) if here.first else None
+    agreed = here.agreed(str(made.path) if made else None)
+    return made or RunFolder(Path(agreed))
 
 
-def plan_run(path: Path, inputs: Inputs, options: Options) -> RunFolder:
+def plan_run(path: Path, inputs: Inputs, options: Options, *, half_planned: bool = False) -> RunFolder:
     """Make a run's folder and write what going on with it needs, even if it is killed before its first step.
 
-    The recipe is written last: a folder that has one is planned.
+    The recipe is written last: a folder that has one is planned. ``half_planned``: a call before this one may have been
+    killed while it planned the same run.
     """
-    folder = shared_folder(path)
+    folder = make_folder(path, half_planned=True) if half_planned else shared_folder(path)
     if is_first():
         try:
             write_options(folder, options)
             write_text(folder.recipe, dump(inputs.recipe))
         except CellclsError:
-            shutil.rmtree(folder.path, ignore_errors=True)
+            folder.discard()
             raise
     return folder
 
@@ -74,7 +76,7 @@ def resume_run(folder: RunFolder, registry: Registry, now: Options) -> Result:
     was saved needs the run it started from no more.
     """
     if folder.complete:
-        shutil.rmtree(folder.state, ignore_errors=True)
+        folder.remove_state()
         if not folder.report.exists():
             _draw(folder)
         return result_of(folder)
@@ -131,13 +133,13 @@ def _draw(folder: RunFolder) -> None:
 
 @contextmanager
 def _writing(folder: RunFolder) -> Iterator[None]:
-    """Hold a run's folder. A run that fails before its first state leaves none; one that was stopped can go on."""
-    with folder.locked():
-        try:
+    """Hold a run's folder. A run that fails in the call that began it, before its first state, leaves nothing behind;
+    one that was stopped, or that an earlier call began, can go on."""
+    try:
+        with folder.locked():
             yield
-        except InterruptedRunError:
-            raise
-        except Exception:
-            if not folder.best.exists() and not folder.saved.exists():
-                shutil.rmtree(folder.path, ignore_errors=True)
-            raise
+    except InterruptedRunError:
+        raise
+    except Exception:
+        folder.discard()
+        raise

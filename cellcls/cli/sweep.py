@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -125,11 +124,11 @@ class Sweep:
         if folder.recipe.exists():
             write_options(folder, self.options)
             return partial(resume_run, folder, self.registry, self.options)
-        shutil.rmtree(folder.path, ignore_errors=True)  # killed before it was planned
         overrides = [f"name={folder.path.name}", *settings]
         loaded = load(self.folder / _RECIPE, self.registry, overrides=overrides, rehearse=self.options.rehearse)[0]
         inputs = find_all(loaded, self.registry, self.options)
-        return partial(make_run, inputs, plan_run(folder.path, inputs, self.options), self.registry, self.options)
+        planned = plan_run(folder.path, inputs, self.options, half_planned=True)
+        return partial(make_run, inputs, planned, self.registry, self.options)
 
     def _note(self, line: dict[str, Any], result: Result) -> None:
         """Write into a trial's line of the journal what became of it."""
@@ -157,7 +156,7 @@ class Sweep:
 
 def is_sweep(folder: Path) -> bool:
     """Tell whether a folder is that of a search."""
-    return (folder / _RECIPE).exists()
+    return (folder / _RECIPE).is_file() and RunFolder(folder).options.is_file()
 
 
 def new_sweep(

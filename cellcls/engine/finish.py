@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
 from cellcls.engine.evaluate import most_confused
@@ -31,7 +30,7 @@ def finish(session: Session, memory_mb: float) -> dict[str, float]:
         _write_predictions(session, found)
         explanations = explain_run(session, network)
         write_json(folder.metrics, _metrics(session, evaluations, explanations, memory_mb))
-        shutil.rmtree(folder.state, ignore_errors=True)  # the figures, not its absence, say that the run is complete
+        folder.remove_state()  # the figures, not its absence, say that the run is complete
     machine.barrier()
     return {name: figures["accuracy"] for name, figures in evaluations.items()}
 

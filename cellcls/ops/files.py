@@ -79,6 +79,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, to_json(value))
 
 
+def is_temporary(path: Path) -> bool:
+    """Tell whether a file is one that ``replacing`` was writing."""
+    return path.name.startswith(".") and path.name.endswith(_TEMPORARY)
+
+
 def sweep(folder: Path) -> None:
     """Remove temporary files that a killed process left in ``folder`` and below."""
     for leftover in folder.rglob(f".*{_TEMPORARY}"):

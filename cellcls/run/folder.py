@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import attrs
 from filelock import FileLock, Timeout
 
 from cellcls.errors import DataError, MissingInputError, UsageError, WriteError
-from cellcls.ops.files import sweep, write_text
+from cellcls.ops.files import is_temporary, sweep, write_text
 
 
 @attrs.frozen
@@ -20,6 +20,10 @@ class RunFolder:
     """Names of what lies in a run folder."""
 
     path: Path
+    begun: bool = attrs.field(default=False, eq=False)
+    """Whether this call wrote the first file in it. Only then may what it wrote be discarded."""
+    made: bool = attrs.field(default=False, eq=False)
+    """Whether this call made the folder too: one that was there before, empty, stays."""
 
     @property
     def recipe(self) -> Path:
@@ -87,6 +91,17 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def plan(self) -> Path:
+        """The runs of a call and what is expected of them."""
+        return self.path / "runs.json"
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a run was planned here: its options are written first, then its recipe. A folder of somebody's with
+        a recipe in it is none."""
+        return self.recipe.is_file() and self.options.is_file()
+
+    @property
     def complete(self) -> bool:
         """Whether the run came to its end: its figures are written last, as a whole. All else can be resumed."""
         found = read_json(self.metrics) if self.metrics.is_file() else None
@@ -105,6 +120,31 @@ class RunFolder:
         found = sorted(self.path.glob("*/recipe.toml")) if self.path.is_dir() else []
         return [RunFolder(recipe.parent) for recipe in found]
 
+    def discard(self) -> None:
+        """Remove the files of a run that came to nothing, if this call began it and nothing was trained yet.
+
+        What others laid into the folder stays, and the folder with it.
+        """
+        if not self.begun or self.best.exists() or self.saved.exists():
+            return
+        for child in self.children():
+            attrs.evolve(child, begun=True, made=True).discard()
+        sweep(self.path)
+        for file in (
+            *(self.recipe, self.options, self.environment, self.data, self.history, self.plan),
+            *(self.train_batch, self.augmented, self.last),
+            *self.path.glob("stages/*.json"),
+        ):
+            _remove(file)
+        for folder in (self.state, self.path / "stages", *((self.path,) if self.made else ())):
+            _remove_empty(folder)
+
+    def remove_state(self) -> None:
+        """Remove the saved state of a run that is complete."""
+        _remove(self.saved)
+        sweep(self.state)
+        _remove_empty(self.state)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder for one writer. Raises ``UsageError`` where another process has it."""
@@ -121,24 +161,39 @@ class RunFolder:
             (self.path / ".lock").unlink(missing_ok=True)
 
 
-def make_folder(path: Path) -> RunFolder:
-    """Make a new run folder. One that has something in it is never overwritten: ``UsageError``."""
-    refuse_folder(path)
+def _remove(file: Path) -> None:
+    with suppress(OSError):
+        file.unlink(missing_ok=True)
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def make_folder(path: Path, *, half_planned: bool = False) -> RunFolder:
+    """Make a new run folder. One that has something in it is never overwritten: ``UsageError``.
+
+    ``half_planned``: it may hold the options of a run that was killed while it was planned.
+    """
+    refuse_folder(path, half_planned=half_planned)
+    made = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(f"{path}: cannot make the folder: {error.strerror}", "choose another with --out") from error
-    return RunFolder(path)
+    return RunFolder(path, begun=True, made=made)
 
 
-def refuse_folder(path: Path | None) -> None:
+def refuse_folder(path: Path | None, *, half_planned: bool = False) -> None:
     """Raise ``UsageError`` where a folder to be made is there and has something in it, or a file is in its place."""
     if path is None:
         return
     for place in (path, *path.parents):
         if place.is_file():
             raise UsageError(f"{place}: is a file, not a folder; choose another --out")
-    if path.is_dir() and any(path.iterdir()):
+    left = {RunFolder(path).options.name} if half_planned else set()
+    if path.is_dir() and any(one.name not in left and not (left and is_temporary(one)) for one in path.iterdir()):
         raise UsageError(
             f"{path}: there is something already, and nothing is overwritten",
             "choose another --out",

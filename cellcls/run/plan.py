@@ -17,9 +17,7 @@ import cattrs
 from cellcls.errors import DataError
 from cellcls.ops.files import write_json
 from cellcls.recipe import Expect, Loaded
-from cellcls.run.folder import read_json
-
-FILE = "runs.json"
+from cellcls.run.folder import RunFolder, read_json
 
 
 @attrs.frozen(kw_only=True)
@@ -68,12 +66,12 @@ def plan(loaded: Sequence[Loaded], folders: Sequence[str]) -> Plan:
 
 def write_plan(folder: Path, planned: Plan) -> None:
     """Write the plan into the folder that its runs lie in."""
-    write_json(folder / FILE, attrs.asdict(planned, recurse=True))
+    write_json(RunFolder(folder).plan, attrs.asdict(planned, recurse=True))
 
 
 def read_plan(folder: Path) -> Plan:
     """Read the plan of a folder; one without runs where there is none. Raises ``DataError``."""
-    path = folder / FILE
+    path = RunFolder(folder).plan
     if not path.is_file():
         return Plan()
     found = read_json(path)

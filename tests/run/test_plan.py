@@ -6,7 +6,8 @@ import pytest
 
 from cellcls.errors import DataError
 from cellcls.recipe import Expect
-from cellcls.run.plan import FILE, Plan, PlannedFile, PlannedRun, read_plan, write_plan
+from cellcls.run.folder import RunFolder
+from cellcls.run.plan import Plan, PlannedFile, PlannedRun, read_plan, write_plan
 
 UNFIT = '{"files": [{"name": "x", "runs": [], "expect": [{"metric": "val.accuracy", "order": ["a"]}]}]}'
 
@@ -30,6 +31,6 @@ def test_a_folder_without_one_has_no_runs(tmp_path: Path):
 
 @pytest.mark.parametrize("text", ["no json", "[]", '{"files": [{"name": "x"}]}', UNFIT])
 def test_a_damaged_plan_is_told(tmp_path: Path, text: str):
-    (tmp_path / FILE).write_text(text)
-    with pytest.raises(DataError, match=FILE):
+    RunFolder(tmp_path).plan.write_text(text)
+    with pytest.raises(DataError, match=r"runs\.json"):
         read_plan(tmp_path)

@@ -144,11 +144,14 @@ def _config(subject: Subject, twin: _Twin) -> dict[str, Any]:
 def _new_folder(path: Path) -> Iterator[Path]:
     """Yield a folder beside ``path`` that takes its name at the end, and is removed when the block raises."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.cellcls-tmp")
+    made = False
     try:
         temporary.mkdir(parents=True)
+        made = True
         yield temporary
         temporary.rename(path)
     except OSError as error:
         raise WriteError(f"{path}: cannot write: {error.strerror or error}", "choose another --out") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if made:
+            shutil.rmtree(temporary, ignore_errors=True)
