@@ -25,11 +25,11 @@ import numpy as np
 from outcome import Goal, Table, at_least, finish
 from PIL import Image
 
-from cellcls.ops.copies import group_by_hash
-from cellcls.ops.hashing import content_hashes
-from cellcls.ops.near_copies import find_near_copies
-from cellcls.ops.perceptual import Fingerprints, fingerprints
-from cellcls.ops.thresholds import SIMILARITY
+from cellcls.ops.curation.copies import group_by_hash
+from cellcls.ops.curation.near_copies import find_near_copies
+from cellcls.ops.curation.perceptual import Fingerprints, fingerprints
+from cellcls.ops.curation.thresholds import SIMILARITY
+from cellcls.ops.storage.hashing import content_hashes
 from cellcls.registry import load_registry
 
 Disguise = Callable[[np.ndarray, np.random.Generator], np.ndarray]

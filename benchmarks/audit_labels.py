@@ -25,11 +25,11 @@ from outcome import Goal, Table, at_least, finish
 from PIL import Image, ImageDraw, ImageFilter
 
 from cellcls.api import Source, WeightPlaces
-from cellcls.ops.copies import Groups, group_by_hash
-from cellcls.ops.hashing import content_hash
-from cellcls.ops.survey import survey
-from cellcls.ops.suspects import RULES, suspects
-from cellcls.ops.wrong_labels import find_wrong_labels
+from cellcls.ops.curation.copies import Groups, group_by_hash
+from cellcls.ops.curation.survey import survey
+from cellcls.ops.curation.suspects import RULES, suspects
+from cellcls.ops.curation.wrong_labels import find_wrong_labels
+from cellcls.ops.storage.hashing import content_hash
 
 FLIPPED, FIRST, FOUND, PLANTED = 0.05, 0.1, 0.85, 0.95
 PER_SORT = 120
@@ -155,7 +155,7 @@ def network_features(cells: Cells, name: str) -> np.ndarray:
     from cellcls.engine.device import machine
     from cellcls.engine.features import image_features, named_backbone, pretrained
     from cellcls.registry import load_registry
-    from cellcls.run.options import Options
+    from cellcls.runs.options import Options
 
     backbone = named_backbone(name, load_registry())
     built = pretrained(backbone, size=96, weights=WeightPlaces())

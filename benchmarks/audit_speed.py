@@ -47,11 +47,11 @@ import sys
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from cellcls.ops.copies import group_by_hash
-from cellcls.ops.hashing import content_hash
-from cellcls.ops.near_copies import find_near_copies
-from cellcls.ops.parallel import in_parallel
-from cellcls.ops.perceptual import Fingerprints, fingerprints
+from cellcls.ops.curation.copies import group_by_hash
+from cellcls.ops.storage.hashing import content_hash
+from cellcls.ops.curation.near_copies import find_near_copies
+from cellcls.ops.processes.parallel import in_parallel
+from cellcls.ops.curation.perceptual import Fingerprints, fingerprints
 
 def work(batch):
     read = lambda file: np.asarray(Image.open(file).convert("RGB"))
@@ -93,8 +93,8 @@ with tempfile.TemporaryDirectory() as folder:
 SEARCH = """
 import json, sys, time
 import numpy as np
-from cellcls.ops.near_copies import find_near_copies
-from cellcls.ops.perceptual import Fingerprints, fingerprints, read_fingerprints
+from cellcls.ops.curation.near_copies import find_near_copies
+from cellcls.ops.curation.perceptual import Fingerprints, fingerprints, read_fingerprints
 
 cells, count = np.load(sys.argv[1], mmap_mode="r"), int(sys.argv[2])
 making = 0.0

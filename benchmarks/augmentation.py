@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from cellcls.api import Augmentation
 from cellcls.builtin import augmentations as ours
-from cellcls.ops.augment import Pipeline
+from cellcls.engine.pipeline import Pipeline
 
 BATCH, SIZE = 128, 96
 Images = NDArray[np.uint8]

@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from cellcls.api import Corruption
-from cellcls.ops.colour import from_uint8
-from cellcls.ops.corruptions import corrupt
+from cellcls.engine.corruption import corrupt
+from cellcls.ops.imaging.colour import from_uint8
 from cellcls.registry import load_registry
 
 SEVERITIES, LABEL, GAP, ENDINGS = range(1, 6), 130, 2, (".webp", ".png", ".jpg", ".jpeg", ".bmp")

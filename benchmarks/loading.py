@@ -24,9 +24,9 @@ import numpy as np
 # Imported here, as a run has them all: memory is counted above the imports.
 from cellcls.builtin.cleaners import DropDuplicates, DropOutliers, rules  # noqa: F401
 from cellcls.builtin.datasets import Npz, npz  # noqa: F401
-from cellcls.ops.copies import group_by_hash
-from cellcls.ops.hashing import content_hashes, data_hash
-from cellcls.ops.split import split
+from cellcls.ops.curation.copies import group_by_hash
+from cellcls.ops.curation.split import split
+from cellcls.ops.storage.hashing import content_hashes, data_hash
 
 LIMIT_MB = 150
 

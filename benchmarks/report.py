@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 
 from cellcls.errors import ExitCode
-from cellcls.run.folder import RunFolder
+from cellcls.runs.folder import RunFolder
 
 ROOT = Path(__file__).parents[1]
 LITE = ("requires=['cellcls-efficientnet-lite']", "backbone.use=efficientnet_lite0")

@@ -27,9 +27,9 @@ from cellcls.engine.session import open_session
 from cellcls.engine.step import augmented, take_step
 from cellcls.recipe import load
 from cellcls.registry import load_registry
-from cellcls.run.folder import make_folder
-from cellcls.run.inputs import find_inputs
-from cellcls.run.options import Options
+from cellcls.runs.folder import make_folder
+from cellcls.runs.inputs import find_inputs
+from cellcls.runs.options import Options
 
 RECIPE = """
 [dataset]

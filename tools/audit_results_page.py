@@ -19,7 +19,7 @@ from typing import Any
 
 from results_page import table
 
-from cellcls.ops.files import write_text
+from cellcls.ops.storage.files import write_text
 
 ROOT = Path(__file__).parents[1]
 HEAD = """\

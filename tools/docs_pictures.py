@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from cellcls.ops.classes import CLASSES
-from cellcls.ops.render import render
+from cellcls.ops.rendering.cells import render
 
 TUTORIALS = Path(__file__).parents[1] / "docs/tutorials"
 PAGES = {

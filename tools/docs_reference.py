@@ -310,7 +310,7 @@ What a plugin may use: `cellcls.api`, `cellcls.ops`, `cellcls.errors` and, in it
 
 ## Operations an augmentation returns
 
-::: cellcls.ops.operations
+::: cellcls.api.operations
 
 ## Errors
 

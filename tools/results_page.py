@@ -18,13 +18,13 @@ from typing import Any
 import attrs
 
 from cellcls.api import WeightPlaces
-from cellcls.ops.files import write_text
+from cellcls.ops.storage.files import write_text
 from cellcls.recipe import Loaded, load, to_data
 from cellcls.registry import Registry, load_registry
 from cellcls.report import expect, tables
 from cellcls.report.numbers import percent, starred
 from cellcls.report.read import Evaluation, RunRecord, read_run
-from cellcls.run.plan import plan
+from cellcls.runs.plan import plan
 
 ROOT = Path(__file__).parents[1]
 HEAD = """\

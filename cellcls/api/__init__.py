@@ -1,4 +1,9 @@
-"""What a plugin may use: components, their kinds, the events of a run and the hook. torch is not imported here."""
+"""What a plugin may use: components, their kinds, the events of a run and the hook.
+
+Neither torch nor numpy is imported here: ``Groups``, whose methods need numpy, comes when it is asked for.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from cellcls.api import events
 from cellcls.api.component import Component, Param, changed, component, param
@@ -33,7 +38,10 @@ from cellcls.api.kinds import (
     WeightPlaces,
     settings,
 )
-from cellcls.ops.operations import Batch, Colour, Geometric
+from cellcls.api.operations import Batch, Colour, Geometric
+
+if TYPE_CHECKING:
+    from cellcls.ops.curation.copies import Groups
 
 __all__ = [
     "KINDS",
@@ -53,6 +61,7 @@ __all__ = [
     "Explainer",
     "Features",
     "Geometric",
+    "Groups",
     "Head",
     "Launcher",
     "Loss",
@@ -75,3 +84,11 @@ __all__ = [
     "param",
     "settings",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Groups":
+        from cellcls.ops.curation.copies import Groups
+
+        return Groups
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, dataclass_tra
 import attrs
 
 from cellcls.api.component import Component, param
-from cellcls.ops.figures import is_loss
-from cellcls.ops.operations import Batch, Colour, Geometric
+from cellcls.api.operations import Batch, Colour, Geometric
+from cellcls.ops.statistics.figures import is_loss
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from cellcls.api import events
-    from cellcls.ops.copies import Groups
+    from cellcls.ops.curation.copies import Groups
 
 K = TypeVar("K", bound=type[Component])
 

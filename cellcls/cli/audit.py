@@ -11,12 +11,12 @@ import rich_click as click
 from cellcls.cli.output import json_option, print_json, say, table
 from cellcls.cli.progress import counting
 from cellcls.errors import ExitCode, UsageError
-from cellcls.ops.thresholds import FAR, SIMILARITY
+from cellcls.ops.curation.thresholds import FAR, SIMILARITY
 from cellcls.registry import load_registry
-from cellcls.run.folder import free_folder, make_folder, refuse_folder
+from cellcls.runs.folder import free_folder, make_folder, refuse_folder
 
 if TYPE_CHECKING:
-    from cellcls.audit.record import Audit
+    from cellcls.auditing.record import Audit
 
 _PATH = click.Path(path_type=Path)
 
@@ -66,8 +66,8 @@ def audit(
     wanted = _kinds(fail_on, compared=against is not None)
     refuse_folder(out)
     registry = load_registry()
-    from cellcls.audit.record import DECISIONS, Settings, to_data, write
-    from cellcls.audit.record import audit as look_at
+    from cellcls.auditing.record import DECISIONS, Settings, to_data, write
+    from cellcls.auditing.record import audit as look_at
 
     with counting() as seen:
         places = WeightPlaces(directory=weights, offline=offline)
@@ -86,7 +86,7 @@ def audit(
 
 def _kinds(fail_on: str, *, compared: bool) -> list[str]:
     """Return the kinds of finding that ``--fail-on`` names. Raises ``UsageError``."""
-    from cellcls.audit.findings import KINDS
+    from cellcls.auditing.findings import KINDS
 
     wanted = [name.strip() for name in fail_on.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in KINDS]
@@ -98,7 +98,7 @@ def _kinds(fail_on: str, *, compared: bool) -> list[str]:
 
 
 def _rows(made: Audit) -> list[dict[str, str]]:
-    from cellcls.audit.findings import KINDS
+    from cellcls.auditing.findings import KINDS
     from cellcls.report.numbers import NOTHING, count
 
     found = {kind: (count(number), KINDS[kind].what) for kind, number in made.counts().items()}

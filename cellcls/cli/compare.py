@@ -31,7 +31,7 @@ def compare(runs: tuple[Path, ...], by: str | None, out: Path | None, as_json: b
     from cellcls.report.compare import to_data
     from cellcls.report.compare_page import write_comparison
     from cellcls.report.compare_read import read_comparison
-    from cellcls.run.folder import free_folder
+    from cellcls.runs.folder import free_folder
 
     comparison = read_comparison(runs, by)
     page = write_comparison(comparison, out or comparison.parent or free_folder("compare"))
@@ -71,8 +71,8 @@ def compared(results: Sequence[dict[str, Any]]) -> Comparison | None:
     A single run is compared with nothing, but what its file expects of its evaluations is judged.
     """
     from cellcls.report.compare_read import read_comparison
-    from cellcls.run.folder import RunFolder
-    from cellcls.run.plan import read_plan
+    from cellcls.runs.folder import RunFolder
+    from cellcls.runs.plan import read_plan
 
     if not any(one["metrics"] and one["metrics"]["evaluations"] for one in results):
         return None

@@ -23,14 +23,14 @@ from cellcls.cli.single import (
 )
 from cellcls.cli.sweep import is_sweep, new_sweep, stopped_sweep
 from cellcls.errors import CellclsError, ExitCode, InterruptedRunError, MissingInputError, UsageError
-from cellcls.ops.torchrun import is_first, processes
+from cellcls.ops.processes.torchrun import is_first, processes
 from cellcls.recipe import Loaded
 from cellcls.registry import Registry
-from cellcls.run.folder import RunFolder, free_folder
-from cellcls.run.init import find_all, find_init
-from cellcls.run.inputs import Inputs, find_inputs
-from cellcls.run.options import Options, kept_options, write_options
-from cellcls.run.plan import plan, read_plan, write_plan
+from cellcls.runs.folder import RunFolder, free_folder
+from cellcls.runs.init import find_all, find_init
+from cellcls.runs.inputs import Inputs, find_inputs
+from cellcls.runs.options import Options, kept_options, write_options
+from cellcls.runs.plan import plan, read_plan, write_plan
 
 Todo = tuple[Path, Callable[[], Result]]
 """A run's folder, and what makes it or raises what is wrong."""

@@ -10,9 +10,9 @@ import rich_click as click
 from cellcls.cli.output import json_option, print_json, table
 from cellcls.cli.results import device_option, refuse_taken, run_argument, threads_option
 from cellcls.errors import UsageError
-from cellcls.ops.files import write_bytes
+from cellcls.ops.storage.files import write_bytes
 from cellcls.registry import load_registry
-from cellcls.run.options import Options
+from cellcls.runs.options import Options
 
 
 @click.command()
@@ -47,7 +47,7 @@ def explain(
     """
     refuse_taken(out)
     registry = load_registry()
-    from cellcls.engine.apply import explain_on
+    from cellcls.engine.inference import explain_on
 
     found = explain_on(
         run, data, registry, Options(device=device, threads=threads), use=use, images=images, other=other, depths=depths

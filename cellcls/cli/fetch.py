@@ -35,7 +35,7 @@ def fetch(name: str | None, to: Path | None, as_json: bool) -> None:
         return
     wanted = _named(name, offered)
     folder = to or Path(os.environ.get("CELLCLS_DATA") or "data")
-    from cellcls.run.fetch import fetch as download
+    from cellcls.runs.fetch import fetch as download
 
     try:
         with counting() as shows:

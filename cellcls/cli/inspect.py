@@ -15,9 +15,9 @@ from cellcls.recipe import Loaded, dump, grammar, load, load_all, settings, to_d
 from cellcls.recipe.problems import suggestion
 from cellcls.recipe.scan import Path as KeyPath
 from cellcls.registry import Registry, load_registry
-from cellcls.run.init import find_init
-from cellcls.run.inputs import find_inputs
-from cellcls.run.options import Options
+from cellcls.runs.init import find_init
+from cellcls.runs.inputs import find_inputs
+from cellcls.runs.options import Options
 
 recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
 overrides_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting.")

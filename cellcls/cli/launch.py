@@ -12,13 +12,13 @@ from cellcls.api import Launcher
 from cellcls.cli.output import say
 from cellcls.cli.single import Result, failed, result_of, resume_line, with_hints
 from cellcls.errors import CellclsError, ExitCode, InterruptedRunError, UsageError
-from cellcls.ops.launching import exit_code, last_words
+from cellcls.ops.processes.launching import exit_code, last_words
 from cellcls.recipe import load
 from cellcls.recipe.overlay import parsed
 from cellcls.recipe.structure import INVALID, Structurer
 from cellcls.registry import Registry
-from cellcls.run.folder import RunFolder
-from cellcls.run.stop import Stop
+from cellcls.runs.folder import RunFolder
+from cellcls.runs.stop import Stop
 
 
 @attrs.frozen(kw_only=True)

@@ -13,7 +13,7 @@ import rich_click as click
 from cellcls.api import KINDS
 from cellcls.cli.output import json_option, print_json, say
 from cellcls.errors import UsageError
-from cellcls.ops.files import write_text
+from cellcls.ops.storage.files import write_text
 from cellcls.registry import load_registry
 
 TEMPLATE = Path(__file__).parent / "template" / "package"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import rich_click as click
 
-from cellcls.ops.files import to_json
+from cellcls.ops.storage.files import to_json
 
 _WIDTH = 200
 """Columns of a table that goes to no terminal."""

@@ -12,7 +12,7 @@ import tomli
 
 from cellcls.cli.output import json_option, print_json, say, table
 from cellcls.errors import MissingInputError, UsageError
-from cellcls.ops.files import write_bytes
+from cellcls.ops.storage.files import write_bytes
 
 
 def shipped() -> list[Path]:

@@ -12,9 +12,9 @@ import rich_click as click
 
 from cellcls.cli.output import json_option, print_json, say, table
 from cellcls.errors import UsageError
-from cellcls.ops.files import write_json, write_text
+from cellcls.ops.storage.files import write_json, write_text
 from cellcls.registry import load_registry
-from cellcls.run.options import Options
+from cellcls.runs.options import Options
 
 run_argument = click.argument("run", type=click.Path(path_type=Path))
 device_option = click.option("--device", help="cpu, cuda, cuda:1, mps; default: the fastest that is there.")
@@ -49,7 +49,7 @@ def evaluate(
     """Measure a run's best weights on a labelled data set, classes matched by name."""
     refuse_taken(out)
     registry = load_registry()
-    from cellcls.engine.apply import evaluate_on
+    from cellcls.engine.inference import evaluate_on
 
     options = Options(device=device, threads=threads)
     answer = evaluate_on(run, data, registry, options, part=part, unseen=unseen, corrupt=corrupt, views=views)
@@ -98,7 +98,7 @@ def predict(
         raise UsageError("--csv - and --json both want stdout", "give --csv a file")
     refuse_taken(None if to_stdout else csv_file)
     registry = load_registry()
-    from cellcls.engine.apply import predict_paths
+    from cellcls.engine.inference import predict_paths
 
     found = predict_paths(run, paths, registry, Options(device=device, threads=threads))
     if found.rehearsal:

@@ -16,10 +16,10 @@ from cellcls.cli.output import NO_RECIPE, json_option, machine_options, print_js
 from cellcls.cli.single import Result
 from cellcls.cli.sweep import is_sweep
 from cellcls.errors import ExitCode, UsageError
-from cellcls.ops.torchrun import is_first
+from cellcls.ops.processes.torchrun import is_first
 from cellcls.recipe import load_all
 from cellcls.registry import load_registry
-from cellcls.run.options import Options
+from cellcls.runs.options import Options
 
 if TYPE_CHECKING:
     from cellcls.report.compare import Comparison

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from cellcls.cli.output import say
 from cellcls.cli.progress import progress
 from cellcls.errors import CellclsError, ExitCode, InterruptedRunError
-from cellcls.ops.files import write_text
-from cellcls.ops.torchrun import is_first, processes
+from cellcls.ops.processes.torchrun import is_first, processes
+from cellcls.ops.storage.files import write_text
 from cellcls.recipe import dump, load
 from cellcls.registry import Registry
-from cellcls.run.folder import RunFolder, make_folder, read_json
-from cellcls.run.init import find_all
-from cellcls.run.inputs import Inputs, find_inputs
-from cellcls.run.options import Options, kept_options, write_options
-from cellcls.run.stop import Stop
+from cellcls.runs.folder import RunFolder, make_folder, read_json
+from cellcls.runs.init import find_all
+from cellcls.runs.inputs import Inputs, find_inputs
+from cellcls.runs.options import Options, kept_options, write_options
+from cellcls.runs.stop import Stop
 
 if TYPE_CHECKING:
     from cellcls.engine.job import Job

@@ -14,14 +14,14 @@ from cellcls.cli import launch
 from cellcls.cli.output import say, table
 from cellcls.cli.single import Result, failed, make_run, plan_run, result_of, resume_line, resume_run, with_hints
 from cellcls.errors import CellclsError, DataError, ExitCode, InterruptedRunError
-from cellcls.ops.files import write_json, write_text
+from cellcls.ops.storage.files import write_json, write_text
 from cellcls.recipe import Loaded, dump, load
 from cellcls.recipe.sweep import Best, as_text, settings_of
 from cellcls.registry import Registry
-from cellcls.run.folder import RunFolder, free_folder, make_folder, read_history, write_history
-from cellcls.run.init import find_all
-from cellcls.run.options import Options, kept_options, write_options
-from cellcls.run.plan import Plan, PlannedFile, PlannedRun, write_plan
+from cellcls.runs.folder import RunFolder, free_folder, make_folder, read_history, write_history
+from cellcls.runs.init import find_all
+from cellcls.runs.options import Options, kept_options, write_options
+from cellcls.runs.plan import Plan, PlannedFile, PlannedRun, write_plan
 
 _RECIPE, _JOURNAL = "sweep.toml", "sweep.jsonl"
 """In the folder of a sweep: what is searched, and a line a trial."""

@@ -16,8 +16,8 @@ from cellcls.engine.samples import samples
 from cellcls.engine.step import steps_per_epoch
 from cellcls.recipe import Recipe
 from cellcls.registry import Registry
-from cellcls.run.inputs import Inputs
-from cellcls.run.options import Options
+from cellcls.runs.inputs import Inputs
+from cellcls.runs.options import Options
 
 
 def check_run(inputs: Inputs, options: Options, registry: Registry) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from cellcls.api import Decision, Source
 from cellcls.errors import DataError, RecipeError
-from cellcls.ops.copies import Groups, group_by_hash
-from cellcls.ops.files import cache_folder
-from cellcls.ops.hashing import data_hash, source_hashes
-from cellcls.ops.split import split
+from cellcls.ops.curation.copies import Groups, group_by_hash
+from cellcls.ops.curation.split import split
+from cellcls.ops.storage.files import cache_folder
+from cellcls.ops.storage.hashing import data_hash, source_hashes
 from cellcls.recipe import PARTS, Recipe, Split
-from cellcls.run.inputs import Inputs
+from cellcls.runs.inputs import Inputs
 
 _log = logging.getLogger(__name__)
 Indices = NDArray[np.int64]

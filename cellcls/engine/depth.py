@@ -19,7 +19,7 @@ from cellcls.engine.evaluate import pictures
 from cellcls.engine.explain import answers, heat, heat_figures, masks
 from cellcls.engine.images import Images
 from cellcls.engine.network import Network
-from cellcls.ops.calls import noted_calls
+from cellcls.ops.networks.call_order import noted_calls
 
 PICTURED_IMAGES = 8
 """So many of the images are kept with their maps, for the figure."""

@@ -12,8 +12,8 @@ import torch
 import torch.distributed as dist
 
 from cellcls.errors import UsageError
-from cellcls.ops.torchrun import processes, rank
-from cellcls.run.options import Options
+from cellcls.ops.processes.torchrun import processes, rank
+from cellcls.runs.options import Options
 
 
 @attrs.frozen(kw_only=True)

@@ -17,7 +17,7 @@ from cellcls.engine.device import Machine
 from cellcls.engine.images import Images
 from cellcls.engine.views import View
 from cellcls.engine.views import views as view_functions
-from cellcls.ops.metrics import confusion_matrix, points
+from cellcls.ops.statistics.metrics import confusion_matrix, points
 
 BATCH = 64
 

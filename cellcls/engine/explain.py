@@ -19,9 +19,9 @@ from cellcls.engine.images import Images
 from cellcls.engine.network import Network, load_network
 from cellcls.engine.session import Session
 from cellcls.errors import RecipeError
-from cellcls.ops.files import write_json
-from cellcls.ops.masks import cell_mask
-from cellcls.ops.npz import save_arrays
+from cellcls.ops.imaging.masks import cell_mask
+from cellcls.ops.storage.files import write_json
+from cellcls.ops.storage.npz import save_arrays
 
 BATCH = 16
 REHEARSED_DEPTHS = 8

@@ -9,8 +9,8 @@ from cellcls.engine.explain import explain_run
 from cellcls.engine.measure import Measured
 from cellcls.engine.network import load_network
 from cellcls.engine.session import Session
-from cellcls.ops.files import write_json
-from cellcls.ops.npz import save_arrays
+from cellcls.ops.storage.files import write_json
+from cellcls.ops.storage.npz import save_arrays
 from cellcls.recipe import Band, Recipe
 
 

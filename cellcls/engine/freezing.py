@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cellcls.engine.network import Network
-from cellcls.ops.freezing import frozen_modules
+from cellcls.ops.networks.freezing import frozen_modules
 from cellcls.recipe import Freeze, Recipe, Stage
 
 

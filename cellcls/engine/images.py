@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from cellcls.api import Source
 from cellcls.engine.data import Indices
-from cellcls.ops.colour import from_uint8
+from cellcls.ops.imaging.colour import from_uint8
 
 SHARE_OF_MEMORY = 0.4
 """Of an accelerator's free memory that images may take."""

@@ -11,10 +11,10 @@ import attrs
 from cellcls.engine.data import Data
 from cellcls.engine.network import Network, NetworkConfig, Trained, load_network
 from cellcls.errors import DataError
-from cellcls.ops.hashing import file_hash
-from cellcls.ops.weight_files import load_weights
+from cellcls.ops.storage.hashing import file_hash
+from cellcls.ops.storage.weight_files import load_weights
 from cellcls.registry import Registry
-from cellcls.run.folder import RunFolder, read_json
+from cellcls.runs.folder import RunFolder, read_json
 
 _log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from typing import Any
 import attrs
 
 from cellcls.registry import Registry
-from cellcls.run.folder import RunFolder
-from cellcls.run.inputs import Inputs
-from cellcls.run.options import Options
-from cellcls.run.stop import Stop
+from cellcls.runs.folder import RunFolder
+from cellcls.runs.inputs import Inputs
+from cellcls.runs.options import Options
+from cellcls.runs.stop import Stop
 
 
 @attrs.frozen(kw_only=True)

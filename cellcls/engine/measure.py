@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cellcls.api import Batch, Corruption, PerSampleLoss
+from cellcls.engine.corruption import corrupt
 from cellcls.engine.data import Indices
 from cellcls.engine.device import Machine
 from cellcls.engine.evaluate import Predictions, predict
 from cellcls.engine.images import Images
 from cellcls.errors import RecipeError
-from cellcls.ops.corruptions import corrupt
-from cellcls.ops.corruptions.published import ALEXNET, relative_balanced_error
-from cellcls.ops.metrics import confusion_matrix, points, summary
+from cellcls.ops.imaging.corruptions.published import ALEXNET, relative_balanced_error
+from cellcls.ops.statistics.metrics import confusion_matrix, points, summary
 from cellcls.recipe import Evaluation
 from cellcls.registry import Registry
 

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from cellcls.api import Backbone, Features, Head, WeightPlaces
 from cellcls.errors import DataError, MissingInputError, PluginError
-from cellcls.ops.freezing import Depth
-from cellcls.ops.weight_files import load_weights, save_tensors
+from cellcls.ops.networks.freezing import Depth
+from cellcls.ops.storage.weight_files import load_weights, save_tensors
 from cellcls.recipe import Input, Recipe, dump, to_data
 from cellcls.recipe.structure import INVALID, Structurer
 from cellcls.registry import Registry
-from cellcls.run.folder import RunFolder
+from cellcls.runs.folder import RunFolder
 
 FORMAT = "cellcls-1"
 

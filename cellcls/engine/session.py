@@ -25,14 +25,14 @@ from cellcls.engine.init import Start, recorded_start, start_from
 from cellcls.engine.job import Job
 from cellcls.engine.measure import Measured, measure
 from cellcls.engine.network import Network, NetworkConfig, build_features, network_config, save_weights
+from cellcls.engine.pipeline import Pipeline
 from cellcls.engine.samples import Samples, samples
 from cellcls.engine.state import Progress, Saved, load_state, save_state
 from cellcls.errors import DataError, RecipeError
-from cellcls.ops.augment import Pipeline
-from cellcls.ops.files import write_json, write_text
+from cellcls.ops.storage.files import write_json, write_text
 from cellcls.recipe import Evaluation, Recipe, Split, dump
-from cellcls.run.environment import environment
-from cellcls.run.folder import write_history
+from cellcls.runs.environment import environment
+from cellcls.runs.folder import write_history
 
 _log = logging.getLogger(__name__)
 

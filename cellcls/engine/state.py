@@ -18,8 +18,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from cellcls.errors import DataError
-from cellcls.ops.weight_files import save_tensors
-from cellcls.run.folder import RunFolder
+from cellcls.ops.storage.weight_files import save_tensors
+from cellcls.runs.folder import RunFolder
 
 
 @attrs.define(kw_only=True)

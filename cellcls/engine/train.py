@@ -25,13 +25,13 @@ from cellcls.engine.state import load_optimizer
 from cellcls.engine.step import augmented, steps_per_epoch, take_step
 from cellcls.errors import CellclsError, StoppedError
 from cellcls.ops.draws import permutation
-from cellcls.ops.figures import is_loss
-from cellcls.ops.files import write_json
-from cellcls.ops.npz import save_arrays
+from cellcls.ops.statistics.figures import is_loss
+from cellcls.ops.storage.files import write_json
+from cellcls.ops.storage.npz import save_arrays
 from cellcls.recipe import Stage
-from cellcls.run.folder import write_history
-from cellcls.run.options import write_options
-from cellcls.run.stop import stopped
+from cellcls.runs.folder import write_history
+from cellcls.runs.options import write_options
+from cellcls.runs.stop import stopped
 
 
 def run(job: Job) -> Iterator[events.Event]:

@@ -23,7 +23,7 @@ from cellcls.api import (
     param,
 )
 from cellcls.ops.classes import PARTS
-from cellcls.ops.figures import is_loss
+from cellcls.ops.statistics.figures import is_loss
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "loss")
 """The figures of an evaluation that ``select``, ``watch`` and claims may name."""

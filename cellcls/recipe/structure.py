@@ -16,7 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import attrs
 
 from cellcls.api import KINDS, Component, Param
-from cellcls.recipe.mending import is_too_large, mended
+from cellcls.recipe.advice import is_too_large, mended
 from cellcls.recipe.model import OUTER, Recipe, Stage
 from cellcls.recipe.problems import Problem, suggestion
 from cellcls.recipe.scan import Path

@@ -18,7 +18,7 @@ from pathlib import Path
 import attrs
 
 from cellcls.errors import WriteError
-from cellcls.ops.files import cache_folder, write_json
+from cellcls.ops.storage.files import cache_folder, write_json
 from cellcls.registry.fingerprint import fingerprint, surroundings
 
 FORMAT = 1

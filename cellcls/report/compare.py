@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from cellcls.ops.paired import Paired, Repeated
+from cellcls.ops.statistics.paired import Paired, Repeated
 from cellcls.report.expect import Verdict
 from cellcls.report.read import Evaluation, RunRecord
 

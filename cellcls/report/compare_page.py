@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from cellcls.errors import UsageError
-from cellcls.ops import files
+from cellcls.ops.storage import files
 from cellcls.report import compare_tables, expect, tables
 from cellcls.report.compare import Comparison, to_data
 from cellcls.report.compare_figures import draw

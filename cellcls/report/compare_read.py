@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellcls.errors import DataError, MissingInputError, UsageError
-from cellcls.ops import npz
-from cellcls.ops.figures import is_loss
-from cellcls.ops.paired import Paired, Repeated, paired, repeated
+from cellcls.ops.statistics.figures import is_loss
+from cellcls.ops.statistics.paired import Paired, Repeated, paired, repeated
+from cellcls.ops.storage import npz
 from cellcls.recipe import METRICS
 from cellcls.recipe.problems import suggestion
 from cellcls.report.compare import Comparison, Standing
 from cellcls.report.expect import figure, figures_of, judge
 from cellcls.report.read import RunRecord, read_run
-from cellcls.run.folder import RunFolder
-from cellcls.run.plan import Plan, read_plan
+from cellcls.runs.folder import RunFolder
+from cellcls.runs.plan import Plan, read_plan
 
 _METHOD_ONLY = ("name", "views")
 """Settings of an evaluation that do not change the images it is made on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cellcls.ops.paired import Repeated
+from cellcls.ops.statistics.paired import Repeated
 from cellcls.report import tables
 from cellcls.report.compare import NOISE, Comparison, Seeds, Standing
 from cellcls.report.expect import figure

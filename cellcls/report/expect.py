@@ -9,13 +9,13 @@ from statistics import mean
 
 import attrs
 
-from cellcls.ops.figures import is_loss
+from cellcls.ops.statistics.figures import is_loss
 from cellcls.recipe import METRICS, Expect
 from cellcls.recipe.expect import RUNNING, is_glob
 from cellcls.report.numbers import NOTHING, decimal
 from cellcls.report.read import Metrics, RunRecord
 from cellcls.report.tables import HELD, NOT_HELD, NOT_JUDGED, Row
-from cellcls.run.plan import Plan, PlannedFile, PlannedRun
+from cellcls.runs.plan import Plan, PlannedFile, PlannedRun
 
 Records = Mapping[str, RunRecord]
 """Finished runs by their folder, as the plan names it."""

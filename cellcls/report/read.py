@@ -1,4 +1,4 @@
-"""Reads a run folder into one record; its files are those of ``cellcls.run``. What a young run lacks is empty here."""
+"""Reads a run folder into one record; its files are those of ``cellcls.runs``. What a young run lacks is empty here."""
 
 from __future__ import annotations
 

@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cellcls.ops import files
+from cellcls.ops.storage import files
 from cellcls.report import draw, expect, tables
 from cellcls.report.numbers import count, duration, is_remote, percent, plain, starred
 from cellcls.report.page import Block, Chart, Charts, Commands, Fold, Gallery, Page, Section, Table, Text, render
 from cellcls.report.read import Evaluation, RunRecord, read_run
 from cellcls.report.style import class_colour
-from cellcls.run.plan import read_plan
+from cellcls.runs.plan import read_plan
 
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 

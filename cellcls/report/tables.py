@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from cellcls.ops.figures import is_loss
+from cellcls.ops.statistics.figures import is_loss
 from cellcls.report.numbers import NOTHING, count, decimal, duration, milliseconds, percent, plain, short, starred
 from cellcls.report.read import Claim, DataRecord, Epoch, Evaluation, RunRecord
 

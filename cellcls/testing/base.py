@@ -21,7 +21,7 @@ import torch
 
 from cellcls.api import Component
 from cellcls.errors import CellclsError
-from cellcls.ops.files import write_text
+from cellcls.ops.storage.files import write_text
 from cellcls.recipe import dump, fields_of, load, to_data
 from cellcls.registry import HEAVY
 from cellcls.testing.cases import example, extremes

@@ -29,15 +29,15 @@ from cellcls.api import (
     Trial,
     settings,
 )
-from cellcls.ops.augment import Pipeline
-from cellcls.ops.calls import noted_calls
-from cellcls.ops.copies import group_by_hash
-from cellcls.ops.files import write_text
-from cellcls.ops.hashing import source_hashes
+from cellcls.engine.pipeline import Pipeline
+from cellcls.ops.curation.copies import group_by_hash
+from cellcls.ops.networks.call_order import noted_calls
+from cellcls.ops.storage.files import write_text
+from cellcls.ops.storage.hashing import source_hashes
 from cellcls.recipe import dump, to_data
 from cellcls.registry import load_registry
-from cellcls.run.folder import make_folder
-from cellcls.run.options import Options, write_options
+from cellcls.runs.folder import make_folder
+from cellcls.runs.options import Options, write_options
 from cellcls.testing.runs import TINY, read_recipe
 
 SIZE = 32

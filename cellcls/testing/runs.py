@@ -21,12 +21,12 @@ from cellcls.api import Component, events
 from cellcls.engine.job import Job
 from cellcls.engine.train import run
 from cellcls.errors import InterruptedRunError
-from cellcls.ops.files import write_text
+from cellcls.ops.storage.files import write_text
 from cellcls.recipe import Recipe, load
 from cellcls.registry import PluginRecord, Registry, load_registry
-from cellcls.run.folder import RunFolder, make_folder
-from cellcls.run.inputs import find_inputs
-from cellcls.run.options import Options
+from cellcls.runs.folder import RunFolder, make_folder
+from cellcls.runs.inputs import find_inputs
+from cellcls.runs.options import Options
 
 TIMES = {"seconds", "seconds_per_image", "memory_mb"}
 TINY: Mapping[str, Any] = {

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from cellcls.api import Augmentation, Batch, Colour, Geometric
 from cellcls.builtin import augmentations
+from cellcls.engine.pipeline import Pipeline
 from cellcls.errors import RecipeError
-from cellcls.ops.augment import Pipeline
 
 CLASSES = [getattr(augmentations, name) for name in augmentations.__all__]
 EXTREMES = {

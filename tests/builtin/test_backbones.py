@@ -17,8 +17,8 @@ from torch import nn
 from cellcls.api import Features, WeightPlaces
 from cellcls.builtin.backbones import Cnn5, Timm
 from cellcls.errors import DataError, MissingInputError, RecipeError
-from cellcls.ops.freezing import Depth, frozen_modules
-from cellcls.ops.timm_features import has_weights
+from cellcls.ops.networks.freezing import Depth, frozen_modules
+from cellcls.ops.networks.timm_features import has_weights
 
 SMALL = "tf_mobilenetv3_small_100"
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from cellcls.api import Cleaner, Decision, Source
 from cellcls.builtin.cleaners import DropDuplicates, DropIndices, DropOutliers
 from cellcls.builtin.datasets import Npz
-from cellcls.ops.copies import Groups, group_by_hash
-from cellcls.ops.hashing import content_hashes
-from cellcls.ops.split import split
+from cellcls.ops.curation.copies import Groups, group_by_hash
+from cellcls.ops.curation.split import split
+from cellcls.ops.storage.hashing import content_hashes
 
 
 class Labels(Source):

@@ -12,11 +12,11 @@ from cellcls.api import Batch, Corruption
 from cellcls.builtin import corruptions
 from cellcls.builtin.corruptions import medmnist_c
 from cellcls.builtin.corruptions.severity import at
+from cellcls.engine.corruption import corrupt
 from cellcls.errors import RecipeError
-from cellcls.ops.colour import from_uint8
-from cellcls.ops.corruptions import corrupt
-from cellcls.ops.corruptions.published import ALEXNET
-from cellcls.ops.render import render
+from cellcls.ops.imaging.colour import from_uint8
+from cellcls.ops.imaging.corruptions.published import ALEXNET
+from cellcls.ops.rendering.cells import render
 from cellcls.registry import load_registry
 
 CLASSES = [getattr(corruptions, name) for name in corruptions.__all__]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cellcls.builtin.explainers import GradCam
-from cellcls.ops.timm_features import to_channels_first, to_grid
+from cellcls.ops.networks.timm_features import to_channels_first, to_grid
 
 
 class Tiny(nn.Module):

@@ -10,11 +10,11 @@ import pytest
 from cellcls.api import Cleaner, Decision, Source
 from cellcls.builtin.cleaners import DropSuspects, DropWrongLabels
 from cellcls.builtin.datasets import Npz
-from cellcls.ops.copies import group_by_hash
-from cellcls.ops.hashing import content_hashes
-from cellcls.ops.render import render
-from cellcls.ops.suspects import RULES
-from cellcls.ops.thresholds import FAR
+from cellcls.ops.curation.copies import group_by_hash
+from cellcls.ops.curation.suspects import RULES
+from cellcls.ops.curation.thresholds import FAR
+from cellcls.ops.rendering.cells import render
+from cellcls.ops.storage.hashing import content_hashes
 from cellcls.registry import load_registry
 
 COUNT = 240

@@ -11,10 +11,10 @@ from PIL import Image
 from cellcls.api import Decision, Source
 from cellcls.builtin.cleaners import DropLeaks, DropShared
 from cellcls.builtin.datasets import Folder, Npz
-from cellcls.ops.copies import group_by_hash
-from cellcls.ops.hashing import content_hashes
-from cellcls.ops.render import render
-from cellcls.ops.thresholds import SIMILARITY
+from cellcls.ops.curation.copies import group_by_hash
+from cellcls.ops.curation.thresholds import SIMILARITY
+from cellcls.ops.rendering.cells import render
+from cellcls.ops.storage.hashing import content_hashes
 
 
 class Images(Source):

@@ -8,10 +8,10 @@ import pytest
 from cellcls.api import Decision
 from cellcls.builtin.cleaners import DropNearDuplicates
 from cellcls.builtin.datasets import Npz
-from cellcls.ops.copies import Groups, group_by_hash
-from cellcls.ops.hashing import content_hashes
-from cellcls.ops.render import render
-from cellcls.ops.thresholds import SIMILARITY
+from cellcls.ops.curation.copies import Groups, group_by_hash
+from cellcls.ops.curation.thresholds import SIMILARITY
+from cellcls.ops.rendering.cells import render
+from cellcls.ops.storage.hashing import content_hashes
 
 
 class Images:

@@ -11,9 +11,9 @@ from cellcls.builtin.datasets.rendered import RenderedCells, class_counts
 from cellcls.builtin.datasets.synthetic import Synthetic
 from cellcls.errors import RecipeError
 from cellcls.ops.classes import CLASSES
-from cellcls.ops.copies import Groups, group_by_hash
-from cellcls.ops.hashing import content_hashes
-from cellcls.ops.looks import LOOK_ALIKES
+from cellcls.ops.curation.copies import Groups, group_by_hash
+from cellcls.ops.rendering.appearance import LOOK_ALIKES
+from cellcls.ops.storage.hashing import content_hashes
 
 SIZE = 24
 

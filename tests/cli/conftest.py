@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from cellcls.cli import main
-from cellcls.ops.render import render
+from cellcls.ops.rendering.cells import render
 
 TINY = """\
 # tiny.toml: a few rendered cells and a few hundred weights

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cellcls.ops.render import render
-from cellcls.ops.thresholds import FAR, SIMILARITY
+from cellcls.ops.curation.thresholds import FAR, SIMILARITY
+from cellcls.ops.rendering.cells import render
 
 pytestmark = pytest.mark.usefixtures("place")
 

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from cellcls.cli.results import evaluate
 from cellcls.errors import ExitCode
-from cellcls.ops import files
+from cellcls.ops.storage import files
 
 RECIPES: dict[str, tuple[int, tuple[str, ...], str]] = {
     # what is wrong: exit code, lines added to tiny.toml (or options), a word of the message

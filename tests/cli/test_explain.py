@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from cellcls.cli import main
-from cellcls.engine.apply import told_apart
+from cellcls.engine.inference import told_apart
 
 TWO_STAGES = """\
 # two.toml: a few rendered cells, two stages

@@ -19,7 +19,7 @@ import pytest
 from cellcls.api import Download
 from cellcls.builtin.datasets import MedMNIST
 from cellcls.errors import CellclsError, DataError, ExitCode, MissingInputError, StoppedError, UsageError, WriteError
-from cellcls.run.fetch import Fetched, fetch
+from cellcls.runs.fetch import Fetched, fetch
 
 from .conftest import Cli
 
@@ -255,7 +255,7 @@ def test_no_network(tmp_path: Path) -> None:
 
 def test_a_full_disk_keeps_what_came(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr("cellcls.run.fetch.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("cellcls.runs.fetch.shutil.disk_usage", lambda _: usage)
     (tmp_path / "cells.npz.part").write_bytes(BODY[:1000])
     with pytest.raises(WriteError, match="3 MB are still to come and 0 MB are free"):
         get(wanted(server), tmp_path)
@@ -313,7 +313,7 @@ def test_a_lock_that_cannot_be_made_is_told(server: Server, tmp_path: Path, monk
     def refuses(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("cellcls.run.fetch.FileLock.acquire", refuses)
+    monkeypatch.setattr("cellcls.runs.fetch.FileLock.acquire", refuses)
     with pytest.raises(WriteError, match="Permission denied"):
         get(wanted(server), tmp_path)
 
@@ -400,7 +400,7 @@ def test_ctrl_c_keeps_the_part(cli: Cli, offered: Server, tmp_path: Path, monkey
     (tmp_path / "to" / "cells.npz.part").write_bytes(BODY[:500])
     (tmp_path / "to" / "cells.npz.part.mark").write_text('"1"')
     with monkeypatch.context() as patch:
-        patch.setattr("cellcls.run.fetch.os.fsync", interrupted)
+        patch.setattr("cellcls.runs.fetch.os.fsync", interrupted)
         said = cli("fetch", "cells.npz", "--to", tmp_path / "to")
     assert said.code == ExitCode.INTERRUPTED
     assert "goes on there" in said.err

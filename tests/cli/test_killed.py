@@ -13,7 +13,7 @@ from support.equality import assert_equal_runs
 
 from cellcls import report
 from cellcls.cli import main
-from cellcls.run.folder import RunFolder
+from cellcls.runs.folder import RunFolder
 
 SWEEP = """
 [sweep]

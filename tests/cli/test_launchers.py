@@ -17,7 +17,7 @@ from cellcls.api import Launcher
 from cellcls.builtin.launchers import processes
 from cellcls.builtin.launchers.processes import visible_gpus
 from cellcls.cli import launch
-from cellcls.ops import launching
+from cellcls.ops.processes import launching
 
 VARIANTS = "[variants.a]\n[variants.b]\nseed = 9\n"
 

@@ -14,7 +14,7 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score
 
 from cellcls.ops.classes import CLASSES
-from cellcls.ops.render import render
+from cellcls.ops.rendering.cells import render
 
 TRUE = {"ig": "immature_granulocyte", "Basophils": "basophil", "thrombocyte": "platelet"}
 

@@ -13,9 +13,9 @@ from PIL import Image
 from cellcls.api import KINDS
 from cellcls.builtin.datasets.synthetic import Synthetic
 from cellcls.ops.classes import CLASSES
-from cellcls.ops.decisions import DecisionRow, write_decisions
-from cellcls.ops.hashing import data_hash, source_hashes
-from cellcls.ops.render import render
+from cellcls.ops.curation.decisions import DecisionRow, write_decisions
+from cellcls.ops.rendering.cells import render
+from cellcls.ops.storage.hashing import data_hash, source_hashes
 from cellcls.testing import CHECKS, ComponentTests, example_source
 
 COUNT = 57

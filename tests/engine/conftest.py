@@ -13,9 +13,9 @@ from cellcls.engine.job import Job
 from cellcls.engine.train import run
 from cellcls.recipe import load
 from cellcls.registry import Registry, load_registry
-from cellcls.run.folder import make_folder
-from cellcls.run.inputs import find_inputs
-from cellcls.run.options import Options
+from cellcls.runs.folder import make_folder
+from cellcls.runs.inputs import find_inputs
+from cellcls.runs.options import Options
 
 TINY = """
 seed = 7

@@ -23,7 +23,7 @@ from cellcls.engine.depth import Block, Comparison, DepthFigures, Subject, block
 from cellcls.engine.explain import answers
 from cellcls.engine.images import Images
 from cellcls.engine.network import Network, NetworkConfig
-from cellcls.ops.freezing import frozen_modules
+from cellcls.ops.networks.freezing import frozen_modules
 from cellcls.recipe import Input, load
 from cellcls.registry import load_registry
 

@@ -21,19 +21,19 @@ from PIL import Image
 from torch import nn
 
 from cellcls.cli import main
-from cellcls.engine.apply import predict_paths
 from cellcls.engine.export import codabench, export_run, onnx
 from cellcls.engine.export.program import printed, traced
+from cellcls.engine.inference import predict_paths
 from cellcls.engine.job import Job
 from cellcls.engine.network import load_network
 from cellcls.engine.train import run
 from cellcls.errors import DataError, MissingInputError, MissingPluginError, UsageError
-from cellcls.ops.render import render
+from cellcls.ops.rendering.cells import render
 from cellcls.recipe import load
 from cellcls.registry import Registry
-from cellcls.run.folder import make_folder
-from cellcls.run.inputs import find_inputs
-from cellcls.run.options import Options
+from cellcls.runs.folder import make_folder
+from cellcls.runs.inputs import find_inputs
+from cellcls.runs.options import Options
 
 BACKBONES = {
     "cnn5": ('use = "cnn5"\nfilters = [8, 8]', 32),

@@ -8,9 +8,9 @@ from cellcls.api import Source, WeightPlaces
 from cellcls.engine.device import machine
 from cellcls.engine.features import image_features, named_backbone, pretrained
 from cellcls.errors import MissingInputError, RecipeError, UsageError
-from cellcls.ops.render import render
+from cellcls.ops.rendering.cells import render
 from cellcls.registry import Registry
-from cellcls.run.options import Options
+from cellcls.runs.options import Options
 
 CPU = Options(device="cpu")
 

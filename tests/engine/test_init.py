@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from cellcls.engine import train
 from cellcls.errors import DataError, MissingInputError, StoppedError
 from cellcls.recipe import load
-from cellcls.run.init import find_init
+from cellcls.runs.init import find_init
 
 ONE_EPOCH = """
 [[stages]]

@@ -16,9 +16,9 @@ from cellcls.engine.job import Job
 from cellcls.engine.train import run
 from cellcls.recipe import Loaded, load
 from cellcls.registry import Registry, load_registry
-from cellcls.run.folder import make_folder
-from cellcls.run.inputs import find_inputs
-from cellcls.run.options import Options
+from cellcls.runs.folder import make_folder
+from cellcls.runs.inputs import find_inputs
+from cellcls.runs.options import Options
 
 FOLDER = Path(__file__).parents[2] / "recipes"
 RECIPES = sorted(FOLDER.glob("**/*.toml"))

@@ -11,9 +11,9 @@ from cellcls.engine.job import Job
 from cellcls.engine.train import run
 from cellcls.recipe import load
 from cellcls.registry import load_registry
-from cellcls.run.folder import make_folder
-from cellcls.run.inputs import find_inputs
-from cellcls.run.options import Options
+from cellcls.runs.folder import make_folder
+from cellcls.runs.inputs import find_inputs
+from cellcls.runs.options import Options
 
 QUICKSTART = Path(__file__).parents[2] / "recipes" / "quickstart.toml"
 PLANTED = ("dataset.conflicting=0.2", "dataset.outliers=200")

@@ -10,7 +10,7 @@ from PIL import Image
 from support.runs import write_small_run
 
 from cellcls.errors import DataError, MissingInputError, UsageError
-from cellcls.ops.paired import Paired
+from cellcls.ops.statistics.paired import Paired
 from cellcls.report import compare_figures, compare_tables
 from cellcls.report.compare import to_data
 from cellcls.report.compare_page import page, write_comparison

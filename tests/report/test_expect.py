@@ -11,7 +11,7 @@ from cellcls.recipe import Expect
 from cellcls.report import expect, write
 from cellcls.report.expect import holds, judge
 from cellcls.report.read import read_run
-from cellcls.run.plan import Plan, PlannedFile, PlannedRun, write_plan
+from cellcls.runs.plan import Plan, PlannedFile, PlannedRun, write_plan
 
 FIGURES = {"best": 9, "middle": 7, "worst": 4}
 

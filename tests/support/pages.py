@@ -198,7 +198,7 @@ def _give(name: str, target: Path) -> None:
     from PIL import Image
 
     from cellcls.ops.classes import CLASSES
-    from cellcls.ops.render import render
+    from cellcls.ops.rendering.cells import render
 
     if name in CHECKOUT:
         shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))

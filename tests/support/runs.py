@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from cellcls.ops.metrics import confusion_matrix, summary
+from cellcls.ops.statistics.metrics import confusion_matrix, summary
 
 CLASSES = ["basophil", "monocyte"]
 

@@ -15,8 +15,8 @@ class Hue(Augmentation):
 
     def build(self, *, size: int) -> Colour:
         """Return a turn by -``degrees`` to ``degrees``."""
-        from cellcls.ops.colour import hue
         from cellcls.ops.draws import between
+        from cellcls.ops.imaging.colour import hue
 
         return Colour(draws=1, matrix=lambda draws: hue(between(draws[:, 0], -self.degrees, self.degrees)))
 
@@ -29,8 +29,8 @@ class Saturation(Augmentation):
 
     def build(self, *, size: int) -> Colour:
         """Return a multiplication of chroma."""
-        from cellcls.ops.colour import saturation
         from cellcls.ops.draws import between
+        from cellcls.ops.imaging.colour import saturation
 
         low, high = 1 - self.strength, 1 + self.strength
         return Colour(draws=1, matrix=lambda draws: saturation(between(draws[:, 0], low, high)))
@@ -44,8 +44,8 @@ class Brightness(Augmentation):
 
     def build(self, *, size: int) -> Colour:
         """Return a multiplication of all channels."""
-        from cellcls.ops.colour import brightness
         from cellcls.ops.draws import between
+        from cellcls.ops.imaging.colour import brightness
 
         low, high = 1 - self.strength, 1 + self.strength
         return Colour(draws=1, matrix=lambda draws: brightness(between(draws[:, 0], low, high)))
@@ -59,8 +59,8 @@ class Contrast(Augmentation):
 
     def build(self, *, size: int) -> Colour:
         """Return a multiplication of the distance from middle gray."""
-        from cellcls.ops.colour import contrast
         from cellcls.ops.draws import between
+        from cellcls.ops.imaging.colour import contrast
 
         low, high = 1 - self.strength, 1 + self.strength
         return Colour(draws=1, matrix=lambda draws: contrast(between(draws[:, 0], low, high)))

@@ -18,7 +18,7 @@ class Flip(Augmentation):
 
     def build(self, *, size: int) -> Geometric:
         """Return the mirroring."""
-        from cellcls.ops.geometry import flip
+        from cellcls.ops.imaging.geometry import flip
 
         return Geometric(draws=0, matrix=lambda draws: flip(self.axis, len(draws)).to(draws.device))
 
@@ -29,7 +29,7 @@ class QuarterTurn(Augmentation):
 
     def build(self, *, size: int) -> Geometric:
         """Return the turn."""
-        from cellcls.ops.geometry import quarter_turns
+        from cellcls.ops.imaging.geometry import quarter_turns
 
         return Geometric(draws=1, matrix=lambda draws: quarter_turns((draws[:, 0] * 4).long()))
 
@@ -43,7 +43,7 @@ class Rotate(Augmentation):
     def build(self, *, size: int) -> Geometric:
         """Return a turn by -``degrees`` to ``degrees``."""
         from cellcls.ops.draws import between
-        from cellcls.ops.geometry import rotation
+        from cellcls.ops.imaging.geometry import rotation
 
         return Geometric(draws=1, matrix=lambda draws: rotation(between(draws[:, 0], -self.degrees, self.degrees)))
 
@@ -57,7 +57,7 @@ class Translate(Augmentation):
     def build(self, *, size: int) -> Geometric:
         """Return a shift by -``share`` to ``share`` of the side."""
         from cellcls.ops.draws import between
-        from cellcls.ops.geometry import translation
+        from cellcls.ops.imaging.geometry import translation
 
         return Geometric(draws=2, matrix=lambda draws: translation(*between(draws, -self.share, self.share).unbind(1)))
 
@@ -71,7 +71,7 @@ class Crop(Augmentation):
     def build(self, *, size: int) -> Geometric:
         """Return a square with a side of ``min_side`` to 1 anywhere in the image."""
         from cellcls.ops.draws import between
-        from cellcls.ops.geometry import crop
+        from cellcls.ops.imaging.geometry import crop
 
         return Geometric(
             draws=3, matrix=lambda draws: crop(between(draws[:, 0], self.min_side, 1.0), draws[:, 1], draws[:, 2])

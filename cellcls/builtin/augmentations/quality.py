@@ -28,7 +28,7 @@ class Clahe(Augmentation):
                 f"augmentation clahe: {self.tiles} x {self.tiles} tiles do not fit images of {size} x {size} pixels",
                 f"tiles must divide {size} and be at least 2 pixels wide: {', '.join(map(str, fitting))}",
             )
-        from cellcls.ops.clahe import clahe
+        from cellcls.ops.imaging.clahe import clahe
 
         def apply(images: Tensor, targets: Tensor, _draws: Tensor) -> tuple[Tensor, Tensor]:
             return clahe(images, self.clip_limit, self.tiles), targets
@@ -56,7 +56,7 @@ class Downscale(Augmentation):
                 f"use min_scale = {1 / size:.3f} or more",
             )
         from cellcls.ops.draws import between
-        from cellcls.ops.resize import lose_resolution
+        from cellcls.ops.imaging.resize import lose_resolution
 
         def apply(images: Tensor, targets: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
             return lose_resolution(images, between(draws[:, 0], self.min_scale, self.max_scale)), targets
@@ -81,7 +81,7 @@ class Blur(Augmentation):
                 f"augmentation blur: kernels {sizes} do not fit images of {size} x {size} pixels",
                 f"use max_kernel = {2 * size - 1} or less",
             )
-        from cellcls.ops.filters import gaussian_blur
+        from cellcls.ops.imaging.filters import gaussian_blur
 
         count = (self.max_kernel - self.min_kernel) // 2 + 1
 

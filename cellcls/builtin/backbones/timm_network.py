@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from cellcls.api import Features, WeightPlaces
 from cellcls.builtin.backbones import pretrained
 from cellcls.errors import DataError, RecipeError
-from cellcls.ops.timm_features import feature_map
-from cellcls.ops.weight_files import load_weights, read_weights
+from cellcls.ops.networks.timm_features import feature_map
+from cellcls.ops.storage.weight_files import load_weights, read_weights
 
 _KERAS_LAYERS = Path(__file__).with_name("keras_layers.json")
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cellcls.api import Cleaner, Dataset, component, param
-from cellcls.ops.thresholds import FAR, SIMILARITY
+from cellcls.ops.curation.thresholds import FAR, SIMILARITY
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from cellcls.api import Decision, Source
-    from cellcls.ops.copies import Groups
+    from cellcls.ops.curation.copies import Groups
 
 
 @component("drop_duplicates")
@@ -46,8 +46,8 @@ class DropNearDuplicates(Cleaner):
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
         """Decide. Reads every picture once. Raises what the source raises where it cannot be read."""
         from cellcls.builtin.cleaners.rules import near_duplicates
-        from cellcls.ops.near_copies import find_near_copies
-        from cellcls.ops.perceptual import read_fingerprints
+        from cellcls.ops.curation.near_copies import find_near_copies
+        from cellcls.ops.curation.perceptual import read_fingerprints
 
         pairs = find_near_copies(read_fingerprints(source.read, groups.firsts()), similarity=self.similarity)
         return near_duplicates(pairs, groups, source.labels, kept, keep_first=self.agreeing == "keep_first")
@@ -68,8 +68,8 @@ class DropLeaks(Cleaner):
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
         """Decide. Reads every picture once. Raises what the source raises where it cannot be read."""
         from cellcls.builtin.cleaners.rules import leaks
-        from cellcls.ops.near_copies import find_near_copies
-        from cellcls.ops.perceptual import read_fingerprints
+        from cellcls.ops.curation.near_copies import find_near_copies
+        from cellcls.ops.curation.perceptual import read_fingerprints
 
         if source.parts is None:
             return []
@@ -93,7 +93,7 @@ class DropShared(Cleaner):
         import numpy as np
 
         from cellcls.builtin.cleaners.rules import shared
-        from cellcls.ops.files import cache_folder
+        from cellcls.ops.storage.files import cache_folder
 
         side = source.read(np.zeros(1, dtype=np.intp)).shape[1]
         file = getattr(self.against, "file", None)
@@ -132,8 +132,8 @@ class DropSuspects(Cleaner):
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
         """Decide. Reads every image once. Raises what the source raises where it cannot be read."""
         from cellcls.builtin.cleaners.rules import suspicious
-        from cellcls.ops.image_statistics import read_statistics
-        from cellcls.ops.suspects import suspects
+        from cellcls.ops.curation.image_statistics import read_statistics
+        from cellcls.ops.curation.suspects import suspects
 
         statistics = read_statistics(source.read, len(source))
         found = suspects(statistics, groups, sizes=source.sizes, far=self.far)
@@ -153,7 +153,7 @@ class DropWrongLabels(Cleaner):
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
         """Decide. Reads every image once. Raises what the source raises where it cannot be read."""
         from cellcls.builtin.cleaners.rules import wrongly_labelled
-        from cellcls.ops.survey import survey
+        from cellcls.ops.curation.survey import survey
 
         seen = survey(source.read, len(source), hashes=groups.hashes)
         return wrongly_labelled(seen, source, groups, kept, margin=self.margin, seed=self.seed)

@@ -11,8 +11,8 @@ import numpy as np
 
 from cellcls.api import Decision
 from cellcls.errors import DataError
-from cellcls.ops.decisions import read_decisions
-from cellcls.ops.hashing import data_hash, source_hashes
+from cellcls.ops.curation.decisions import read_decisions
+from cellcls.ops.storage.hashing import data_hash, source_hashes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cellcls.api import Source
-    from cellcls.ops.copies import Groups
-    from cellcls.ops.near_copies import NearPairs
-    from cellcls.ops.survey import Survey
-    from cellcls.ops.suspects import Suspect
+    from cellcls.ops.curation.copies import Groups
+    from cellcls.ops.curation.near_copies import NearPairs
+    from cellcls.ops.curation.survey import Survey
+    from cellcls.ops.curation.suspects import Suspect
 
 _log = logging.getLogger(__name__)
 
@@ -106,9 +106,9 @@ def shared(
     source: Source, other: Source, groups: Groups, kept: NDArray[np.bool_], *, similarity: float
 ) -> list[Decision]:
     """Drop what the set ``other`` holds too, byte-equal or nearly."""
-    from cellcls.ops.copies import group_by_hash
-    from cellcls.ops.near_copies import find_copies_across
-    from cellcls.ops.perceptual import read_fingerprints
+    from cellcls.ops.curation.copies import group_by_hash
+    from cellcls.ops.curation.near_copies import find_copies_across
+    from cellcls.ops.curation.perceptual import read_fingerprints
 
     theirs = group_by_hash(source_hashes(other))
     prints = (read_fingerprints(one.read, some.firsts()) for one, some in ((source, groups), (other, theirs)))
@@ -161,9 +161,9 @@ def wrongly_labelled(
     Copies under several labels and pictures repeated far above the rest teach nothing about a class: they are neither
     learnt from nor judged, whatever other cleaners do with them.
     """
-    from cellcls.ops.copies import group_by_hash
-    from cellcls.ops.near_copies import family_hashes, find_near_copies
-    from cellcls.ops.wrong_labels import find_wrong_labels
+    from cellcls.ops.curation.copies import group_by_hash
+    from cellcls.ops.curation.near_copies import family_hashes, find_near_copies
+    from cellcls.ops.curation.wrong_labels import find_wrong_labels
 
     odd = groups.conflicting(source.labels) | groups.far_above_the_rest()
     judged = np.flatnonzero(~odd[groups.group])

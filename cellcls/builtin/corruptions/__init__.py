@@ -1,4 +1,4 @@
-"""Corruptions of test images. The mathematics is in ``cellcls.ops.corruptions``; torch is imported inside ``build``."""
+"""Corruptions of test images. Their mathematics: ``cellcls.ops.imaging.corruptions``; torch comes inside ``build``."""
 
 from cellcls.builtin.corruptions.competition import Competition
 from cellcls.builtin.corruptions.medmnist_c import (

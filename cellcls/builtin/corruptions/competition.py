@@ -18,7 +18,7 @@ class Competition(Corruption):
     def build(self, *, severity: int, size: int) -> Batch:
         """Return the chains at ``severity``. Raises ``RecipeError`` outside 1 to 5."""
         at(severity, range(5), self)
-        from cellcls.ops.corruptions.competition import compete
-        from cellcls.ops.corruptions.seeds import DRAWS, Seeds
+        from cellcls.ops.imaging.corruptions.competition import compete
+        from cellcls.ops.imaging.corruptions.seeds import DRAWS, Seeds
 
         return operation(lambda images, drawn: compete(images, severity, Seeds.of(drawn)), draws=DRAWS)

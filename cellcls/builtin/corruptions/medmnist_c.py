@@ -20,7 +20,7 @@ class Pixelate(Corruption):
     def build(self, *, severity: int, size: int) -> Batch:
         """Return coarse pixels."""
         share = at(severity, (0.6, 0.5, 0.4, 0.3, 0.25), self)
-        from cellcls.ops.corruptions.compression import pixelate
+        from cellcls.ops.imaging.corruptions.compression import pixelate
 
         return operation(lambda images, _: pixelate(images, share))
 
@@ -34,7 +34,7 @@ class Jpeg(Corruption):
     def build(self, *, severity: int, size: int) -> Batch:
         """Return the compression."""
         quality = at(severity, (50, 30, 15, 10, 7), self)
-        from cellcls.ops.corruptions.compression import jpeg
+        from cellcls.ops.imaging.corruptions.compression import jpeg
 
         return operation(lambda images, _: jpeg(images, quality))
 
@@ -48,7 +48,7 @@ class Defocus(Corruption):
     def build(self, *, severity: int, size: int) -> Batch:
         """Return the blur."""
         radius = at(severity, (2, 3, 4, 5, 6), self)
-        from cellcls.ops.corruptions.blur import defocus
+        from cellcls.ops.imaging.corruptions.blur import defocus
 
         return operation(lambda images, _: defocus(images, radius))
 
@@ -62,8 +62,8 @@ class Motion(Corruption):
     def build(self, *, severity: int, size: int) -> Batch:
         """Return the blur."""
         radius, sigma = at(severity, ((3, 3), (5, 5), (10, 5), (10, 7), (10, 9)), self)
-        from cellcls.ops.corruptions.blur import motion
         from cellcls.ops.draws import between
+        from cellcls.ops.imaging.corruptions.blur import motion
 
         return operation(lambda images, drawn: motion(images, radius, sigma, between(drawn[:, 0], -45, 45)), draws=1)
 
@@ -77,7 +77,7 @@ class BrightnessUp(Corruption):
     def build(self, *, severity: int, size: int) -> Batch:
         """Return the multiplication."""
         factor = at(severity, (1.1, 1.2, 1.3, 1.35, 1.4), self)
-        from cellcls.ops.corruptions.enhance import brightness
+        from cellcls.ops.imaging.corruptions.enhance import brightness
 
         return operation(lambda images, _: brightness(images, factor))
 
@@ -91,7 +91,7 @@ class BrightnessDown(Corruption):
     def build(self, *, severity: int, size: int) -> Batch:
         """Return the multiplication."""
         factor = at(severity, (0.9, 0.8, 0.7, 0.6, 0.5), self)
-        from cellcls.ops.corruptions.enhance import brightness
+        from cellcls.ops.imaging.corruptions.enhance import brightness
 
         return operation(lambda images, _: brightness(images, factor))
 
@@ -105,7 +105,7 @@ class ContrastUp(Corruption):
     def build(self, *, severity: int, size: int) -> Batch:
         """Return the multiplication."""
         factor = at(severity, (1.1, 1.15, 1.2, 1.25, 1.3), self)
-        from cellcls.ops.corruptions.enhance import contrast
+        from cellcls.ops.imaging.corruptions.enhance import contrast
 
         return operation(lambda images, _: contrast(images, factor))
 
@@ -119,7 +119,7 @@ class ContrastDown(Corruption):
     def build(self, *, severity: int, size: int) -> Batch:
         """Return the multiplication."""
         factor = at(severity, (0.9, 0.8, 0.7, 0.6, 0.5), self)
-        from cellcls.ops.corruptions.enhance import contrast
+        from cellcls.ops.imaging.corruptions.enhance import contrast
 
         return operation(lambda images, _: contrast(images, factor))
 
@@ -133,7 +133,7 @@ class Saturate(Corruption):
     def build(self, *, severity: int, size: int) -> Batch:
         """Return the addition."""
         added = at(severity, (0.05, 0.1, 0.15, 0.17, 0.2), self)
-        from cellcls.ops.corruptions.enhance import saturate
+        from cellcls.ops.imaging.corruptions.enhance import saturate
 
         return operation(lambda images, _: saturate(images, added))
 
@@ -147,7 +147,7 @@ class StainDeposit(Corruption):
     def build(self, *, severity: int, size: int) -> Batch:
         """Return the deposits; severities 3 and 4 are equal, as published."""
         marks, side = at(severity, ((1, 24), (2, 24), (3, 24), (3, 24), (3, 32)), self)
-        from cellcls.ops.corruptions.microscopy import deposit_draws, stain_deposits
+        from cellcls.ops.imaging.corruptions.microscopy import deposit_draws, stain_deposits
 
         return operation(lambda images, drawn: stain_deposits(images, marks, side, drawn), draws=deposit_draws(marks))
 
@@ -161,6 +161,6 @@ class Bubble(Corruption):
     def build(self, *, severity: int, size: int) -> Batch:
         """Return the bubbles."""
         largest, most = at(severity, ((5, 10), (7, 10), (10, 10), (12, 12), (15, 12)), self)
-        from cellcls.ops.corruptions.microscopy import bubble_draws, bubbles
+        from cellcls.ops.imaging.corruptions.microscopy import bubble_draws, bubbles
 
         return operation(lambda images, drawn: bubbles(images, largest, most, drawn), draws=bubble_draws(most))

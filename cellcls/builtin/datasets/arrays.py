@@ -10,9 +10,9 @@ import numpy as np
 
 from cellcls.api import Source
 from cellcls.errors import CellclsError, DataError
-from cellcls.ops import npz
-from cellcls.ops.cache import unmap
 from cellcls.ops.classes import CLASSES, canonical
+from cellcls.ops.storage import npz
+from cellcls.ops.storage.cache import unmap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,9 +13,9 @@ import numpy as np
 from cellcls.api import BadImage, Source
 from cellcls.errors import DataError
 from cellcls.ops.classes import CLASSES, canonical
-from cellcls.ops.decode import EXTENSIONS, Fit
-from cellcls.ops.files import printable
-from cellcls.ops.pictures import Pictures, decode_once
+from cellcls.ops.storage.decode import EXTENSIONS, Fit
+from cellcls.ops.storage.files import printable
+from cellcls.ops.storage.picture_cache import Pictures, decode_once
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

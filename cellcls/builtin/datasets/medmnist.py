@@ -9,8 +9,8 @@ import numpy as np
 
 from cellcls.builtin.datasets.arrays import ArraySource, name_classes, read_labels
 from cellcls.errors import DataError
-from cellcls.ops import npz
 from cellcls.ops.classes import CLASSES
+from cellcls.ops.storage import npz
 
 _PARTS = ("train", "val", "test")
 KEYS = tuple(f"{part}_{what}" for part in _PARTS for what in ("images", "labels"))

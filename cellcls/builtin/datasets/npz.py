@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cellcls.builtin.datasets.arrays import ArraySource, name_classes, read_labels
-from cellcls.ops import npz
 from cellcls.ops.classes import CLASSES
+from cellcls.ops.storage import npz
 
 _log = logging.getLogger(__name__)
 _NAMES = "class_names"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellcls.api import Source
-from cellcls.ops.cache import cache_key, cached_array
 from cellcls.ops.classes import CLASSES
-from cellcls.ops.looks import LOOK_ALIKES
-from cellcls.ops.render import VERSION, render, render_target
+from cellcls.ops.rendering.appearance import LOOK_ALIKES
+from cellcls.ops.rendering.cells import VERSION, render, render_target
+from cellcls.ops.storage.cache import cache_key, cached_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -40,7 +40,7 @@ class Synthetic(Dataset):
         """Render the set at ``size`` (at least 8) once into ``cache`` and open it. Raises ``RecipeError``
         for a smaller size, ``WriteError``."""
         from cellcls.builtin.datasets.rendered import RenderedCells
-        from cellcls.ops.render import SMALLEST
+        from cellcls.ops.rendering.cells import SMALLEST
 
         if size < SMALLEST:
             raise RecipeError(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cellcls.ops.launching import start
+from cellcls.ops.processes.launching import start
 
 _LOOK_EVERY = 0.1
 _TO_SAVE = 60.0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from cellcls.api import Schedule, StageHistory, component, param
-from cellcls.ops.figures import is_loss
+from cellcls.ops.statistics.figures import is_loss
 
 
 @component("constant")

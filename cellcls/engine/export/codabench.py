@@ -19,7 +19,7 @@ from cellcls.engine.evaluate import BATCH
 from cellcls.engine.export.program import Printed, printed, traced
 from cellcls.engine.export.subject import REHEARSED, Subject, Trial
 from cellcls.errors import DataError
-from cellcls.ops.files import replacing
+from cellcls.ops.storage.files import replacing
 
 IMAGES = 100
 """Number of images the submission is tried on."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from cellcls.engine.export.card import model_card
 from cellcls.engine.export.subject import Subject
 from cellcls.errors import DataError, UsageError, WriteError
-from cellcls.ops.files import write_json, write_text
+from cellcls.ops.storage.files import write_json, write_text
 
 IMAGES = 64
 """Number of images the folder's network is tried on."""

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from cellcls.engine.export.program import traced
 from cellcls.engine.export.subject import REHEARSED, Subject, Trial
 from cellcls.errors import DataError, MissingPluginError, UsageError
-from cellcls.ops.colour import from_uint8
-from cellcls.ops.files import replacing
+from cellcls.ops.imaging.colour import from_uint8
+from cellcls.ops.storage.files import replacing
 
 IMAGES = 64
 """Number of images the file is tried on."""

@@ -18,12 +18,12 @@ from cellcls.engine.images import Images
 from cellcls.engine.network import Trained
 from cellcls.errors import DataError, MissingInputError
 from cellcls.ops.classes import CLASSES
-from cellcls.ops.render import render
+from cellcls.ops.rendering.cells import render
 from cellcls.recipe import PARTS, Recipe, load
 from cellcls.registry import Registry
-from cellcls.run.folder import RunFolder, read_json
-from cellcls.run.inputs import find_inputs
-from cellcls.run.options import Options
+from cellcls.runs.folder import RunFolder, read_json
+from cellcls.runs.inputs import find_inputs
+from cellcls.runs.options import Options
 
 RENDERED_SIZE = 96
 """Side in pixels of rendered cells: that of the challenge's images."""

@@ -16,10 +16,10 @@ from PIL import Image
 from cellcls.api import Dataset, Source
 from cellcls.errors import DataError, MissingInputError
 from cellcls.ops.classes import CLASSES
-from cellcls.ops.decode import decode
-from cellcls.ops.hashing import content_hash
+from cellcls.ops.storage.decode import decode
+from cellcls.ops.storage.hashing import content_hash
 from cellcls.registry import load_registry
-from cellcls.run.inputs import datasets, recognised
+from cellcls.runs.inputs import datasets, recognised
 from cellcls.testing import TINY, ComponentTests, command, run_recipe
 from cellcls_bloodsets import Bccd, Lisc, Raabin, SegmentationWbc, cellcls_components
 

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch.testing import assert_close
 
-from cellcls.ops.render import render
-from cellcls.ops.stain import FEWEST, stain_amounts, stain_vectors
+from cellcls.ops.imaging.stain import FEWEST, stain_amounts, stain_vectors
+from cellcls.ops.rendering.cells import render
 from cellcls_stain import AMOUNTS, GIEMSA, StainNormalised
 from cellcls_stain.estimating import estimated, full_amounts, percentile
 from cellcls_stain.mixing import combined, inverse, mixing_matrix, optical_density, unit_vectors

@@ -15,8 +15,8 @@ import torch
 from skimage.color import hed2rgb, hed_from_rgb, rgb2hed, rgb_from_hed
 from torch.testing import assert_close
 
-from cellcls.ops.decode import decode
-from cellcls.ops.stain import stain_amounts, stain_vectors
+from cellcls.ops.imaging.stain import stain_amounts, stain_vectors
+from cellcls.ops.storage.decode import decode
 from cellcls.testing import ComponentTests
 from cellcls_stain import AMOUNTS, GIEMSA, StainJitter, StainNormalised, cellcls_components
 from cellcls_stain.mixing import inverse, mixing_matrix, remix, unit_vectors, unmix

@@ -84,7 +84,7 @@ def test_a_library_that_cannot_be_imported_is_harmless(tmp_path: Path):
 
 
 def test_a_library_that_is_missing_is_told_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("cellcls.run.inputs.find_spec", lambda _: None)
+    monkeypatch.setattr("cellcls.runs.inputs.find_spec", lambda _: None)
     with pytest.raises(MissingPluginError, match="needs the library `tensorboardX`") as told:
         run_recipe(RECIPE, tmp_path / "run")
     assert "cellcls-tensorboard" in str(told.value)

@@ -16,7 +16,7 @@ import attrs
 
 from cellcls.errors import DataError
 from cellcls.ops.classes import CLASSES, canonical
-from cellcls.ops.decode import EXTENSIONS, Box
+from cellcls.ops.storage.decode import EXTENSIONS, Box
 
 _log = logging.getLogger(__name__)
 _RAABIN_PARTS = {"train": "train", "testa": "test", "testb": "test"}

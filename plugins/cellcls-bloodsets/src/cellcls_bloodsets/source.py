@@ -9,14 +9,14 @@ import numpy as np
 
 from cellcls.api import BadImage, Source
 from cellcls.ops.classes import CLASSES
-from cellcls.ops.files import printable
-from cellcls.ops.pictures import Pictures, decode_once
+from cellcls.ops.storage.files import printable
+from cellcls.ops.storage.picture_cache import Pictures, decode_once
 from cellcls_bloodsets.layouts import Listed, Picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cellcls.ops.decode import Fit
+    from cellcls.ops.storage.decode import Fit
 
 
 class BloodSet(Source):

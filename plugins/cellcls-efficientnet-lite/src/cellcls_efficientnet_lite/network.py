@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cellcls.api import Features
 from cellcls.errors import DataError
-from cellcls.ops.timm_features import feature_map
+from cellcls.ops.networks.timm_features import feature_map
 from cellcls_efficientnet_lite.files import require_file
 
 MEAN = (127 / 255, 127 / 255, 127 / 255)

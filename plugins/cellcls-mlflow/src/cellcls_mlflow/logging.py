@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 
-from cellcls.ops.files import write_json
+from cellcls.ops.storage.files import write_json
 
 KEPT = "mlflow.json"
 """In a run's folder: the number of its MLflow run, and what of it is logged."""

@@ -14,7 +14,7 @@ from typing import Any
 import ray
 
 from cellcls.errors import ExitCode, PluginError
-from cellcls.ops.launching import start
+from cellcls.ops.processes.launching import start
 
 _LOOK_EVERY = 0.5
 

@@ -23,9 +23,9 @@ Two = tuple[Vector, Vector]
 Three = tuple[Vector, Vector, Vector]
 
 GIEMSA: Two = ((0.489, 0.844, 0.221), (0.274, 0.569, 0.776))
-"""May-Gruenwald-Giemsa: estimated by ``cellcls.ops.stain.stain_vectors`` from 1,196 real cells (see the README)."""
+"""May-Gruenwald-Giemsa: by ``cellcls.ops.imaging.stain.stain_vectors`` from 1,196 real cells (see the README)."""
 AMOUNTS = (3.12, 0.58)
-"""How much of each these cells hold at most, by ``cellcls.ops.stain.stain_amounts``."""
+"""How much of each these cells hold at most, by ``cellcls.ops.imaging.stain.stain_amounts``."""
 
 
 def _refuse_alike(name: str, vectors: Sequence[Vector]) -> None:

@@ -1,4 +1,4 @@
-"""The stains of each image of a batch, on its device: what ``cellcls.ops.stain`` does for a whole set.
+"""The stains of each image of a batch, on its device: what ``cellcls.ops.imaging.stain`` does for a whole set.
 
 The plane of most variance comes without an eigenvalue solver, which neither ONNX nor every device has, and percentiles
 come from a sort. No gradient goes through an estimate: it is taken as given.
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from cellcls.ops.stain import FEWEST, FULL, OUTERMOST, STAINED
+from cellcls.ops.imaging.stain import FEWEST, FULL, OUTERMOST, STAINED
 
 APART = 0.01
 """Squared sine of the least angle between two stains that can be told apart: six degrees."""
@@ -40,7 +40,7 @@ def estimated(density: Tensor, otherwise: Tensor) -> Tensor:
 
 def full_amounts(amounts: Tensor, otherwise: Tensor) -> Tensor:
     """Return how much of the first two stains each image holds at most (B, 2), of ``amounts`` (B, 3, H, W), as
-    ``cellcls.ops.stain.stain_amounts`` counts it; ``otherwise`` (2,) where an image hardly has a stain."""
+    ``cellcls.ops.imaging.stain.stain_amounts`` counts it; ``otherwise`` (2,) where an image hardly has a stain."""
     first, second = amounts.detach().flatten(2)[:, :2].unbind(1)
     found = []
     for own, other, instead in ((first, second, otherwise[0]), (second, first, otherwise[1])):

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from cellcls.ops.stain import DARKEST
+from cellcls.ops.imaging.stain import DARKEST
 
 
 def optical_density(images: Tensor) -> Tensor:
     """Return minus the natural logarithm of the light let through, 0..5.5, of images in 0..1: as
-    ``cellcls.ops.stain.optical_density``."""
+    ``cellcls.ops.imaging.stain.optical_density``."""
     return -images.clamp(DARKEST, 1.0).log()
 
 

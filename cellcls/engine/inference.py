@@ -1,0 +1,365 @@
+"""Using a run's best weights on other images: evaluate, predict, explain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cellcls.api import Explainer, Source, changed
+from cellcls.engine.data import Indices, open_source, prepare
+from cellcls.engine.depth import Comparison, Subject, compare_depths
+from cellcls.engine.device import Machine
+from cellcls.engine.device import machine as resolve_machine
+from cellcls.engine.evaluate import predict
+from cellcls.engine.explain import HeatMaps, heat_figures, heat_maps, masks, spread
+from cellcls.engine.images import Images
+from cellcls.engine.measure import measure
+from cellcls.engine.network import NetworkConfig, Trained, load_network
+from cellcls.errors import DataError, MissingInputError, UsageError
+from cellcls.ops.storage import npz
+from cellcls.ops.storage.decode import EXTENSIONS, decode, fit
+from cellcls.ops.storage.files import cache_folder
+from cellcls.ops.storage.hashing import source_hashes
+from cellcls.recipe import PARTS, Evaluation, Recipe, load
+from cellcls.registry import Registry
+from cellcls.runs.folder import RunFolder, read_json
+from cellcls.runs.inputs import Inputs, find_inputs, open_given, recognised
+from cellcls.runs.options import Options
+
+
+@attrs.frozen(kw_only=True)
+class _Opened:
+    """A trained network beside a labelled set whose labels are the network's."""
+
+    trained: Trained
+    machine: Machine
+    images: Images
+    indices: Indices
+    part: str
+
+
+def evaluate_on(
+    run: Path,
+    data: Path,
+    registry: Registry,
+    options: Options,
+    *,
+    part: str | None = None,
+    unseen: bool = False,
+    corrupt: str | None = None,
+    views: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Measure a run's best weights on a data set. Of a set with its own parts, ``test`` unless ``part`` says else.
+
+    Returns the figures with ``seen_in_training``: how many of the images the run was trained on, by content (None:
+    unknown); ``unseen`` leaves those out. ``corrupt`` and ``views`` as in a recipe's ``[[evaluate]]``.
+
+    Raises ``MissingInputError``, ``DataError``, ``UsageError``.
+    """
+    opened = _open(run, data, registry, options, part)
+    source, indices = opened.images.source, opened.indices
+    seen = _seen(run, source, indices)
+    if unseen:
+        if seen is None:
+            raise UsageError(f"{run}: which images it was trained on is not known (no data.json)", "omit --unseen")
+        indices = indices[~seen]
+        if not len(indices):
+            raise DataError(f"{data}: the run was trained on every image of it; --unseen leaves nothing to measure on")
+    how = Evaluation(name="given", part="test", corrupt=corrupt, views=cast("Any", views))
+    found = measure(opened.trained.network, opened.images, indices, opened.machine, how, registry)
+    figures = found.figures(opened.trained.config.classes)
+    del figures["loss"]
+    return {
+        **figures,
+        "run": str(run),
+        "data": str(data),
+        "part": opened.part,
+        "seen_in_training": None if seen is None else int(seen.sum()),
+        "rehearsal": opened.trained.rehearsal,
+        "bad_images": [attrs.asdict(image) for image in source.bad_images],
+    }
+
+
+@attrs.frozen(kw_only=True)
+class Explained:
+    """Heat maps of a run's best weights, and their comparison with another network."""
+
+    maps: HeatMaps
+    classes: tuple[str, ...]
+    figures: dict[str, float]
+    comparison: Comparison | None
+
+
+def explain_on(
+    run: Path,
+    data: Path | None,
+    registry: Registry,
+    options: Options,
+    *,
+    use: str = "grad_cam",
+    images: int = 16,
+    other: Path | None = None,
+    depths: int = 16,
+) -> Explained:
+    """Explain a run's best weights on ``data`` (None: its own test part), and compare depth by depth: with ``other``,
+    else the network of the first stage with that of the last, where there are several."""
+    cls = registry.find("explainer", use)
+    if cls is None:
+        raise UsageError(f"no explainer is called `{use}`", f"there are: {', '.join(registry.names('explainer'))}")
+    explainer = cast("Explainer", cast("Any", cls)(images=images, depths=depths))
+    opened = _open(run, data, registry, options, None) if data else _own(run, registry, options)
+    network, source = opened.trained.network, opened.images.source
+    chosen = spread(source.labels, opened.indices, images)
+    maps = heat_maps(explainer, network, opened.images, chosen)
+    pair = _stages(run, opened, registry) if other is None else _runs(run, other, opened, data, registry, options)
+    return Explained(
+        maps=maps,
+        classes=opened.trained.config.classes,
+        figures=heat_figures(maps.maps, masks(opened.images, chosen)),
+        comparison=compare_depths(explainer, pair, chosen) if pair else None,
+    )
+
+
+def _stages(run: Path, opened: _Opened, registry: Registry) -> tuple[Subject, Subject] | None:
+    """Return the networks at the ends of a run's first and last stage, None where it has one only."""
+    files = sorted((run / "stages").glob("*.safetensors"), key=lambda file: int(file.stem.partition("-")[0]))
+    if len(files) < 2:
+        return None
+
+    def subject(file: Path) -> Subject:
+        network = load_network(file, registry).network.to(opened.machine.device)
+        return Subject(name=file.stem, network=network, images=opened.images)
+
+    return subject(files[0]), subject(files[-1])
+
+
+def _runs(
+    run: Path, other: Path, opened: _Opened, data: Path | None, registry: Registry, options: Options
+) -> tuple[Subject, Subject]:
+    """Return two runs, each with the images that ``opened`` has at its own size."""
+    trained, machine = _trained(other, registry, options)
+    if trained.config.classes != opened.trained.config.classes:
+        raise DataError(f"{other}: its classes are not those of {run}", "compare runs on the same classes")
+    if data:
+        images = _open(other, data, registry, options, None).images
+    else:
+        source = open_source(_own_inputs(run, registry, options, size_of=trained))
+        images = _images(source, trained, machine)
+    first, second = told_apart(run, other)
+    return (
+        Subject(name=first, network=opened.trained.network, images=opened.images),
+        Subject(name=second, network=trained.network, images=images),
+    )
+
+
+def told_apart(first: Path, second: Path) -> tuple[str, str]:
+    """Return the shortest ends of two paths that differ (``a/run`` and ``b/run``), each with one name at least."""
+    one, other = map(_parts, (first, second))
+    lengths = range(1, max(len(one), len(other)) + 1)
+    length = next((length for length in lengths if one[-length:] != other[-length:]), 1)
+    return str(Path(*one[-length:])), str(Path(*other[-length:]))
+
+
+def _parts(path: Path) -> tuple[str, ...]:
+    whole = path.resolve()
+    return (*whole.parts[:-1], whole.stem if whole.is_file() else whole.name)
+
+
+@attrs.frozen(kw_only=True)
+class Answers:
+    """What a network says of images without labels."""
+
+    names: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    classes: tuple[str, ...]
+    rehearsal: bool
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row an image: ``image``, ``predicted``, ``probability``, ``second``, ``probabilities``."""
+        return [self._row(name, row) for name, row in zip(self.names, self.probabilities, strict=True)]
+
+    def _row(self, name: str, row: NDArray[np.float32]) -> dict[str, Any]:
+        order = np.argsort(-row, kind="stable")
+        return {
+            "image": name,
+            "predicted": self.classes[order[0]],
+            "probability": float(row[order[0]]),
+            "second": self.classes[order[1]] if len(order) > 1 else None,
+            "probabilities": {label: float(value) for label, value in zip(self.classes, row, strict=True)},
+        }
+
+
+def predict_paths(run: Path, paths: Sequence[Path], registry: Registry, options: Options) -> Answers:
+    """Predict image files, folders of them (at any depth), npz files with ``images`` and data sets, in this order.
+
+    Raises ``MissingInputError`` where nothing is found, ``DataError`` for an image that cannot be read.
+    """
+    trained, machine = _trained(run, registry, options)
+    absent = [str(path) for path in paths if not path.exists()]
+    if absent:
+        raise MissingInputError(f"no image, folder or npz at {', '.join(absent)}")
+    names: list[str] = []
+    rows: list[NDArray[np.float32]] = []
+    for source, files in _unlabelled(paths, trained.config, registry):
+        images = _images(source, trained, machine)
+        found = predict(trained.network, images, np.arange(len(source)), machine)
+        names += files
+        rows.append(found.probabilities)
+    return Answers(
+        names=tuple(names),
+        probabilities=np.concatenate(rows),
+        classes=trained.config.classes,
+        rehearsal=trained.rehearsal,
+    )
+
+
+class _Unlabelled(Source):
+    """Images without labels: all of the first class, so that what reads sources can read them."""
+
+    def __init__(self, pixels: Sequence[Any] | NDArray[np.uint8], config: NetworkConfig) -> None:
+        self.pixels = pixels
+        self.config = config
+        self.class_names = config.classes
+        self.labels = np.zeros(len(pixels), dtype=np.int64)
+
+    def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Return images, decoding files as they are asked for."""
+        if isinstance(self.pixels, np.ndarray):
+            pixels = np.asarray(self.pixels[indices])
+            pixels = pixels[..., None] if pixels.ndim == 3 else pixels
+            return pixels if pixels.shape[-1] == 3 else np.repeat(pixels, 3, axis=-1)
+        return np.stack([self._decoded(self.pixels[index]) for index in indices])
+
+    def _decoded(self, path: Path) -> NDArray[np.uint8]:
+        return fit(decode(path), self.config.input.size, self.config.input.interpolation)
+
+
+def _unlabelled(paths: Sequence[Path], config: NetworkConfig, registry: Registry) -> Iterator[tuple[Source, list[str]]]:
+    """Yield sources and the names of their images, in the order of ``paths``; files that follow each other are one."""
+    files: list[Path] = []
+    for path in paths:
+        whole = _set(path, config, registry)
+        if whole is None:
+            files += _files(path)
+            continue
+        if files:
+            yield _Unlabelled(files, config), [str(file) for file in files]
+            files = []
+        yield whole, [f"{path}[{number}]" for number in range(len(whole))]
+    if files:
+        yield _Unlabelled(files, config), [str(file) for file in files]
+
+
+def _set(path: Path, config: NetworkConfig, registry: Registry) -> Source | None:
+    """Open a file with many images; None: it is an image, or a folder of them."""
+    if path.is_dir() or path.suffix.lower() in EXTENSIONS:
+        return None
+    if path.suffix != ".npz" or "images" not in npz.keys(path):
+        dataset = recognised(path, registry)
+        if dataset is not None:
+            how = config.input
+            return dataset.build(path=path, size=how.size, interpolation=how.interpolation, cache=cache_folder())
+        if path.suffix != ".npz":
+            return None
+    return _Unlabelled(npz.memory_mapped(npz.image_member(path, "images"), cache=cache_folder()), config)
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS)
+    if not inside:
+        raise MissingInputError(f"{path}: no images in it ({', '.join(sorted(EXTENSIONS))})")
+    return inside
+
+
+def _trained(run: Path, registry: Registry, options: Options) -> tuple[Trained, Machine]:
+    trained = load_network(run, registry)
+    machine = resolve_machine(options, "float32")
+    trained.network.to(machine.device)
+    return trained, machine
+
+
+def _images(source: Source, trained: Trained, machine: Machine) -> Images:
+    how = trained.config.input
+    return Images(source, size=how.size, interpolation=how.interpolation, device=machine.device)
+
+
+def _open(run: Path, data: Path, registry: Registry, options: Options, part: str | None) -> _Opened:
+    trained, machine = _trained(run, registry, options)
+    how = trained.config.input
+    dataset = open_given(data, registry)
+    source = dataset.build(path=data, size=how.size, interpolation=how.interpolation, cache=cache_folder())
+    if source.parts is None and part not in (None, "all"):
+        raise UsageError(f"{data}: has no parts of its own, so --part {part} means nothing; omit it")
+    name = part or ("all" if source.parts is None else "test")
+    everything = np.arange(len(source))
+    indices = everything if name == "all" or source.parts is None else everything[source.parts == name]
+    if not len(indices):
+        held = ", ".join(f"{part} {np.sum(source.parts == part):,}" for part in PARTS) if name in PARTS else "none"
+        raise DataError(f"{data}: its part `{name}` has no images", f"it has: {held}")
+    matched = _Matched(source, trained.config.classes, data)
+    return _Opened(
+        trained=trained, machine=machine, images=_images(matched, trained, machine), indices=indices, part=name
+    )
+
+
+class _Matched(Source):
+    """A source whose classes are those of a network, matched by name."""
+
+    def __init__(self, source: Source, classes: tuple[str, ...], where: Path) -> None:
+        unknown = [name for name in source.class_names if name not in classes]
+        if unknown:
+            raise DataError(
+                f"{where}: the network does not know the classes {', '.join(unknown)}",
+                f"it knows: {', '.join(classes)}; rename the folders or leave these out",
+            )
+        self.source = source
+        self.class_names = classes
+        self.labels = np.array([classes.index(name) for name in source.class_names])[source.labels]
+        self.names = source.names
+        self.bad_images = source.bad_images
+        if hasattr(source, "masks"):
+            self.masks = source.masks
+
+    def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Return images of the source."""
+        return self.source.read(indices)
+
+
+def _own(run: Path, registry: Registry, options: Options) -> _Opened:
+    """Open the run's own test part (val where there is none)."""
+    data = prepare(_own_inputs(run, registry, options))
+    trained, machine = _trained(run, registry, options)
+    part = "test" if len(data.parts["test"]) else "val"
+    images = _images(data.source, trained, machine)
+    return _Opened(trained=trained, machine=machine, images=images, indices=data.parts[part], part=part)
+
+
+def _own_inputs(run: Path, registry: Registry, options: Options, *, size_of: Trained | None = None) -> Inputs:
+    """Find what a run was made from; its images at the size that ``size_of`` takes, where that is given."""
+    folder = RunFolder(run)
+    if not folder.recipe.is_file():
+        raise MissingInputError(
+            f"{run}: not a run folder, so it has no images of its own", "name them with --data PATH"
+        )
+    kept = Options.from_data(read_json(folder.options)) if folder.options.exists() else Options()
+    recipe: Recipe = load(folder.recipe, registry, rehearse=True)[0].recipe
+    if size_of is not None:
+        recipe = changed(recipe, input=size_of.config.input)
+    return find_inputs(recipe, folder.recipe, registry, attrs.evolve(kept, weights=options.weights))
+
+
+def _seen(run: Path, source: Source, indices: Indices) -> NDArray[np.bool_] | None:
+    """Tell of each image whether the run was trained on it, by content; None where the run does not say."""
+    record = (run if run.is_dir() else run.parent) / "data.json"
+    if not record.exists():
+        return None
+    trained_on = set(read_json(record).get("trained_on", []))
+    hashes = source_hashes(source)
+    return np.array([hashes[index] in trained_on for index in indices])

@@ -1,0 +1,94 @@
+"""Splitting a set into train, val and test, class by class and by content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cellcls.errors import DataError, RecipeError
+from cellcls.ops.classes import PARTS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cellcls.ops.curation.copies import Groups
+
+
+def split(
+    groups: Groups,
+    labels: NDArray[np.int64],
+    kept: NDArray[np.bool_],
+    class_names: Sequence[str],
+    *,
+    val: float,
+    test: float,
+    seed: int,
+) -> dict[str, NDArray[np.int64]]:
+    """Return the ascending indices of ``train``, ``val`` and ``test``: together the ``kept`` images, each once.
+
+    Within a class, groups of equal content are taken in the order of hash(``seed``, content): first for test until its
+    share is reached, then for val, the rest is train. So no copy crosses from one part to another, and an image's index
+    does not decide where it goes. A group with several labels, or repeated far above the rest, is always train and
+    counts for no share: sets cleaned otherwise are tested on the same images but for the few at a cut.
+
+    ``labels`` (N,) in 0..K-1, ``kept`` (N,), ``val`` and ``test`` shares in [0, 1); a share of 0 leaves its part empty,
+    any other gets one group of each class at least, as train does. Raises ``DataError`` when a class would be empty in
+    a part.
+    """
+    if min(val, test) < 0 or val + test >= 1:
+        raise RecipeError(f"[split] val = {val:g} and test = {test:g} leave nothing to train on", "make them smaller")
+    part = np.zeros(len(groups), dtype=np.int64)  # 0, 1, 2: train, val, test
+    always_train = (groups.conflicting(labels) | groups.far_above_the_rest())[groups.group]
+    for number in range(len(class_names)):
+        members = np.flatnonzero(kept & ~always_train & (labels == number))
+        part[members] = _cut(groups, members, val=val, test=test, seed=seed)
+    parts = {name: np.flatnonzero(kept & (part == place)).astype(np.int64) for place, name in enumerate(PARTS)}
+    _refuse_empty(parts, labels, class_names, {"train": 1.0, "val": val, "test": test})
+    return parts
+
+
+def _cut(groups: Groups, members: NDArray[np.int64], *, val: float, test: float, seed: int) -> NDArray[np.int64]:
+    """Return the part (n,) of each of a class's images, given as ascending indices ``members`` (n,)."""
+    numbers, inverse, counts = np.unique(groups.group[members], return_inverse=True, return_counts=True)
+    contents = [groups.hashes[index] for index in groups.firsts()[numbers]]
+    part_of_group = np.zeros(len(numbers), dtype=np.int64)
+    place = iter(sorted(range(len(numbers)), key=lambda group: _rank(seed, contents[group])))
+    left = len(numbers) - 1  # one group at least is for train, and one for val where it has a share
+    for part, share, reserved in ((2, test, int(val > 0)), (1, val, 0)):
+        wanted = max(1, round(share * len(members))) if share else 0
+        while wanted > 0 and left > reserved:
+            group = next(place)
+            part_of_group[group] = part
+            wanted -= int(counts[group])
+            left -= 1
+    return part_of_group[inverse]
+
+
+def _rank(seed: int, content: str) -> bytes:
+    return hashlib.blake2b(f"{seed} {content}".encode(), digest_size=16).digest()
+
+
+def _refuse_empty(
+    parts: dict[str, NDArray[np.int64]],
+    labels: NDArray[np.int64],
+    class_names: Sequence[str],
+    shares: dict[str, float],
+) -> None:
+    counts = {name: np.bincount(labels[indices], minlength=len(class_names)) for name, indices in parts.items()}
+    problems = []
+    for number, class_name in enumerate(class_names):
+        empty = [name for name in PARTS if shares[name] and not counts[name][number]]
+        if empty:
+            total = sum(int(count[number]) for count in counts.values())
+            problems.append(
+                f"class `{class_name}` has {total} image{'s' * (total != 1)} left, none for {' and '.join(empty)}"
+            )
+    if problems:
+        raise DataError(
+            "the set cannot be split: " + "; ".join(problems),
+            "each part needs an image of each class that is no copy of another part's: add images",
+            "or leave the class out, name only the classes there are (`classes`), or set val or test to 0 in [split]",
+        )

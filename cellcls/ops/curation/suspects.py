@@ -1,0 +1,142 @@
+"""Images that are probably no cells, or damaged: by rules relative to the set they lie in.
+
+Every threshold is relative to the set's own median, so that dark slides or low magnification are no fault of a whole
+set; what is odd is odd among its fellows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from cellcls.ops.curation.image_statistics import STATISTICS
+from cellcls.ops.curation.thresholds import FAR
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cellcls.ops.curation.copies import Groups
+
+    Floats = NDArray[np.floating]
+
+RULES: Mapping[str, str] = MappingProxyType(
+    {
+        "dark": "less than half as bright as the median image",
+        "bright": "less than a quarter of the way from the median brightness to white is left",
+        "blank": "less than a quarter of the median contrast",
+        "blurred": "less than a third of the median sharpness, measured over contrast",
+        "harsh": "three times the median sharpness over contrast, or beyond: text, noise, edges",
+        "grey": "a fifth of the median saturation at most, among images in colour",
+        "odd_size": "half or twice the median width, height or aspect ratio, or beyond",
+        "far_away": "far from other images in colour and texture",
+    }
+)
+"""Each rule in words."""
+
+FEWEST = 8
+"""Fewer different images say nothing about what is usual."""
+_REFERENCES = 2000
+_NEIGHBOUR_SHARE = 0.01
+_COMPONENTS = 40
+_CLIP = 5.0
+
+
+@attrs.frozen
+class Suspect:
+    """An image that a rule holds for; ``score``: how far beyond the rule's threshold, 1 is at it."""
+
+    index: int
+    rule: str
+    score: float
+    reason: str
+
+
+def suspects(
+    statistics: Floats,
+    groups: Groups,
+    *,
+    sizes: NDArray[np.int64] | None = None,
+    features: Floats | None = None,
+    far: float = FAR,
+) -> list[Suspect]:
+    """Return what is suspicious among N images, rule by rule, the worst first.
+
+    ``statistics`` (N, F) as ``image_statistics`` gives them; ``groups``: copies count once in a median; ``sizes``
+    (N, 2): height and width before resizing; ``features`` (N, D): what distances are measured in instead of the
+    statistics (a network's). Fewer than 8 different images say nothing about what is usual: none is suspicious.
+    """
+    firsts = groups.firsts()
+    if len(firsts) < FEWEST:
+        return []
+    found: list[Suspect] = []
+    for rule, score in _scores(statistics, firsts, sizes):
+        found += _above(rule, score)
+    distance = distances(statistics if features is None else features, firsts)
+    usual = np.log(distance[firsts] + 1e-9)
+    middle = np.median(usual)
+    spread = 1.4826 * np.median(np.abs(usual - middle)) + 1e-3
+    return found + _above("far_away", (np.log(distance + 1e-9) - middle) / spread / far)
+
+
+def distances(features: Floats, firsts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return how far each image (N,) is from the nearest hundredth of the set, in standardised principal components.
+
+    ``firsts``: one image of each group of copies, so that a picture does not lie near its own copies; at most 2,000 of
+    them are measured against.
+    """
+    values = np.asarray(features, dtype=np.float64)
+    own = values[firsts]
+    middle = np.median(own, axis=0)
+    spread = 1.4826 * np.median(np.abs(own - middle), axis=0)
+    spread = np.where(spread > 1e-6, spread, own.std(axis=0) + 1e-3)
+    scaled = np.clip((values - middle) / spread, -_CLIP, _CLIP)
+    centred = scaled - scaled[firsts].mean(axis=0)
+    sizes, directions = np.linalg.eigh(np.cov(centred[firsts].T) + 1e-9 * np.eye(values.shape[1]))
+    kept = slice(-min(_COMPONENTS, len(sizes)), None)
+    projected = centred @ (directions[:, kept] / np.sqrt(np.maximum(sizes[kept], 0) + 0.05 * sizes.mean()))
+    references = projected[firsts[np.linspace(0, len(firsts) - 1, min(len(firsts), _REFERENCES)).astype(int)]]
+    neighbour = min(len(references) - 1, 1 + int(_NEIGHBOUR_SHARE * len(references)))
+    return np.concatenate([_kth(block, references, neighbour) for block in _blocks(projected)])
+
+
+def _kth(asked: NDArray[np.float64], references: NDArray[np.float64], number: int) -> NDArray[np.float64]:
+    squares = (asked**2).sum(axis=1)[:, None] + (references**2).sum(axis=1) - 2 * asked @ references.T
+    return np.asarray(np.sqrt(np.maximum(np.partition(squares, number, axis=1)[:, number], 0)))
+
+
+def _blocks(values: NDArray[np.float64], size: int = 2048) -> Iterator[NDArray[np.float64]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def _scores(
+    statistics: Floats, firsts: NDArray[np.int64], sizes: NDArray[np.int64] | None
+) -> Iterator[tuple[str, Floats]]:
+    """Yield for each simple rule how far beyond its threshold each image is."""
+    named = {name: np.asarray(statistics[:, number], dtype=np.float64) for number, name in enumerate(STATISTICS)}
+    usual = {name: float(np.median(values[firsts])) for name, values in named.items()}
+
+    def times_below(name: str, share: float) -> Floats:
+        return share * usual[name] / np.maximum(named[name], 1e-6)
+
+    yield "dark", times_below("brightness", 0.5)
+    yield "bright", 0.25 * (1 - usual["brightness"]) / np.maximum(1 - named["brightness"], 1e-6)
+    yield "blank", times_below("contrast", 0.25)
+    yield "blurred", times_below("sharpness_range", 1 / 3)
+    yield "harsh", named["sharpness_range"] / max(3 * usual["sharpness_range"], 1e-6)
+    if usual["saturation"] > 0.03:
+        yield "grey", times_below("saturation", 0.2)
+    if sizes is not None:
+        sides = np.stack([sizes[:, 0], sizes[:, 1], sizes[:, 0] / sizes[:, 1]], axis=1).astype(np.float64)
+        off = np.abs(np.log2(sides / np.median(sides[firsts], axis=0))).max(axis=1)
+        yield "odd_size", off
+
+
+def _above(rule: str, score: Floats) -> list[Suspect]:
+    chosen = np.flatnonzero(score >= 1)
+    ordered = chosen[np.argsort(-score[chosen], kind="stable")]
+    return [Suspect(int(index), rule, float(score[index]), RULES[rule]) for index in ordered]

@@ -1,0 +1,1 @@
+"""Images on the device: colour, place, contrast, stain, and the corruptions of test images."""

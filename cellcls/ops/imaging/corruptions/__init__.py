@@ -1,0 +1,1 @@
+"""Corruptions of test images: pure functions on batches."""

@@ -1,0 +1,1 @@
+"""What freezing, heat maps and timm need to know of a network."""

@@ -1,0 +1,1 @@
+"""Processes and threads: launching runs, torchrun, work on all cores."""

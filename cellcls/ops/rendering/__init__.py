@@ -1,0 +1,1 @@
+"""Rendered blood cells with known masks."""

@@ -1,0 +1,1 @@
+"""Files: safe reading and decoding, whole writes, content hashes, caches."""

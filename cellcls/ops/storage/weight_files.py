@@ -1,0 +1,58 @@
+"""Weights in files: safetensors only, nothing is ever unpickled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from cellcls.errors import DataError
+from cellcls.ops.storage.files import replacing
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a safetensors file onto the CPU.
+
+    Raises ``DataError`` for any other file, a ``.pth`` or ``.bin`` among them: those are pickles, which run code.
+    """
+    if path.suffix != ".safetensors":
+        raise DataError(
+            f"{path}: weights are read from safetensors files only; a {path.suffix or 'file without a suffix'} may "
+            "hold code that runs when it is opened",
+            f"convert it where you trust it: safetensors.torch.save_file(torch.load({path.name!r}, weights_only=True), "
+            f"{path.with_suffix('.safetensors').name!r})",
+        )
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: cannot be read as safetensors: {error}", "fetch or export the file again") from error
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors and texts as a safetensors file, as a whole or not at all. Raises ``WriteError``."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as temporary:
+        try:
+            save_file(plain, temporary, metadata=dict(metadata))
+        except SafetensorError as error:  # what the system refused, a full disk among it, comes as this
+            raise OSError(str(error)) from error
+
+
+def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
+    """Copy into ``module`` all that it holds; tensors it has no place for (a classifier) are left aside.
+
+    Raises ``DataError`` naming the first tensor that is missing or of another shape; ``module`` is then as before.
+    """
+    for name, own in module.state_dict().items():
+        given = tensors.get(name)
+        if given is None and not name.endswith("num_batches_tracked"):
+            raise DataError(f"{source}: has no `{name}`: these are the weights of another network")
+        if given is not None and given.shape != own.shape:
+            raise DataError(
+                f"{source}: `{name}` has shape {tuple(given.shape)}, the network wants {tuple(own.shape)}: "
+                "these are the weights of another network"
+            )
+    module.load_state_dict(dict(tensors), strict=False)

@@ -1,0 +1,66 @@
+"""Finding the run whose weights a recipe starts from (``[init] from``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import attrs
+
+from cellcls.api import changed
+from cellcls.errors import MissingInputError
+from cellcls.recipe import Init, Loaded
+from cellcls.registry import Registry
+from cellcls.runs.folder import RunFolder
+from cellcls.runs.inputs import Inputs, find_inputs
+from cellcls.runs.options import Options
+
+RUNS = Path("runs")
+
+
+def find_all(loaded: Loaded, registry: Registry, options: Options) -> Inputs:
+    """Return the inputs of a run by itself, with the run it starts from. Raises what is wrong with them."""
+    return find_init(find_inputs(loaded.recipe, loaded.file, registry, options), loaded.file)
+
+
+def find_init(inputs: Inputs, recipe_file: Path, planned: Mapping[str, Path] | None = None) -> Inputs:
+    """Return the inputs with the run to start from, written into the recipe as an absolute path.
+
+    ``planned``: the folder of each recipe that the same call runs earlier, by name; its run need not be there yet.
+    Raises ``MissingInputError`` where no run is found.
+    """
+    wanted = inputs.recipe.init.from_
+    if wanted is None:
+        return inputs
+    earlier = (planned or {}).get(wanted)
+    found = earlier or next((path for path in _places(wanted, recipe_file) if _has_weights(path)), None)
+    if found is None:
+        found = max(_runs_of(wanted), key=lambda run: RunFolder(run).best.stat().st_mtime_ns, default=None)
+    if found is None:
+        raise MissingInputError(
+            f"{recipe_file}: [init] from = `{wanted}`: no such run, or none of its epochs has ended",
+            f"looked for: {', '.join(map(str, _places(wanted, recipe_file)))}, {RUNS}/{wanted}-N, {RUNS}/*/{wanted}",
+            "make it: cellcls run RECIPE; or name another: --set init.from=RUN",
+            f"to see the recipe work without it: cellcls run {recipe_file} --rehearse",
+        )
+    return attrs.evolve(inputs, recipe=changed(inputs.recipe, init=Init(from_=str(found.resolve()))))
+
+
+def _places(wanted: str, recipe_file: Path) -> Iterator[Path]:
+    yield Path(wanted)
+    if not Path(wanted).is_absolute():
+        yield recipe_file.parent / wanted
+
+
+def _has_weights(path: Path) -> bool:
+    return path.is_file() if path.suffix == ".safetensors" else RunFolder(path).best.is_file()
+
+
+def _runs_of(name: str) -> list[Path]:
+    """Return the runs of a recipe below ``runs/``: of its own calls, and of calls that made several runs."""
+    own = re.compile(rf"{re.escape(name)}-\d+")
+    below = [path for path in RUNS.glob("*") if own.fullmatch(path.name)] if RUNS.is_dir() else []
+    if RUNS.is_dir() and re.fullmatch(r"[\w.-]+", name):
+        below += RUNS.glob(f"*/{name}")
+    return [path for path in below if _has_weights(path)]

@@ -1,0 +1,249 @@
+"""Every kind of finding is made where it is planted, and none where nothing is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellcls.auditing.findings import KINDS
+from cellcls.auditing.record import Audit
+from cellcls.ops.rendering.cells import render
+
+from .conftest import CLASSES, cell, save
+
+
+def copied(cells: Path) -> set[str]:
+    shutil.copy(cells / "basophil/00.png", cells / "basophil/copied.png")
+    return {"basophil/00.png", "basophil/copied.png"}
+
+
+def relabelled(cells: Path) -> set[str]:
+    shutil.copy(cells / "basophil/00.png", cells / "lymphocyte/relabelled.png")
+    return {"basophil/00.png", "lymphocyte/relabelled.png"}
+
+
+def repeated(cells: Path) -> set[str]:
+    picture = np.zeros((96, 96, 3), np.uint8)
+    picture[20:50, 30:80] = (200, 30, 90)
+    names = [f"{CLASSES[number % 3]}/junk{number}.png" for number in range(20)]
+    for name in names:
+        save(cells / name, picture)
+    return set(names)
+
+
+def turned(cells: Path) -> set[str]:
+    save(cells / "basophil/turned.png", np.rot90(cell(0)).copy())
+    return {"basophil/00.png", "basophil/turned.png"}
+
+
+def turned_and_relabelled(cells: Path) -> set[str]:
+    save(cells / "eosinophil/mirrored.png", np.fliplr(cell(0)).copy())
+    return {"basophil/00.png", "eosinophil/mirrored.png"}
+
+
+def noisy(cells: Path) -> set[str]:
+    noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    save(cells / "basophil/noise.png", noise)
+    return {"basophil/noise.png"}
+
+
+def unreadable(cells: Path) -> set[str]:
+    (cells / "basophil/text.png").write_text("no picture")
+    return {"basophil/text.png"}
+
+
+def of_another_kind(cells: Path) -> set[str]:
+    (cells / "basophil/notes.txt").write_text("of the first day")
+    (cells / "lymphocyte/notes.txt").write_text("of the second")
+    save(cells / "stray.png", cell(0))
+    return {"basophil/notes.txt", "stray.png"}  # the first of each reason
+
+
+def mislabelled(cells: Path) -> set[str]:
+    for number in range(45, 90):  # more cells, so that classes can be learnt
+        save(cells / CLASSES[number % 3] / f"{number}.png", cell(number))
+    save(cells / "basophil/wrong.png", cell(1001 * 3 + 2))  # a lymphocyte
+    return {"basophil/wrong.png"}
+
+
+def leaking(cells: Path) -> set[str]:
+    in_parts(cells)
+    (cells / "test/basophil").mkdir(parents=True)
+    shutil.copy(cells / "train/basophil/00.png", cells / "test/basophil/leak.png")
+    return {"train/basophil/00.png", "test/basophil/leak.png"}
+
+
+def in_parts(cells: Path, part: str = "train") -> None:
+    """Make of class folders the same in a part."""
+    cells.rename(cells.parent / part)
+    cells.mkdir()
+    (cells.parent / part).rename(cells / part)
+
+
+PLANTED: dict[str, Callable[[Path], set[str]]] = {
+    "copies": copied,
+    "conflicts": relabelled,
+    "outliers": repeated,
+    "near_copies": turned,
+    "near_conflicts": turned_and_relabelled,
+    "suspects": noisy,
+    "unreadable": unreadable,
+    "left_aside": of_another_kind,
+    "wrong_labels": mislabelled,
+    "leaks": leaking,
+}
+"""How each kind of fault is planted; each returns the files it is about."""
+
+
+def of_kind(made: Audit, kind: str) -> list:
+    return [one for one in made.findings if one.kind == kind]
+
+
+def test_every_kind_is_planted():
+    assert {*PLANTED, "against"} == set(KINDS)
+
+
+def files(made: Audit, kind: str) -> set[str]:
+    found = of_kind(made, kind)
+    return {made.subject.file(index) for one in found for index in one.images} | {one.file for one in found} - {""}
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_a_planted_fault_is_found(cells: Path, look, kind: str):
+    before = files(look(cells), kind)
+    planted = PLANTED[kind](cells)
+    made = look(cells)
+    if kind == "wrong_labels":  # a judgement, which may err
+        assert planted <= files(made, kind)
+    else:
+        assert (before, files(made, kind)) == (set(), planted)
+    assert made.counts()[kind] == len(of_kind(made, kind))
+
+
+def test_faults_together_are_all_found_and_named(cells: Path, look):
+    plants = (copied, relabelled, turned, noisy, unreadable, repeated)
+    planted = {plant: plant(cells) for plant in plants}
+    made = look(cells)
+    same = planted[copied] | planted[relabelled]
+    assert files(made, "conflicts") == same | planted[repeated]
+    assert files(made, "near_conflicts") == same | planted[turned]
+    assert files(made, "suspects") >= planted[noisy]
+    assert files(made, "outliers") == planted[repeated]
+    assert files(made, "unreadable") == planted[unreadable]
+    assert not files(made, "copies")
+    assert {row.file for row in made.rows if row.action == "drop"} == same | planted[repeated]
+    assert int(made.kept.sum()) == len(made.subject) - 23
+
+
+def test_only_what_is_certain_is_dropped_by_default(cells: Path, look):
+    turned(cells)
+    made = look(cells)
+    assert files(made, "near_copies") == {"basophil/00.png", "basophil/turned.png"}
+    assert made.kept.all()
+    assert {row.action for row in made.rows} == {"look"}
+
+
+def test_a_repeated_picture_under_several_labels_is_a_conflict_too(cells: Path, look):
+    repeated(cells)
+    made = look(cells)
+    assert {kind for kind, number in made.counts().items() if number} >= {"outliers", "conflicts"}
+    assert files(made, "conflicts") == files(made, "outliers")
+    assert len(files(made, "conflicts")) == 20
+    assert int(made.kept.sum()) == len(made.subject) - 20
+
+
+def test_a_repeated_picture_under_one_label_goes_as_a_whole_and_is_copies_too(cells: Path, look):
+    for number in range(20):
+        save(cells / f"basophil/junk{number}.png", np.full((96, 96, 3), (200, 30, 90), np.uint8))
+    made = look(cells)
+    assert len(files(made, "copies")) == len(files(made, "outliers")) == 20
+    assert {row.action for row in made.rows if row.file in files(made, "copies")} == {"drop"}
+    assert {one.action(index) for one in of_kind(made, "copies") for index in one.images} == {"drop"}
+
+
+def test_of_copies_the_first_stays(cells: Path, look):
+    copied(cells)
+    made = look(cells)
+    assert [(row.file, row.action) for row in made.rows if row.finding == "copies"] == [
+        ("basophil/00.png", "keep"),
+        ("basophil/copied.png", "drop"),
+    ]
+
+
+def test_a_likely_label_is_named(cells: Path, look):
+    mislabelled(cells)
+    found = [one for one in of_kind(look(cells), "wrong_labels") if one.likely == "lymphocyte"]
+    assert any("labelled basophil" in one.reason for one in found)
+
+
+def test_two_sets_beside_each_other(cells: Path, look, tmp_path: Path):
+    other = tmp_path / "other"
+    for number in range(200, 245):
+        save(other / CLASSES[number % 3] / f"{number}.png", cell(number))
+    shutil.copy(cells / "basophil/00.png", other / "eosinophil/a.png")
+    save(other / "basophil/b.png", np.fliplr(cell(3)).copy())
+    made = look(cells, against=other)
+    assert files(made, "against") == {"basophil/00.png", "basophil/03.png"}
+    reasons = {made.subject.file(one.images[0]): one.reason for one in of_kind(made, "against")}
+    assert "eosinophil/a.png" in reasons["basophil/00.png"]
+    assert "basophil here, eosinophil there" in reasons["basophil/00.png"]
+    assert made.drift is not None
+    assert 0 <= made.drift.low <= made.drift.auc <= made.drift.high <= 1
+
+
+def test_each_of_our_copies_is_beside_the_other_set(cells: Path, look, tmp_path: Path):
+    """Six disguises of one cell, and byte-equal ones of the last; the other set holds the cell once."""
+    noise = np.random.default_rng(0).integers(-4, 5, (6, 96, 96, 3))
+    versions = np.clip(np.stack([np.rot90(cell(0), turn % 4) for turn in range(6)]) + noise, 0, 255).astype(np.uint8)
+    for number, version in enumerate([*versions, versions[-1]]):
+        save(cells / f"basophil/v{number}.png", version)
+    save(tmp_path / "other/basophil/a.png", cell(0))
+    save(tmp_path / "other/eosinophil/b.png", cell(301))
+    made = look(cells, against=tmp_path / "other")
+    assert files(made, "against") == {"basophil/00.png", *(f"basophil/v{number}.png" for number in range(7))}
+    assert sorted(len(one.images) for one in of_kind(made, "against")) == [1] * 6 + [2]
+
+
+def test_near_copies_are_never_called_the_same_pixels(cells: Path, look, tmp_path: Path):
+    """Turned by 90 degrees the details correlate to 1.00 and the pixels differ."""
+    save(tmp_path / "other/basophil/a.png", np.rot90(cell(3)).copy())
+    save(tmp_path / "other/eosinophil/b.png", cell(1))
+    reasons = {one.images: one.reason for one in of_kind(look(cells, against=tmp_path / "other"), "against")}
+    same = sorted(reason.split(" as ")[0] for reason in reasons.values())
+    assert same == ["similarity 1.00", "the same pixels"]
+
+
+def test_near_copies_across_parts_and_labels_are_found_in_a_chain(cells: Path, look):
+    """Crops 3 pixels apart: the first is no copy of the last, but both are of the one between."""
+    in_parts(cells)
+    wide = render(0, 0, size=120).image
+    for place, x in (("train/basophil/zz0", 9), ("train/basophil/zz1", 12), ("val/eosinophil/zz2", 15)):
+        save(cells / f"{place}.png", wide[12:108, x : x + 96])
+    made = look(cells)
+    across = {"train/basophil/zz1.png", "val/eosinophil/zz2.png"}
+    assert files(made, "near_copies") == {"train/basophil/zz0.png", "train/basophil/zz1.png"}
+    assert files(made, "near_conflicts") == files(made, "leaks") == across
+    assert "near copies in train and val" in of_kind(made, "leaks")[0].reason
+
+
+def test_byte_equal_images_of_near_copies_count_too(cells: Path, look):
+    """A copy of the first of two near ones lies in another part under another label."""
+    in_parts(cells)
+    save(cells / "train/basophil/zz.png", np.rot90(cell(0)).copy())
+    (cells / "val/eosinophil").mkdir(parents=True)
+    shutil.copy(cells / "train/basophil/00.png", cells / "val/eosinophil/a.png")
+    made = look(cells)
+    near = {"train/basophil/00.png", "train/basophil/zz.png", "val/eosinophil/a.png"}
+    assert files(made, "near_conflicts") == near
+    assert sorted(len(one.images) for one in of_kind(made, "leaks")) == [2, 3]
+
+
+def test_an_audit_repeats_itself(cells: Path, look):
+    repeated(cells)
+    first, second = look(cells), look(cells)
+    assert first.findings == second.findings
+    assert first.rows == second.rows

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellcls.errors import WriteError
+from cellcls.ops.storage.cache import cache_key, cached_array
+
+VALUES = np.arange(24, dtype=np.int16).reshape(4, 6)
+
+
+def test_it_is_written_once(tmp_path: Path) -> None:
+    calls = []
+
+    def chunks() -> Iterator[object]:
+        calls.append(1)
+        yield VALUES[:1]
+        yield VALUES[1:].tobytes()
+
+    for _ in range(2):
+        array = cached_array(tmp_path / "deep" / "a.npy", (4, 6), VALUES.dtype, chunks)
+        np.testing.assert_array_equal(array, VALUES)
+    assert len(calls) == 1
+
+
+def test_another_shape_or_a_damaged_file_is_written_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    path.write_bytes(b"no array")
+    np.testing.assert_array_equal(cached_array(path, (4, 6), VALUES.dtype, lambda: [VALUES]), VALUES)
+    np.testing.assert_array_equal(cached_array(path, (2, 6), VALUES.dtype, lambda: [VALUES[:2]]), VALUES[:2])
+
+
+def test_what_breaks_leaves_nothing(tmp_path: Path) -> None:
+    def chunks() -> Iterator[object]:
+        yield VALUES
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        cached_array(tmp_path / "a.npy", (8, 6), VALUES.dtype, chunks)
+    assert not [path for path in tmp_path.iterdir() if "lock" not in path.name]
+
+
+def test_too_few_bytes_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match=r"a\.npy"):
+        cached_array(tmp_path / "a.npy", (8, 6), VALUES.dtype, lambda: [VALUES])
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteError, match="cannot make this folder"):
+        cached_array(tmp_path / "file" / "a.npy", (4, 6), VALUES.dtype, lambda: [VALUES])
+
+
+def test_keys_tell_parts_apart() -> None:
+    keys = [cache_key(Path("a"), 1), cache_key(Path("b"), 1), cache_key(Path("a"), 2), cache_key(Path("a"), [1])]
+    assert len(set(keys)) == 4
+    assert keys[0] == cache_key(Path("a"), 1)

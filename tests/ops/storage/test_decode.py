@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from cellcls.errors import DataError
+from cellcls.ops.storage.decode import INTERPOLATIONS, Fit, decode, decode_files, fit
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+SMOOTH = np.linspace(0, 255, 40 * 30 * 3).reshape(40, 30, 3).astype(np.uint8)
+
+
+def encoded(image: Image.Image, format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("format", "options"), [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("WEBP", {"lossless": True})])
+def test_lossless_formats_come_back_exactly(format: str, options: dict[str, object]) -> None:
+    image = decode(encoded(Image.fromarray(PIXELS), format, **options))
+    assert image.dtype == np.uint8
+    np.testing.assert_array_equal(image, PIXELS)
+
+
+def test_jpeg_comes_back_nearly() -> None:
+    image = decode(encoded(Image.fromarray(SMOOTH), "JPEG", quality=95))
+    assert np.abs(image.astype(int) - SMOOTH).mean() < 3
+
+
+def test_a_path_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(Image.fromarray(PIXELS), "PNG"))
+    np.testing.assert_array_equal(decode(tmp_path / "a.png"), PIXELS)
+
+
+def test_exif_orientation_is_applied() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: rotate by 270 degrees to see it upright
+    turned = decode(encoded(Image.fromarray(PIXELS), "PNG", exif=exif))
+    np.testing.assert_array_equal(turned, np.rot90(PIXELS, 3))
+
+
+def test_16_bits_are_scaled() -> None:
+    gray = np.array([[0, 257], [257 * 100, 65535]], dtype=np.uint16)
+    for format in ("PNG", "TIFF"):
+        np.testing.assert_array_equal(decode(encoded(Image.fromarray(gray), format))[..., 1], [[0, 1], [100, 255]])
+
+
+def test_palette_gray_and_one_bit_become_rgb() -> None:
+    gray = Image.fromarray(PIXELS[..., 0])
+    np.testing.assert_array_equal(decode(encoded(gray, "PNG")), np.repeat(PIXELS[..., :1], 3, axis=2))
+    palette = Image.fromarray(PIXELS).quantize(16)
+    np.testing.assert_array_equal(decode(encoded(palette, "PNG")), np.asarray(palette.convert("RGB")))
+    bits = Image.fromarray(PIXELS[..., 0] > 127)
+    assert set(np.unique(decode(encoded(bits, "PNG")))) == {0, 255}
+
+
+def test_transparent_is_laid_over_white() -> None:
+    alpha = np.full((9, 12, 1), 255, dtype=np.uint8)
+    alpha[0] = 0
+    image = decode(encoded(Image.fromarray(np.concatenate([PIXELS, alpha], axis=2)), "PNG"))
+    assert (image[0] == 255).all()
+    np.testing.assert_array_equal(image[1:], PIXELS[1:])
+
+
+def test_other_formats_are_refused() -> None:
+    with pytest.raises(DataError, match=r"scan\.gif: cannot be read: no JPEG, PNG, WebP, BMP or TIFF"):
+        decode(encoded(Image.fromarray(PIXELS), "GIF"), name="scan.gif")
+
+
+def test_floating_point_pixels_are_refused() -> None:
+    with pytest.raises(DataError, match="floating-point"):
+        decode(encoded(Image.fromarray(np.ones((4, 4), dtype=np.float32)), "TIFF"))
+
+
+def test_a_truncated_jpeg_is_refused() -> None:
+    content = encoded(Image.fromarray(SMOOTH), "JPEG")
+    with pytest.raises(DataError, match=r"(?i)truncated"):
+        decode(content[: len(content) // 2])
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.png: cannot be read: No such file"):
+        decode(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("side", [9000, 11000, 60000])  # above our limit, Pillow's warning, Pillow's error
+def test_a_decompression_bomb_is_refused_by_its_header(side: int) -> None:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    bomb = (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+    )
+    with pytest.raises(DataError, match="pixels"):
+        decode(bomb)
+
+
+@given(st.data(), st.sampled_from(["PNG", "JPEG", "TIFF", "WEBP", "BMP"]))
+def test_damage_is_a_data_error_or_an_image(data: st.DataObject, format: str) -> None:
+    content = bytearray(encoded(Image.fromarray(SMOOTH), format))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    del content[data.draw(st.integers(0, len(content)) | st.just(len(content))) :]
+    try:
+        image = decode(bytes(content))
+    except DataError:
+        return
+    assert image.dtype == np.uint8
+    assert image.ndim == 3
+    assert image.shape[2] == 3
+
+
+def test_files_come_in_order_and_bad_ones_as_errors(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(11)]
+    for number, path in enumerate(paths):
+        Image.new("RGB", (3, 2), (number, 0, 0)).save(path)
+    paths[4].write_bytes(b"no picture")
+    images = list(decode_files(paths, lambda image: image[:1, :1], batch=4))
+    assert isinstance(images[4], DataError)
+    assert "4.png" in images[4].message
+    assert [int(image[0, 0, 0]) for image in images if isinstance(image, np.ndarray)] == [0, 1, 2, 3, 5, 6, 7, 8, 9, 10]
+
+
+@given(
+    st.integers(1, 40), st.integers(1, 40), st.integers(1, 24),
+    st.sampled_from(sorted(INTERPOLATIONS)), st.sampled_from(["crop", "stretch", "pad"]),
+)  # fmt: skip
+def test_fit_gives_the_size_and_keeps_one_colour(
+    height: int, width: int, size: int, interpolation: str, how: Fit
+) -> None:
+    image = np.full((height, width, 3), (10, 200, 77), dtype=np.uint8)
+    fitted = fit(image, size, interpolation, how)
+    assert fitted.shape == (size, size, 3)
+    assert (fitted == (10, 200, 77)).all()
+
+
+def test_fit_leaves_an_image_of_the_right_size_as_it_is() -> None:
+    square = PIXELS[:, :9]
+    for how in ("crop", "stretch", "pad"):
+        np.testing.assert_array_equal(fit(square, 9, how=how), square)
+
+
+def test_crop_takes_the_middle_and_pad_keeps_all() -> None:
+    np.testing.assert_array_equal(fit(PIXELS, 9, how="crop"), PIXELS[:, 1:10])
+    np.testing.assert_array_equal(fit(PIXELS, 12, how="pad")[1:10], PIXELS)
+    stripes = np.zeros((10, 20, 3), dtype=np.uint8)
+    stripes[:, 10:] = 200
+    assert (fit(stripes, 10, how="stretch")[:, [0, -1], 0] == [0, 200]).all()

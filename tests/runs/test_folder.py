@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from cellcls.errors import DataError, MissingInputError, UsageError, WriteError
+from cellcls.runs.folder import RunFolder, free_folder, make_folder, read_history, read_json, write_history
+
+
+def test_a_new_or_an_empty_folder_is_taken(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    for name in ("new/deep", "empty"):
+        assert make_folder(tmp_path / name).path.is_dir()
+
+
+def test_one_with_something_in_it_is_not(tmp_path: Path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine").write_text("mine")
+    with pytest.raises(UsageError, match="nothing is overwritten"):
+        make_folder(tmp_path / "run")
+    with pytest.raises(UsageError, match="is a file"):
+        make_folder(tmp_path / "run" / "mine")
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(WriteError, match="Permission denied"):
+        make_folder(tmp_path / "run")
+
+
+def test_the_first_free_number(tmp_path: Path):
+    assert free_folder("x", tmp_path).name == "x-1"
+    (tmp_path / "x-1").mkdir()
+    (tmp_path / "x-3").mkdir()
+    assert free_folder("x", tmp_path).name == "x-2"
+
+
+def test_children_are_folders_with_a_recipe(tmp_path: Path):
+    for name in ("b", "a", "no-run"):
+        (tmp_path / name).mkdir()
+    for name in ("a", "b"):
+        (tmp_path / name / "recipe.toml").touch()
+    assert [one.path.name for one in RunFolder(tmp_path).children()] == ["a", "b"]
+    assert RunFolder(tmp_path / "nowhere").children() == []
+
+
+def test_one_writer_at_a_time_and_leftovers_are_swept(tmp_path: Path):
+    folder = RunFolder(tmp_path)
+    leftover = tmp_path / ".metrics.json.1.cellcls-tmp"
+    leftover.touch()
+    with folder.locked():
+        assert not leftover.exists()
+        assert (tmp_path / ".lock").exists()
+    assert list(tmp_path.iterdir()) == []
+    with FileLock(tmp_path / ".lock"), pytest.raises(UsageError, match="another process"), folder.locked():
+        pass
+
+
+def test_json_that_is_missing_or_damaged(tmp_path: Path):
+    with pytest.raises(MissingInputError, match="not there"):
+        read_json(tmp_path / "metrics.json")
+    (tmp_path / "metrics.json").write_text("{")
+    with pytest.raises(DataError, match=r"metrics\.json"):
+        read_json(tmp_path / "metrics.json")
+
+
+def test_history_is_read_as_it_was_written(tmp_path: Path):
+    path = tmp_path / "history.jsonl"
+    assert read_history(path) == []
+    lines = [{"epoch": 0, "val.loss": 0.1}, {"epoch": 1, "val.loss": 1e-30}]
+    write_history(path, lines)
+    assert read_history(path) == lines
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_history(path, [{"val.loss": float("nan")}])
+    assert read_history(path) == lines
+    path.write_text('{"epoch": 0}\n{"epo')
+    with pytest.raises(DataError, match="no JSON"):
+        read_history(path)

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellcls.api import Dataset, component, param
+from cellcls.errors import DataError, MissingInputError
+from cellcls.recipe import load
+from cellcls.registry import Registry, load_registry
+from cellcls.runs.inputs import Inputs, find_inputs, open_given, recognised
+from cellcls.runs.options import Options
+from cellcls.testing.runs import registry_with
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return load_registry()
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.delenv("CELLCLS_DATA", raising=False)
+    return tmp_path
+
+
+def npz(path: Path, **arrays: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = arrays or {"images": np.zeros((4, 8, 8, 3), np.uint8), "labels": np.arange(4) % 2}
+    np.savez(path, **held)
+    return path
+
+
+def find(place: Path, registry: Registry, file: str = "set.npz", more: str = "", **options: object) -> Inputs:
+    recipe = place / "recipes" / "r.toml"
+    recipe.write_text(f'[dataset]\nuse = "npz"\nfile = "{file}"\n{more}')
+    return find_inputs(load(recipe, registry)[0].recipe, recipe, registry, Options(**options))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("file", ["set.npz", "sub/set.npz"])
+def test_places_are_looked_at_in_order(place: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch, file: str):
+    monkeypatch.setenv("CELLCLS_DATA", str(place / "variable"))
+    folders = [place / "given", place / "recipes", place / "here" / "data", place / "variable"]
+    files = [npz(folder / file) for folder in folders]
+    for number, expected in enumerate(files):
+        found = find(place, registry, file, data=folders[0] if number == 0 else None)
+        assert found.path == expected.resolve()
+        assert found.recipe.dataset.file == expected.resolve()
+        assert not found.given
+        expected.unlink()
+    with pytest.raises(MissingInputError) as caught:
+        find(place, registry, file)
+    for folder in folders[1:]:
+        assert str(folder.relative_to(place / "here") if folder.is_relative_to(place / "here") else folder) in str(
+            caught.value
+        )
+
+
+def test_a_file_named_with_its_folder_is_found_in_the_folder_given(place: Path, registry: Registry):
+    file = npz(place / "given" / "set.npz")
+    assert find(place, registry, "sub/set.npz", data=place / "given").path == file
+
+
+def test_an_absolute_file_that_moved(place: Path, registry: Registry):
+    file = npz(place / "given" / "set.npz")
+    assert find(place, registry, str(place / "gone" / "set.npz"), data=place / "given").path == file
+    with pytest.raises(MissingInputError, match="gone"):
+        find(place, registry, str(place / "gone" / "set.npz"))
+
+
+def test_the_variable_is_told_of_only_where_it_is_not_set(
+    place: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    with pytest.raises(MissingInputError, match="it is not set"):
+        find(place, registry)
+    monkeypatch.setenv("CELLCLS_DATA", "x")
+    with pytest.raises(MissingInputError) as caught:
+        find(place, registry)
+    assert "it is not set" not in str(caught.value)
+
+
+def test_a_set_given_takes_the_place_of_the_recipes(place: Path, registry: Registry):
+    file = npz(place / "other.npz")
+    found = find(place, registry, data=file)
+    assert found.given
+    assert found.path == file
+    assert found.recipe.dataset.component_name == "npz"
+
+
+def test_a_set_of_the_recipes_kind_keeps_its_settings(place: Path, registry: Registry):
+    file = npz(place / "other.npz")
+    assert find(place, registry, more='classes = ["a", "b"]\n', data=file).recipe.dataset.classes == ("a", "b")
+
+
+def test_a_set_of_another_kind_has_settings_of_its_own(place: Path, registry: Registry):
+    pixels = np.zeros((2, 8, 8, 3), np.uint8)
+    parts = {
+        f"{part}_{what}": pixels if what == "images" else np.arange(2)
+        for part in ("train", "val", "test")
+        for what in ("images", "labels")
+    }
+    found = find(place, registry, more='classes = ["a", "b"]\n', data=npz(place / "other.npz", **parts))
+    assert found.recipe.dataset.component_name == "medmnist"
+    assert found.recipe.dataset.classes is None
+
+
+def test_what_is_no_set(place: Path, registry: Registry):
+    odd = npz(place / "odd.npz", pictures=np.zeros(3))
+    assert recognised(odd, registry) is None
+    with pytest.raises(DataError, match="it holds `pictures`"):
+        open_given(odd, registry)
+    with pytest.raises(MissingInputError, match="no data at"):
+        open_given(place / "nowhere", registry)
+    (place / "text.md").write_text("hello")
+    with pytest.raises(DataError, match="no data set"):
+        open_given(place / "text.md", registry)
+
+
+class Slides(Dataset):
+    """A set that is recognised by a file in it."""
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return (path / "slides.txt").exists()
+
+
+@component("zz_slides")
+class Named(Slides):
+    """Whose name is the last to be asked."""
+
+    file: Path = param(default=Path("set"), help="The folder with slides.txt.")
+    digits: int = param(default=1, help="A setting of its own.")
+
+
+@component("a_broken")
+class Raising(Dataset):
+    """Cannot tell what it recognises."""
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        raise PermissionError("not\nallowed")
+
+
+@pytest.fixture
+def slides(place: Path) -> Path:
+    """A folder that looks like two classes, too."""
+    for name in ("one", "two", "slides"):
+        (place / "given" / name).mkdir(parents=True)
+        (place / "given" / name / "1.png").touch()
+    (place / "given" / "slides.txt").touch()
+    return place / "given"
+
+
+def test_the_most_general_set_is_asked_last(slides: Path):
+    assert type(recognised(slides, registry_with(Named))) is Named
+    (slides / "slides.txt").unlink()
+    assert recognised(slides, registry_with(Named)).component_name == "folder"  # type: ignore[union-attr]
+
+
+def test_the_recipes_own_set_is_asked_first(place: Path, slides: Path):
+    npz(place / "one.npz")
+    recipe = place / "recipes" / "r.toml"
+    recipe.write_text('[dataset]\nuse = "zz_slides"\ndigits = 3\n')
+    both = registry_with(Named)
+    found = find_inputs(load(recipe, both)[0].recipe, recipe, both, Options(data=slides))
+    assert (found.recipe.dataset.component_name, found.recipe.dataset.digits) == ("zz_slides", 3)
+    recipe.write_text('[dataset]\nuse = "folder"\nfile = "x"\nfit = "pad"\n')
+    found = find_inputs(load(recipe, both)[0].recipe, recipe, both, Options(data=slides))
+    assert (found.recipe.dataset.component_name, found.recipe.dataset.fit) == ("folder", "pad")
+
+
+def test_a_set_that_fails_to_recognise_is_told_and_passed_over(slides: Path, caplog: pytest.LogCaptureFixture):
+    assert type(recognised(slides, registry_with(Raising, Named))) is Named
+    assert "the data set `a_broken` of the plugin tested cannot tell" in caplog.text
+    assert "PermissionError: not allowed" in caplog.text
+
+
+def test_weights_are_told_of_with_their_size(place: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(place / "hub"))
+    backbone = '[backbone]\nuse = "timm"\nmodel = "tf_efficientnetv2_l.in1k"\npretrained = true\n'
+    with pytest.raises(MissingInputError) as caught:
+        find(place, registry, more=backbone)
+    assert "tf_efficientnetv2_l.in1k (about 476 MB, not here yet)" in str(caught.value)
+    weights = place / "weights"
+    weights.mkdir()
+    (weights / "tf_efficientnetv2_l.in1k.safetensors").touch()
+    with pytest.raises(MissingInputError) as caught:
+        find(place, registry, more=backbone, weights=weights)
+    assert "at hand" in str(caught.value)
+
+
+def test_a_rehearsal_needs_nothing(place: Path, registry: Registry):
+    found = find(place, registry, more="[[stages]]\nepochs = 9\n", rehearse=True)
+    assert found.path is None
+    assert found.recipe.dataset.component_name == "synthetic"
+    assert [stage.epochs for stage in found.recipe.stages] == [1]
+
+
+SHARED = '[[cleaners]]\nuse = "drop_shared"\nagainst = { use = "npz", file = "other.npz" }\n'
+
+
+def test_the_other_set_of_a_cleaner_is_found_where_files_are(place: Path, registry: Registry):
+    npz(place / "recipes" / "set.npz")
+    with pytest.raises(MissingInputError, match=r"`other\.npz` of the cleaner `drop_shared` is not there") as caught:
+        find(place, registry, more=SHARED)
+    assert str(place / "recipes" / "other.npz") in str(caught.value)
+    assert "BloodMNIST" in str(caught.value)
+    other = npz(place / "recipes" / "other.npz")
+    (cleaner,) = find(place, registry, more=SHARED).recipe.cleaners
+    assert cleaner.against.file == other.resolve()
+    assert not find(place, registry, more=SHARED, rehearse=True).recipe.cleaners
+
+
+def test_a_path_that_no_recipe_can_say(place: Path, registry: Registry):
+    folder = place / os.fsdecode(b"odd \xff")
+    try:
+        npz(folder / "set.npz")
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    with pytest.raises(DataError, match=r"odd \\xff/set\.npz: a name that is no UTF-8"):
+        find(place, registry, data=folder)
