@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterable
 
 CLASSES = (
     "basophil",
@@ -20,19 +22,32 @@ PARTS = ("train", "val", "test")
 """The parts of a data set."""
 
 _ALIASES = {
+    **{name.replace("_", " "): name for name in CLASSES},
+    **{f"{name}s".replace("_", " "): name for name in CLASSES},
     "ig": "immature_granulocyte",
-    "immature_granulocytes": "immature_granulocyte",
-    "immature_granulocytes_myelocytes_metamyelocytes_and_promyelocytes": "immature_granulocyte",
+    "igs": "immature_granulocyte",
+    "immature granulocytes(myelocytes, metamyelocytes and promyelocytes)": "immature_granulocyte",  # MedMNIST's
     "thrombocyte": "platelet",
+    "thrombocytes": "platelet",
 }
+"""By the folded name, with blanks for ``_`` and ``-``."""
 
 
 def canonical(name: str) -> str:
-    """Return the canonical name of a class: ``IG``, ``Immature Granulocytes`` -> ``immature_granulocyte``.
+    """Return the canonical name of a class: ``IG``, ``Immature-Granulocytes`` -> ``immature_granulocyte``.
 
-    Case, spaces and hyphens do not matter, nor does a plural of the eight; a name of no known class is returned in
-    snake_case.
+    Names are equal when they are equal in Unicode's NFC, case folded, without blanks around them: ``CD34+`` and
+    ``CD34-`` are two classes. For the names and aliases of the eight alone, ``_``, ``-`` and blanks are equal too.
     """
-    plain = re.sub(r"[^\w]+", "_", name.strip().lower()).strip("_")
-    plain = _ALIASES.get(plain, plain)
-    return plain[:-1] if plain.endswith("s") and plain[:-1] in CLASSES else plain
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
+    return _ALIASES.get(re.sub(r"[_\-\s]+", " ", folded), folded)
+
+
+def clash(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return the first two different ``names`` that mean the same class, None where there are none."""
+    first: dict[str, str] = {}
+    for name in names:
+        other = first.setdefault(canonical(name), name)
+        if other != name:
+            return other, name
+    return None

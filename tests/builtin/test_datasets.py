@@ -67,7 +67,7 @@ def test_class_names_come_from_the_recipe_the_file_or_the_labels(tmp_path: Path)
     ten = np.arange(16) % 10
     assert open_npz(tmp_path, images=IMAGES, labels=ten).class_names == tuple(f"class_{n}" for n in range(10))
     named = {"images": IMAGES, "labels": LABELS % 2, "class_names": np.array(["IG", "Smudge cell"])}
-    assert open_npz(tmp_path, **named).class_names == ("immature_granulocyte", "smudge_cell")
+    assert open_npz(tmp_path, **named).class_names == ("immature_granulocyte", "smudge cell")
     recipe = Npz(file=Path("set.npz"), classes=("Platelets", "other"))
     assert open_npz(tmp_path, recipe, **named).class_names == ("platelet", "other")
     objects = named | {"class_names": np.array(["a", "b"], dtype=object)}
@@ -92,7 +92,10 @@ def test_class_names_come_from_the_recipe_the_file_or_the_labels(tmp_path: Path)
         ({"images": IMAGES, "labels": LABELS - 2}, "image 0 has label -2"),
         ({"images": IMAGES, "labels": LABELS.astype("u8") + 2**63}, "image 0 has label 9223372036854775808"),
         ({"images": IMAGES, "labels": LABELS, "class_names": np.array(["a", "b"])}, "labels go up to 7, .* named a, b"),
-        ({"images": IMAGES, "labels": LABELS % 2, "class_names": np.array(["IG", "ig"])}, "named IG, ig"),
+        (
+            {"images": IMAGES, "labels": LABELS % 2, "class_names": np.array(["IG", "ig"])},
+            "'IG' and 'ig' mean",
+        ),
     ],
 )
 def test_a_bad_npz_is_told_by_name(tmp_path: Path, arrays: dict[str, object], message: str) -> None:
@@ -194,12 +197,12 @@ def test_folder_reads_all_formats_and_sizes_under_canonical_names(cells: Path) -
     assert images[:, 3, 3, 0].tolist() == [4, 1, 3]
 
 
-def test_other_classes_are_sorted_and_one_class_may_have_two_folders(tmp_path: Path) -> None:
-    for number, place in enumerate(["wbc", "IG", "immature granulocytes", "artefact"]):
+def test_other_classes_are_sorted(tmp_path: Path) -> None:
+    for number, place in enumerate(["wbc", "IG", "artefact"]):
         picture(tmp_path / "set" / place / "1.png", (number, 0, 0))
     source = build(Folder(file=tmp_path), tmp_path / "set")
     assert source.class_names == ("artefact", "immature_granulocyte", "wbc")
-    assert source.labels.tolist() == [1, 0, 1, 2]
+    assert source.labels.tolist() == [1, 0, 2]
 
 
 def test_folder_parts(tmp_path: Path) -> None:
@@ -331,7 +334,7 @@ def test_names_that_are_no_text_have_a_printable_form(tmp_path: Path) -> None:
         shutil.copy(whole, root / name)
     (root / "platelet" / os.fsdecode(b"bad\xfd.png")).write_text("no picture")
     source = build(Folder(file=tmp_path, on_bad_image="skip"), tmp_path / "set")
-    assert source.class_names == ("cells_xff", "platelet")
+    assert source.class_names == ("cells \\xff", "platelet")
     assert source.names == ["cells \\xff/x\\xff\\xfe.png", "platelet/1.png"]
     assert [one.name for one in (*source.bad_images, *source.left_aside)] == [
         "platelet/bad\\xfd.png",
@@ -387,3 +390,19 @@ def test_the_challenge_file_is_mapped_where_it_is(challenge_npz: Path, tmp_path:
     np.testing.assert_array_equal(junk[0], junk[1])
     assert (junk[0] != junk[2]).any()
     assert not any(tmp_path.iterdir())
+
+
+def test_two_folders_of_one_class_are_refused_and_named(tmp_path: Path) -> None:
+    for name in ("IG", "immature granulocytes", "monocyte"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (9, 9), (len(name), 0, 0)).save(tmp_path / name / "1.png")
+    with pytest.raises(DataError, match=r"'IG' and 'immature granulocytes' are one class"):
+        Folder(file=tmp_path).build(path=tmp_path, size=8, interpolation="bilinear", cache=tmp_path / "cache")
+
+
+def test_classes_that_differ_by_a_sign_are_different(tmp_path: Path) -> None:
+    for name in ("CD34+", "CD34-", "\u0915\u0940", "\u0915\u093f"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (9, 9), (len(name), 0, 0)).save(tmp_path / name / "1.png")
+    source = Folder(file=tmp_path).build(path=tmp_path, size=8, interpolation="bilinear", cache=tmp_path / "cache")
+    assert source.class_names == ("cd34+", "cd34-", "\u0915\u093f", "\u0915\u0940")

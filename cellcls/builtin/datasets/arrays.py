@@ -10,7 +10,7 @@ import numpy as np
 
 from cellcls.api import Source
 from cellcls.errors import CellclsError, DataError
-from cellcls.ops.classes import CLASSES, canonical
+from cellcls.ops.classes import CLASSES, canonical, clash
 from cellcls.ops.storage import npz
 from cellcls.ops.storage.cache import unmap
 
@@ -94,6 +94,12 @@ def name_classes(
     if names is None:
         return CLASSES if blood_cells else tuple(f"class_{number}" for number in range(count))
     canonical_names = tuple(map(canonical, names))
+    same = clash(names)
+    if same:
+        raise DataError(
+            f"{path}: the class names {same[0]!r} and {same[1]!r} mean one class (`{canonical(same[0])}`)",
+            "name different classes, in the order of the labels",
+        )
     if len(names) < count or len(set(canonical_names)) < len(names):
         raise DataError(
             f"{path}: its labels go up to {count - 1}, but the classes are named {', '.join(names) or 'not at all'}",

@@ -12,7 +12,7 @@ import numpy as np
 
 from cellcls.api import BadImage, Source
 from cellcls.errors import DataError
-from cellcls.ops.classes import CLASSES, canonical
+from cellcls.ops.classes import CLASSES, canonical, clash
 from cellcls.ops.storage.decode import EXTENSIONS, Fit
 from cellcls.ops.storage.files import printable
 from cellcls.ops.storage.picture_cache import Pictures, decode_once
@@ -103,6 +103,7 @@ def _list(path: Path) -> tuple[list[_Picture], tuple[BadImage, ...]]:
 def _sorted_out(path: Path) -> tuple[list[_Picture], dict[Path, str]]:
     pictures: list[_Picture] = []
     places = _class_folders(path)
+    _refuse_clash(path, places)
     left = {
         file: "beside the class folders"
         for around in {path, *(place.parent for place, _ in places)}
@@ -133,6 +134,18 @@ def _pictures_in(place: Path, root: Path, part: str | None) -> tuple[list[_Pictu
         else:
             left[file] = f"no picture by its name ({printable(file.suffix)})"
     return pictures, left
+
+
+def _refuse_clash(path: Path, places: list[tuple[Path, str | None]]) -> None:
+    """Raise ``DataError`` where two class folders of one part have names that mean the same class."""
+    for part in {part for _, part in places}:
+        same = clash(printable(place.name) for place, own in places if own == part)
+        if same:
+            raise DataError(
+                f"{printable(path)}: the folders {same[0]!r} and {same[1]!r} are one class by their names "
+                f"(`{canonical(same[0])}`)",
+                "put their pictures into one folder, or rename one of them",
+            )
 
 
 def _name(file: Path, root: Path) -> str:
