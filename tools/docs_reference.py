@@ -45,10 +45,32 @@ def pages(registry: Registry) -> dict[str, str]:
         "environment.md": _environment(),
         "plugins.md": _plugins(),
         "citation.md": _citation(),
+        "picture-files.md": _picture_files(),
         "recipes.md": _shipped_recipes(),
     }
     made |= {f"components/{kind}.md": _components(kind, registry) for kind in KINDS}
     return {path: text if path == "recipes.md" else MADE + text for path, text in made.items()}
+
+
+def _picture_files() -> str:
+    """Return what is read of each sort of picture file, as the tests hold it."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from support.picture_modes import MODES
+
+    def outcome(says: str, refused: bool) -> str:
+        if refused:
+            return f'refused: "... {says} ..."'
+        return f'read, with a warning: "... {says} ..."' if says else "read"
+
+    rows = [[mode.name, outcome(mode.says, mode.right is None)] for mode in MODES]
+    return f"""# Picture files
+
+JPEG, PNG, WebP, BMP and TIFF, told by what is in the file and not by its name. Each line is a test: what is read is
+compared with what was written. Warnings say what was assumed where a file does not say how it is meant; they come once
+for a whole set, with the number of its files.
+
+{_table(["file", "what becomes of it"], rows)}
+"""
 
 
 def _index(registry: Registry) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+import attrs
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -35,30 +37,50 @@ Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels."""
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
 _MAX_PIXELS = 1 << 26
 _THREADS = 4
+_BITS, _PHOTOMETRIC, _MAX_SAMPLE_VALUE, _PLANAR, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 262, 281, 284, 338, 339
+"""Tags of TIFF 6.0."""
+_WHITE_IS_ZERO, _SEPARATE, _SIGNED = 0, 2, 2
+
+
+@attrs.frozen(eq=False)
+class DecodedImage:
+    """A decoded picture file."""
+
+    pixels: NDArray[np.uint8]
+    """(H, W, 3), RGB."""
+    assumptions: tuple[str, ...] = ()
+    """What was assumed where the file does not say how it is meant."""
 
 
 def decode(data: Path | bytes, *, name: str | None = None) -> NDArray[np.uint8]:
     """Decode one picture file into (H, W, 3) uint8, RGB.
 
-    JPEG, PNG, WebP, BMP and TIFF, told by their content; the first picture where there are several. The orientation in
-    EXIF is applied, 16-bit gray is scaled to 0..255, gray is repeated, what is transparent is laid over white.
-    ``name`` is what errors call the picture (default: its path). Raises ``DataError`` with the reason, never another
-    error. Not for use in several threads at once: see ``decode_files``.
+    JPEG, PNG, WebP, BMP and TIFF, told by their content. The orientation in EXIF is applied, deep gray is scaled to
+    0..255, gray is repeated, what is transparent is laid over white. A warning says what was assumed where the file
+    does not say how it is meant. ``name`` is what messages call the picture (default: its path). Raises ``DataError``
+    with the reason, never another error. Not for use in several threads at once: see ``decode_files``.
     """
+    name = name or (printable(data) if isinstance(data, Path) else "the image")
     with _strict():
-        return _decode(data, name or (printable(data) if isinstance(data, Path) else "the image"))
+        picture = _decode(data, name)
+    for assumption in picture.assumptions:
+        _log.warning("%s: %s", name, assumption)
+    return picture.pixels
 
 
 def decode_files(
     paths: Sequence[Path],
-    finish: Callable[[NDArray[np.uint8]], T],
+    finish: Callable[[DecodedImage], T],
     *,
     boxes: Sequence[Box | None] | None = None,
     batch: int = 64,
 ) -> Iterator[T | DataError]:
     """Decode files on a few threads and yield ``finish`` of each, in order; for a file that cannot be read, the error.
+
+    Nothing is logged: ``finish`` gets the assumptions with the pixels.
 
     ``boxes``: the part of each picture that is cut out, as far as it lies within (None: all of it); where nothing of it
     does, the file counts as one that cannot be read. Only ``batch`` finished images are held at a time.
@@ -67,7 +89,8 @@ def decode_files(
 
     def one(path: Path, box: Box | None) -> T | DataError:
         try:
-            return finish(_cut(_decode(path, printable(path)), box, printable(path)))
+            picture = _decode(path, printable(path))
+            return finish(attrs.evolve(picture, pixels=_cut(picture.pixels, box, printable(path))))
         except DataError as error:
             return error
 
@@ -121,12 +144,12 @@ def _strict() -> Iterator[None]:
         yield
 
 
-def _decode(data: Path | bytes, name: str) -> NDArray[np.uint8]:
+def _decode(data: Path | bytes, name: str) -> DecodedImage:
     try:
         with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=FORMATS) as image:
             if image.width * image.height > _MAX_PIXELS:
                 raise ValueError(f"{image.width} x {image.height} pixels are more than the {_MAX_PIXELS:,} allowed")
-            return _to_rgb(ImageOps.exif_transpose(image))
+            return _to_rgb(image)
     except Exception as error:  # damaged files also raise SyntaxError, struct.error, MemoryError, ...
         raise DataError(f"{name}: cannot be read: {_reason(error)}", "replace or remove the file") from error
 
@@ -139,18 +162,67 @@ def _reason(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode == "F":
+def _to_rgb(image: Image.Image) -> DecodedImage:
+    assumptions = []
+    pages = int(getattr(image, "n_frames", 1))
+    if pages > 1 and image.format != "MPO":  # a phone's JPEG, whose further pages are no pictures
+        assumptions.append(f"the first of {pages} pages is read, the others are not")
+    tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
+    deep_colour = image.mode.startswith("RGB") and ";16" in str(getattr(image, "tile", ""))
+    if tags.get(_PLANAR) == _SEPARATE and max(tags.get(_BITS, (8,))) > 8:  # Pillow gives noise
+        raise ValueError("16-bit colours stored channel by channel; save it interleaved (planarconfig contig)")
+    if image.mode == "L" and _SIGNED in tags.get(_SAMPLE_FORMAT, ()):
+        raise ValueError("pixels are signed numbers; save it with 8 bits a channel, 0 to 255")
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode == "F":
         raise ValueError("pixels are floating-point numbers; save it with 8 or 16 bits a channel")
-    if image.mode.startswith("I"):
-        return _from_16_bits(np.asarray(image))
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image.convert("RGBA"))
-    return np.array(image.convert("RGB"))
+    if upright.mode == "LAB":
+        raise ValueError("its colours are CIELAB; save it as RGB")
+    if upright.mode.startswith("I"):
+        gray, assumed = _deep_gray(np.asarray(upright), upright.mode, tags)
+        return DecodedImage(np.repeat(gray[..., None], 3, axis=2), (*assumptions, *assumed))
+    if upright.has_transparency_data:
+        upright, assumed = _over_white(upright, tags)
+        assumptions += assumed
+    if upright.mode == "CMYK":
+        assumptions.append("CMYK is turned into RGB without a colour profile")
+    pixels = np.array(upright.convert("RGB"))
+    if deep_colour and pixels.size and pixels.max() < 16:
+        raise ValueError("16-bit colours that all lie below 4096 of 65535, nearly black; save it with 8 bits a channel")
+    return DecodedImage(pixels, tuple(assumptions))
 
 
-def _from_16_bits(gray: NDArray[np.integer]) -> NDArray[np.uint8]:
-    if gray.size and (gray.min() < 0 or gray.max() > 0xFFFF):
-        raise ValueError("pixels lie outside 0..65535; save it with 8 or 16 bits a channel")
-    return np.repeat((gray // 257).astype(np.uint8)[..., None], 3, axis=2)
+def _over_white(image: Image.Image, tags: Mapping[int, Any]) -> tuple[Image.Image, list[str]]:
+    """Lay an image over white by its alpha, unless that is none: zero everywhere, or a sample of no stated meaning."""
+    rgba = image.convert("RGBA")
+    if image.mode == "RGBA" and _PHOTOMETRIC in tags and _EXTRA_SAMPLES not in tags:
+        return rgba.convert("RGB"), ["its fourth sample has no stated meaning and is not used"]
+    if rgba.getchannel("A").getextrema() == (0, 0):
+        return rgba.convert("RGB"), ["its alpha channel is zero in every pixel and is not used"]
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba), []
+
+
+def _deep_gray(gray: NDArray[np.integer], mode: str, tags: Mapping[int, Any]) -> tuple[NDArray[np.uint8], list[str]]:
+    """Bring gray of 16 or 32 bits to 0..255 by the largest value it may have: that of the file's tags, else 65535, or
+    255 and 4095 where no pixel lies above."""
+    low, high = (int(gray.min()), int(gray.max())) if gray.size else (0, 0)
+    if mode == "I":  # 32 bits
+        if low < 0 or high > 0xFF:
+            raise ValueError("pixels are 32-bit numbers beyond 0..255; save it with 8 or 16 bits a channel")
+        return gray.astype(np.uint8), ["32-bit numbers, all of them 0 to 255: taken as they are"]
+    stated = max((int(value) for value in tags.get(_MAX_SAMPLE_VALUE, ())), default=0)
+    if not stated and tags.get(_BITS, (16,))[0] < 16:
+        stated = (1 << int(tags[_BITS][0])) - 1
+    assumptions = []
+    if high <= stated < 0xFFFF:
+        top = stated
+    elif high <= 0xFF:
+        top, assumptions = 0xFF, ["16-bit numbers, all of them 0 to 255: taken as 8-bit"]
+    elif high <= 0xFFF:
+        top, assumptions = 0xFFF, ["16-bit numbers, all of them below 4096: taken as 12-bit"]
+    else:
+        top = 0xFFFF
+    scaled = gray // 257 if top == 0xFFFF else (gray.astype(np.int64) * 255 + top // 2) // top
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # Pillow inverts 8 bits, not 16
+        scaled = 255 - scaled
+    return scaled.astype(np.uint8), assumptions

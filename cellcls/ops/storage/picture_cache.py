@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ from cellcls.ops.storage.hashing import content_hash
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_VERSION = 4
+_log = logging.getLogger(__name__)
+_VERSION = 5
 """Of what lies in the cache."""
 
 
@@ -70,24 +72,34 @@ def decode_once(
         npy.unlink(missing_ok=True)
 
     def decoded() -> Iterator[NDArray[np.uint8]]:
-        record: dict[str, Any] = {"bad": {}, "sizes": [], "hashes": []}
+        record: dict[str, Any] = {"bad": {}, "sizes": [], "hashes": [], "assumptions": {}}
         made = decode_files(
             files,
-            lambda image: (fit(image, size, interpolation, how), image.shape[:2], content_hash(image)),
+            lambda image: (
+                fit(image.pixels, size, interpolation, how),
+                image.pixels.shape[:2],
+                content_hash(image.pixels),
+                image.assumptions,
+            ),
             boxes=boxes,
         )
         for row, one in enumerate(made):
             if isinstance(one, DataError):
                 _refuse_unless(skip_bad, one.message)
                 record["bad"][row] = one.message
-                one = np.zeros((size, size, 3), dtype=np.uint8), (0, 0), ""
+                one = np.zeros((size, size, 3), dtype=np.uint8), (0, 0), "", ()
             record["sizes"].append(one[1])
             record["hashes"].append(one[2])
+            for assumption in one[3]:
+                record["assumptions"].setdefault(assumption, []).append(row)
             yield one[0]
         write_json(kept, record)  # before the array gets its name: none is ever without it
 
     images = cached_array(npy, (len(files), size, size, 3), np.dtype(np.uint8), decoded)
     record = json.loads(kept.read_text(encoding="utf-8"))
+    for assumption, assumed in record["assumptions"].items():
+        others = f" and {len(assumed) - 1:,} more" if len(assumed) > 1 else ""
+        _log.warning("%s%s: %s", printable(files[assumed[0]]), others, assumption)
     bad = {int(row): str(reason) for row, reason in record["bad"].items()}
     for reason in bad.values():
         _refuse_unless(skip_bad, reason)

@@ -125,7 +125,7 @@ def test_files_come_in_order_and_bad_ones_as_errors(tmp_path: Path) -> None:
     for number, path in enumerate(paths):
         Image.new("RGB", (3, 2), (number, 0, 0)).save(path)
     paths[4].write_bytes(b"no picture")
-    images = list(decode_files(paths, lambda image: image[:1, :1], batch=4))
+    images = list(decode_files(paths, lambda image: image.pixels[:1, :1], batch=4))
     assert isinstance(images[4], DataError)
     assert "4.png" in images[4].message
     assert [int(image[0, 0, 0]) for image in images if isinstance(image, np.ndarray)] == [0, 1, 2, 3, 5, 6, 7, 8, 9, 10]
