@@ -106,6 +106,62 @@ def test_a_bad_npz_is_told_by_name(tmp_path: Path, arrays: dict[str, object], me
     assert not (tmp_path / "cache").exists()
 
 
+RGBA = np.concatenate([IMAGES, IMAGES[..., :1]], axis=3)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "key", "advice"),
+    [
+        ({"images": RGBA}, "images", "images[..., :3]"),
+        ({"images": IMAGES[..., :2]}, "images", "images[..., 0]"),
+        ({"images": IMAGES.transpose(0, 3, 1, 2).copy()}, "images", "images.transpose(0, 2, 3, 1)"),
+        ({"images": RGBA.transpose(0, 3, 1, 2).copy()}, "images", "images[:, :3].transpose(0, 2, 3, 1)"),
+        ({"images": np.zeros((16, 9, 9, 9), np.uint8)}, "images", "images[:, 4]"),
+        ({"images": IMAGES[0], "labels": LABELS[:1]}, "images", "images[None]"),
+        ({"images": IMAGES[0, ..., 0], "labels": LABELS[:1]}, "images", "images[None]"),
+        ({"images": RGBA[0], "labels": LABELS[:1]}, "images", "images[None, ..., :3]"),
+        ({"labels": np.eye(8, dtype=np.int64)[LABELS]}, "labels", "labels.argmax(1)"),
+        ({"labels": np.eye(8)[LABELS]}, "labels", "labels.argmax(1)"),
+        ({"labels": LABELS.astype(float)}, "labels", "labels.astype(numpy.int64)"),
+        ({"labels": LABELS - 2}, "labels", "labels + 2"),
+        ({"labels": LABELS + 1}, "labels", "labels - 1"),
+        ({"labels": np.where(LABELS % 2, 255, 0)}, "labels", "numpy.unique(labels, return_inverse=True)[1]"),
+        ({"labels": np.where(LABELS % 2, 9999, 0)}, "labels", "numpy.unique(labels, return_inverse=True)[1]"),
+        ({"labels": np.where(LABELS % 2, 70000, -3)}, "labels", "numpy.unique(labels, return_inverse=True)[1]"),
+        (
+            {"labels": np.array(["basophil", "monocyte"])[LABELS % 2]},
+            "labels",
+            "numpy.unique(labels, return_inverse=True)",
+        ),
+            {"labels": np.array(["basophil", "monocyte"])[LABELS % 2]},
+            "labels",
+            "numpy.unique(labels, return_inverse=True)",
+        ),
+    ],
+)
+def test_advice_on_a_bad_npz_is_short_and_works(tmp_path: Path, arrays: dict, key: str, advice: str) -> None:
+    arrays = {"images": IMAGES, "labels": LABELS, **arrays}
+    with pytest.raises(DataError) as caught:
+        open_npz(tmp_path, **arrays)
+    assert len(str(caught.value)) < 2000
+    assert any(advice in hint for hint in caught.value.hints)
+    mended = eval(advice, {"numpy": np, **arrays})
+    named = {"class_names": mended[0], key: mended[1]} if isinstance(mended, tuple) else {key: mended}
+    assert len(open_npz(tmp_path, **(arrays | named))) == len(arrays["labels"])
+
+
+def test_several_labels_an_image_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        open_npz(tmp_path, images=IMAGES, labels=np.ones((16, 3), np.int64))
+    assert "several labels" in caught.value.hints[0]
+
+
+def test_named_classes_may_have_no_image(tmp_path: Path) -> None:
+    labels = np.where(LABELS % 2, 9, 0)
+    names = np.array([f"class {number}" for number in range(10)])
+    assert open_npz(tmp_path, images=IMAGES, labels=labels, class_names=names).class_names == tuple(names)
+
+
 def test_an_unreadable_npz(tmp_path: Path) -> None:
     path = tmp_path / "set.npz"
     path.write_bytes(b"PK\x03\x04 no zip at all")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_CLASSES = 10_000
+_SMALL = 1 << 26
 
 
 class ArraySource(Source):
@@ -72,17 +73,52 @@ def read_labels(path: Path, key: str, count: int) -> NDArray[np.int64]:
     found = npz.member(path, key)
     where = f"{path}: `{key}` is {found.dtype} {found.shape}"
     if found.shape not in ((count,), (count, 1)):
-        raise DataError(f"{where}; {count} images need labels ({count},)", "give each image exactly one label")
+        one_hot = len(found.shape) == 2 and found.shape[0] == count and found.shape[1] > 1
+        hint = _of_many_columns(key, found) if one_hot else "give each image exactly one label"
+        raise DataError(f"{where}; {count} images need labels ({count},)", hint)
+    if found.dtype.kind in "US":
+        raise DataError(
+            f"{where}, texts; labels must be integers, 0 to K-1",
+            f"number the classes: numpy.unique({key}, return_inverse=True) gives class_names and {key}; write both",
+        )
     if found.dtype.kind not in "iu":
-        raise DataError(f"{where}; labels must be integers, 0 to K-1", "write it as labels.astype(numpy.int64)")
+        raise DataError(f"{where}; labels must be integers, 0 to K-1", f"write it as {key}.astype(numpy.int64)")
     labels = npz.load(found).reshape(-1)
     wrong = np.flatnonzero((labels < 0) | (labels >= _MOST_CLASSES))
     if len(wrong):
         raise DataError(
             f"{path}: `{key}`: image {wrong[0]} has label {labels[wrong[0]]}; labels must be 0 to K-1",
-            "number the classes from 0 without gaps",
+            _without_gaps(key, labels),
         )
     return labels.astype(np.int64)
+
+
+def _of_many_columns(key: str, found: npz.Member) -> str:
+    if found.dtype.kind in "iufb" and found.nbytes <= _SMALL:
+        rows = npz.load(found)
+        if ((rows == 0) | (rows == 1)).all() and (rows.sum(1) == 1).all():
+            return f"each row marks one class: {key}.argmax(1)"
+    return "give each image exactly one label; sets with several labels an image are not read"
+
+
+def _without_gaps(key: str, labels: NDArray[np.integer]) -> str:
+    values = np.unique(labels)
+    if len(values) == int(values[-1]) - int(values[0]) + 1:
+        first = int(values[0])
+        return f"number the classes from 0: {key} {'-' if first > 0 else '+'} {abs(first)}"
+    return f"number the classes from 0 without gaps: numpy.unique({key}, return_inverse=True)[1]"
+
+
+def refuse_gaps(path: Path, key: str, labels: NDArray[np.int64]) -> None:
+    """Raise ``DataError`` where nobody names the classes, there are more than eight, and some have no image."""
+    values = np.unique(labels)
+    if len(values) <= int(values[-1]) and int(values[-1]) >= len(CLASSES):
+        shown = ", ".join(map(str, values[:8])) + (", ..." if len(values) > 8 else "")
+        raise DataError(
+            f"{path}: `{key}` has {len(values)} different labels, {shown}; labels must be 0 to K-1",
+            _without_gaps(key, labels),
+            "or, if classes without an image are meant, name all of them: `classes`, or `class_names` in the file",
+        )
 
 
 def name_classes(

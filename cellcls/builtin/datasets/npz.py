@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from cellcls.builtin.datasets.arrays import ArraySource, name_classes, read_labels
+from cellcls.builtin.datasets.arrays import ArraySource, name_classes, read_labels, refuse_gaps
 from cellcls.ops.classes import CLASSES
 from cellcls.ops.storage import npz
 
@@ -19,7 +19,10 @@ def open_npz(path: Path, images: str, labels: str, classes: Sequence[str] | None
     """Open an npz by the names of its arrays. ``classes``: as the recipe names them. Raises ``DataError``."""
     found = npz.image_member(path, images)
     numbers = read_labels(path, labels, found.shape[0])
-    names = name_classes(path, numbers, classes or _names_within(path), blood_cells=numbers.max() < len(CLASSES))
+    named = classes or _names_within(path)
+    if named is None:
+        refuse_gaps(path, labels, numbers)
+    names = name_classes(path, numbers, named, blood_cells=numbers.max() < len(CLASSES))
     return ArraySource([npz.memory_mapped(found, cache=cache)], numbers, names)
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from cellcls.ops.curation.copies import Groups
 
+_SHOWN = 8
+"""Classes that a message names at most."""
+
 
 def split(
     groups: Groups,
@@ -86,9 +89,10 @@ def _refuse_empty(
             problems.append(
                 f"class `{class_name}` has {total} image{'s' * (total != 1)} left, none for {' and '.join(empty)}"
             )
+    more = len(problems) - _SHOWN
     if problems:
         raise DataError(
-            "the set cannot be split: " + "; ".join(problems),
+            "the set cannot be split: " + "; ".join(problems[:_SHOWN]) + (f"; {more} more" if more > 0 else ""),
             "each part needs an image of each class that is no copy of another part's: add images",
             "or leave the class out, name only the classes there are (`classes`), or set val or test to 0 in [split]",
         )

@@ -25,6 +25,7 @@ from cellcls.ops.storage.files import replacing
 _CHUNK = 1 << 20
 _HARMLESS_BYTES = 1 << 28
 _BOMB_RATIO = 100
+_MOST_CHANNELS = 4
 _LOCAL_HEADER = struct.Struct("<26xHH")
 
 
@@ -82,13 +83,42 @@ def image_member(path: Path, key: str) -> Member:
             f"{where}; images must be uint8, 0 to 255",
             "scale the pixels to 0..255, then images.round().astype(numpy.uint8), and write the file again",
         )
-    shape = found.shape
-    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)) or math.prod(shape) == 0:
-        raise DataError(
-            f"{where}; images must be (N, H, W, 3), or (N, H, W) where they are gray, and at least one",
-            "colour comes last: images.transpose(0, 2, 3, 1) moves it there from (N, 3, H, W)",
-        )
-    return found
+    if _is_images(found.shape):
+        return found
+    raise DataError(
+        f"{where}; images must be (N, H, W, 3), or (N, H, W) where they are gray, and at least one",
+        *_instead_of(key, found.shape),
+    )
+
+
+def _is_images(shape: tuple[int, ...]) -> bool:
+    if math.prod(shape) == 0:
+        return False
+    if len(shape) == 3:
+        return shape[2] > _MOST_CHANNELS  # (H, W, 3) is one picture: no cell is 3 pixels wide
+    return len(shape) == 4 and shape[3] in (1, 3)
+
+
+def _instead_of(key: str, shape: tuple[int, ...]) -> Iterator[str]:
+    """Yield what to do with an array of another shape."""
+    if math.prod(shape) == 0:
+        yield "write the images into the file"
+    elif len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3)):
+        yield f"one picture needs the axis of the pictures: {key}[None]"
+    elif len(shape) == 3:
+        yield f"one picture with alpha: {key}[None, ..., :3]"
+    elif len(shape) == 4 and shape[3] == 4:
+        yield f"the fourth channel is alpha; leave it out: {key}[..., :3]"
+    elif len(shape) == 4 and shape[3] == 2:
+        yield f"gray with alpha: {key}[..., 0]"
+    elif len(shape) == 4 and shape[1] in (1, 3):
+        yield f"colour comes last: {key}.transpose(0, 2, 3, 1)"
+    elif len(shape) == 4 and shape[1] == 4:
+        yield f"colour comes last, without alpha: {key}[:, :3].transpose(0, 2, 3, 1)"
+    elif len(shape) == 4:
+        yield f"these are volumes, and cellcls reads pictures; one slice of each: {key}[:, {shape[1] // 2}]"
+    else:
+        yield f"bring them to four axes: pictures, height, width, colour; here there are {len(shape)}"
 
 
 def load(found: Member, *, limit: int = 1 << 27) -> NDArray[Any]:

@@ -140,3 +140,13 @@ def test_a_class_without_images_is_named_even_where_all_is_train() -> None:
 def test_shares_must_leave_something_to_train_on(val: float, test: float) -> None:
     with pytest.raises(RecipeError, match="nothing to train on"):
         split(group_by_hash("abc"), np.arange(3), np.ones(3, dtype=bool), NAMES, val=val, test=test, seed=0)
+
+
+def test_a_message_about_many_empty_classes_is_short() -> None:
+    labels = np.arange(4) * 999
+    names = [f"class_{number}" for number in range(3000)]
+    groups = group_by_hash([str(number) for number in range(4)])
+    with pytest.raises(DataError) as caught:
+        split(groups, labels, np.ones(4, bool), names, val=0.1, test=0.1, seed=0)
+    assert len(str(caught.value)) < 2000
+    assert "2992 more" in caught.value.message
