@@ -133,10 +133,6 @@ RGBA = np.concatenate([IMAGES, IMAGES[..., :1]], axis=3)
             "labels",
             "numpy.unique(labels, return_inverse=True)",
         ),
-            {"labels": np.array(["basophil", "monocyte"])[LABELS % 2]},
-            "labels",
-            "numpy.unique(labels, return_inverse=True)",
-        ),
     ],
 )
 def test_advice_on_a_bad_npz_is_short_and_works(tmp_path: Path, arrays: dict, key: str, advice: str) -> None:
