@@ -195,6 +195,15 @@ def test_a_size_the_network_cannot_take() -> None:
         _build("vgg16", size=16)
 
 
+@pytest.mark.parametrize(
+    ("model", "size", "gives"),
+    [("efficientvim_m1", 64, "several tensors"), ("crossvit_9_240", 240, "several tensors"), ("coat_tiny", 224, "")],
+)
+def test_a_network_that_gives_no_map_is_refused(model: str, size: int, gives: str) -> None:
+    with torch.device("meta"), pytest.raises(RecipeError, match=f"gives no map of features.*{gives}"):
+        Timm(model=model).build(size=size, weights=None)
+
+
 def test_drop_path() -> None:
     built = Timm(model="tf_efficientnet_lite0", drop_path=0.2).build(size=64, weights=None)
     assert any(getattr(module, "drop_prob", 0) for module in built.module.modules())

@@ -36,6 +36,7 @@ def feature_map(model: nn.Module, *, size: int, name: str) -> FeatureMap:
     ``size`` x ``size`` images or gives no map.
     """
     calls, output = _dry_run(model, size, name)
+    _refuse_no_map(output, name)
     called = [call.name for call in calls]
     for child in _unused_children(model, called, size):
         setattr(model, child, nn.Identity())
@@ -47,6 +48,13 @@ def feature_map(model: nn.Module, *, size: int, name: str) -> FeatureMap:
         raise RecipeError(f"timm's `{name}` gives no map of features: {error}", "choose another `model`") from error
     weighted = tuple(_in_call_order(model, called))
     return FeatureMap(model, channels, weighted, tuple(_map_layers(model, calls)), reshape)
+
+
+def _refuse_no_map(output: object, name: str) -> None:
+    if isinstance(output, Tensor) and output.ndim in (3, 4):
+        return
+    shape = "several tensors" if not isinstance(output, Tensor) else f"a tensor of shape {tuple(output.shape)}"
+    raise RecipeError(f"timm's `{name}` gives no map of features: it gives {shape}", "choose another `model`")
 
 
 def to_grid(tokens: Tensor, *, prefix: int) -> Tensor:
@@ -69,7 +77,7 @@ def _dry_run(model: nn.Module, size: int, name: str) -> tuple[list[Call], Tensor
     try:
         with torch.no_grad():
             calls = noted_calls(model, lambda: outputs.append(_eval_output(model, size)))
-    except (RuntimeError, AssertionError, ValueError) as error:
+    except Exception as error:  # a network is anybody's code
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RecipeError(
             f"timm's `{name}` takes no images of {size} x {size} pixels: {reason}", "change input.size or the model"

@@ -151,7 +151,19 @@ def _decode(data: Path | bytes, name: str) -> DecodedImage:
                 raise ValueError(f"{image.width} x {image.height} pixels are more than the {_MAX_PIXELS:,} allowed")
             return _to_rgb(image)
     except Exception as error:  # damaged files also raise SyntaxError, struct.error, MemoryError, ...
-        raise DataError(f"{name}: cannot be read: {_reason(error)}", "replace or remove the file") from error
+        reason = _reason(error)
+        if isinstance(error, UnidentifiedImageError) and _is_tiff(data):
+            reason = "a TIFF whose pixels are of a kind that is not read; save it with 8 or 16 bits a channel"
+        raise DataError(f"{name}: cannot be read: {reason}", "replace or remove the file") from error
+
+
+def _is_tiff(data: Path | bytes) -> bool:
+    if isinstance(data, Path):
+        with data.open("rb") as file:
+            start = file.read(4)
+    else:
+        start = data[:4]
+    return start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def _reason(error: Exception) -> str:
