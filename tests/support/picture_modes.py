@@ -131,7 +131,7 @@ MODES = [
     Mode("TIFF, signed bytes", lambda: tiff((GRAY8 // 2).astype(np.int8)), None, "signed"),
     Mode("TIFF, floating point", lambda: tiff(GRAY8.astype(np.float32)), None, "floating-point"),
     Mode("TIFF, double precision", lambda: tiff(GRAY8.astype(np.float64)), None, "a kind that is not read"),
-    Mode("TIFF, floating-point colour", lambda: tiff(RGB8.astype(np.float32), photometric="rgb"), None, "a kind that is not read"),
+    Mode("TIFF, floating-point colour", lambda: tiff(RGB8.astype(np.float32), photometric="rgb"), None, "a kind that"),
     Mode("TIFF, CIELAB", lambda: tiff(RGB8, photometric="cielab"), None, "CIELAB"),
     Mode("TIFF, alpha", lambda: tiff(RGBA8, photometric="rgb", extrasamples=[2]), over_white(RGBA8), within=1),
     Mode("TIFF, fourth sample of no stated meaning",
