@@ -36,6 +36,7 @@ from cellcls.api.kinds import (
     Value,
     WantedWeights,
     WeightPlaces,
+    WrappedSource,
     settings,
 )
 from cellcls.api.operations import Batch, Colour, Geometric
@@ -77,6 +78,7 @@ __all__ = [
     "Value",
     "WantedWeights",
     "WeightPlaces",
+    "WrappedSource",
     "changed",
     "component",
     "events",

@@ -77,8 +77,33 @@ class Source(ABC):
     def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Return the images (B, H, W, 3), RGB, 0..255, in the order of ``indices``. Raises ``DataError``."""
 
+    def masks(self, indices: NDArray[np.intp]) -> NDArray[np.bool_] | None:
+        """Return where the cells are in the images of ``indices``, (B, H, W); None where the set does not know."""
+        return None
+
     def let_go(self) -> None:  # noqa: B027 - most sources hold nothing
         """Free the memory that reading has left in use; the next reading fills it again."""
+
+
+class WrappedSource(Source):
+    """A source that gives all that ``source`` gives, but for what a subclass changes."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        for name in Source.__annotations__:
+            setattr(self, name, getattr(source, name))
+
+    def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Return the images of the wrapped source."""
+        return self.source.read(indices)
+
+    def masks(self, indices: NDArray[np.intp]) -> NDArray[np.bool_] | None:
+        """Return the masks of the wrapped source."""
+        return self.source.masks(indices)
+
+    def let_go(self) -> None:
+        """Free the memory of the wrapped source."""
+        self.source.let_go()
 
 
 @attrs.frozen(kw_only=True)

@@ -149,11 +149,9 @@ def _batches(images: Images, indices: Indices) -> Iterator[tuple[slice, Tensor]]
 
 def masks(images: Images, indices: Indices) -> NDArray[np.bool_]:
     """Return where the cell is (n, S, S): as the source knows it (rendered cells), else by Otsu's threshold."""
-    known = getattr(images.source, "masks", None)
-    if known is not None:
-        found: NDArray[np.bool_] = known(indices)
-        if found.shape[1:] == (images.size, images.size):
-            return found
+    known = images.source.masks(indices)
+    if known is not None and known.shape[1:] == (images.size, images.size):
+        return known
     return np.stack([cell_mask(image) for image in pictures(images, indices)])
 
 

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcls.api import Explainer, Source, changed
+from cellcls.api import Explainer, Source, WrappedSource, changed
 from cellcls.engine.data import Indices, open_source, prepare
 from cellcls.engine.depth import Comparison, Subject, compare_depths
 from cellcls.engine.device import Machine
@@ -309,27 +309,19 @@ def _open(run: Path, data: Path, registry: Registry, options: Options, part: str
     )
 
 
-class _Matched(Source):
+class _Matched(WrappedSource):
     """A source whose classes are those of a network, matched by name."""
 
     def __init__(self, source: Source, classes: tuple[str, ...], where: Path) -> None:
+        super().__init__(source)
         unknown = [name for name in source.class_names if name not in classes]
         if unknown:
             raise DataError(
                 f"{where}: the network does not know the classes {', '.join(unknown)}",
                 f"it knows: {', '.join(classes)}; rename the folders or leave these out",
             )
-        self.source = source
         self.class_names = classes
         self.labels = np.array([classes.index(name) for name in source.class_names])[source.labels]
-        self.names = source.names
-        self.bad_images = source.bad_images
-        if hasattr(source, "masks"):
-            self.masks = source.masks
-
-    def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """Return images of the source."""
-        return self.source.read(indices)
 
 
 def _own(run: Path, registry: Registry, options: Options) -> _Opened:

@@ -119,6 +119,22 @@ def test_images_seen_in_training_are_counted_and_left_out_on_request(cli, shared
     assert "warning" not in unseen.err
 
 
+@pytest.mark.parametrize("size", [32, 40])
+def test_pictures_of_another_size_than_the_input_are_known_again(cli, place: Path, size: int):
+    """A hash that depended on the network's input would call every training image unseen."""
+    for label, name in ((0, "basophil"), (5, "monocyte")):
+        (place / "cells" / name).mkdir(parents=True)
+        for number in range(10):
+            Image.fromarray(render(label, number, size=40).image).save(place / "cells" / name / f"{number}.png")
+    recipe = (place / "tiny.toml").read_text().replace("size = 32", f"size = {size}")
+    recipe = recipe.replace('use = "synthetic"\nimages_per_class = 12', 'use = "folder"\nfile = "cells"')
+    (place / "own.toml").write_text(recipe)
+    trained = cli("run", "own.toml", "--out", "own")
+    assert trained.code == 0, trained.err
+    assert cli("evaluate", "own", "--data", "cells", "--json").json()["seen_in_training"] == 12
+    assert cli("evaluate", "own", "--data", "cells", "--json", "--unseen").json()["n"] == 8
+
+
 def test_the_test_part_gives_the_figures_of_the_run(cli, shared_run: Path, trained_on):
     measured = json.loads((shared_run / "metrics.json").read_text())["evaluations"]["test"]
     answer = cli("evaluate", shared_run, "--data", trained_on[0], "--json", "--unseen").json()
