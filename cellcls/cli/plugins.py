@@ -2,50 +2,59 @@
 
 from __future__ import annotations
 
-import rich_click as click
+import click
 
-from cellcls.cli.output import json_option, print_json, table
+from cellcls.cli.output import json_option, print_json
+from cellcls.errors import ExitCode
 from cellcls.registry import PluginRecord, load_registry
 
 
 @click.command("list-plugins")
+@click.option("--check", is_flag=True, help="Try each in a process of its own first; exit with 1 if one fails.")
 @json_option
-def list_plugins(as_json: bool) -> None:
-    """List the installed plugins, what each offers, why one failed, and what one does that it should not."""
-    plugins = load_registry().plugins
+def list_plugins(check: bool, as_json: bool) -> ExitCode:
+    """List the installed plugins: what each offers, what it costs at every start, and why one failed.
+
+    --check also finds plugins that crash, exit, hang, fork, print, leave threads or files, or set global seeds. One
+    that was left out because it ended a process, and now passes, is loaded again.
+    """
+    plugins = load_registry(check=check).plugins
     if as_json:
-        print_json([_record(one) for one in plugins])
-        return
-    for one in plugins:
-        _show(one)
+        print_json([_record(plugin) for plugin in plugins])
+    else:
+        print("\n\n".join("\n".join(_lines(plugin)) for plugin in plugins))
+    failed = any(plugin.failure and not plugin.blocked for plugin in plugins)
+    return ExitCode.WANTING if check and failed else ExitCode.DONE
 
 
-def _record(one: PluginRecord) -> dict[str, object]:
+def _record(plugin: PluginRecord) -> dict[str, object]:
     return {
-        "plugin": one.name,
-        "distribution": one.distribution,
-        "version": one.version,
-        "origin": one.origin,
-        "offers": one.offers(),
-        "failure": one.failure,
-        "blocked": one.blocked,
-        "warnings": list(one.warnings),
+        "plugin": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "origin": plugin.origin,
+        "offers": plugin.offers(),
+        "failure": plugin.failure,
+        "blocked": plugin.blocked,
+        "warnings": list(plugin.warnings),
+        "seconds": plugin.seconds,
+        "heavy": list(plugin.heavy),
     }
 
 
-def _show(one: PluginRecord) -> None:
-    heading = f"{one.name}  ({one.distribution} {one.version}, {one.origin})"
-    if one.blocked:
-        print(f"{heading}\n  not loaded: {one.failure}\n")
-    elif one.failure:
-        print(f"{heading}\n  FAILED: {one.failure}\n  mend it, or: pip uninstall {one.distribution}\n")
-    else:
-        offered: dict[str, list[str]] = {}
-        for cls in one.components:
-            offered.setdefault(cls.kind, []).append(cls.component_name)
-        rows = [{"kind": kind, "offers": ", ".join(names)} for kind, names in offered.items()]
-        table(heading, rows)
-        for warning in one.warnings:
-            print(f"  warning: {warning}")
-        if one.warnings:
-            print(f"  it works; tell its authors, or: pip uninstall {one.distribution}\n")
+def _lines(plugin: PluginRecord) -> list[str]:
+    heading = f"{plugin.name}  ({plugin.distribution} {plugin.version}, {plugin.origin})"
+    if plugin.blocked:
+        return [heading, f"  not loaded: {plugin.failure}"]
+    if plugin.failure:
+        return [heading, f"  FAILED: {plugin.failure}", f"  fix it, or: pip uninstall {plugin.distribution}"]
+    offered: dict[str, list[str]] = {}
+    for cls in plugin.components:
+        offered.setdefault(cls.kind, []).append(cls.component_name)
+    width = max(map(len, offered), default=0)
+    lines = [f"{heading}  imported in {plugin.seconds:.3f} s"]
+    lines += [f"  {kind:<{width}}  {', '.join(names)}" for kind, names in offered.items()]
+    lines += [f"  warning: {warning}" for warning in plugin.warnings]
+    if plugin.warnings:
+        lines.append(f"  it works; report this to its authors, or: pip uninstall {plugin.distribution}")
+    return lines

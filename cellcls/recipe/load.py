@@ -7,6 +7,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import attrs
+from packaging.utils import canonicalize_name
 
 from cellcls.api import Search, changed
 from cellcls.errors import MissingInputError, MissingPluginError, Problems, UsageError
@@ -211,20 +212,16 @@ def _structured(draft: _Draft, registry: Registry, rehearse: bool) -> tuple[Any,
 
 def _absent(data: dict[str, Any], registry: Registry) -> list[str]:
     wanted = data.get("requires", [])
-    there = {_plain(name) for name in registry.distributions()}
+    there = {canonicalize_name(name) for name in registry.distributions()}
     names = [name for name in wanted if isinstance(name, str)] if isinstance(wanted, list) else []
-    return [name for name in names if _plain(name) not in there]
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "-")
+    return [name for name in names if canonicalize_name(name) not in there]
 
 
 def _missing_plugins(path: FilePath, names: list[str], registry: Registry) -> MissingPluginError:
-    failures = {_plain(plugin.distribution): plugin.failure for plugin in registry.plugins if plugin.failure}
+    failures = {canonicalize_name(plugin.distribution): plugin.failure for plugin in registry.plugins if plugin.failure}
     hints = [
-        f"{name} is installed but does not load: {failures[_plain(name)]}"
-        if _plain(name) in failures
+        f"{name} is installed but does not load: {failures[canonicalize_name(name)]}"
+        if canonicalize_name(name) in failures
         else _install_line(name)
         for name in names
     ]

@@ -18,7 +18,7 @@ _HOOK = "cellcls_components"
 
 
 class Refused(Exception):
-    """Why a plugin cannot be used, in words for the person who has to mend or remove it."""
+    """Why a plugin cannot be used, in words for the person who has to repair or remove it."""
 
 
 def offered_by(point: metadata.EntryPoint) -> list[type[Component]]:
@@ -55,7 +55,7 @@ def _checked(answer: object) -> Sequence[type[Component]]:
             raise Refused(f"{_HOOK}() offers {cls.__name__}, which lacks @component(...)")
         kind = KINDS.get(getattr(cls, "kind", ""))
         if kind is None or not issubclass(cls, kind):
-            known = ", ".join(one.__name__ for one in KINDS.values())
+            known = ", ".join(kind.__name__ for kind in KINDS.values())
             raise Refused(f"{cls.__name__} is of no known kind: subclass one of {known}")
         try:
             typing.get_type_hints(cls)

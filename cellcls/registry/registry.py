@@ -20,9 +20,13 @@ class PluginRecord:
     components: tuple[type[Component], ...] = ()
     failure: str | None = None
     blocked: bool = False
-    """Whether the environment keeps it out, which is then its failure."""
+    """Whether the environment keeps it out; then that is its ``failure``."""
     warnings: tuple[str, ...] = ()
     """What it does that it should not, though it works."""
+    seconds: float = 0.0
+    """Time that importing it and calling its hook took."""
+    heavy: tuple[str, ...] = ()
+    """Heavy libraries that were imported with it."""
 
     def offers(self) -> list[str]:
         """Return what it offers as ``kind name``."""

@@ -149,7 +149,7 @@ def test_a_plugin_that_failed_is_named_with_its_reason(cli, monkeypatch: pytest.
         EntryPoint("builtin", "cellcls.builtin", "cellcls"),
         EntryPoint("broken", "cellcls_nowhere", "cellcls"),
     ]
-    monkeypatch.setattr(plugins, "load_registry", lambda: load_registry(points))
+    monkeypatch.setattr(plugins, "load_registry", lambda check: load_registry(points, check=check))
     said = cli("list-plugins")
     assert said.code == 0
     assert "ModuleNotFoundError" in said.out

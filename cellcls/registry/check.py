@@ -1,0 +1,100 @@
+"""Trying one plugin in a process of its own, which sees what importing it does, and survives it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+
+import attrs
+
+from cellcls.registry.heavy import HEAVY
+
+SECONDS = 20.0
+"""A plugin that is not imported by then has failed."""
+_CHILD = (
+    "import json, sys; task = json.loads(sys.argv[1]); sys.path[:] = task['path']; "
+    "from cellcls.registry.check_child import main; main(task)"
+)
+
+
+@attrs.frozen(kw_only=True)
+class CheckResult:
+    """What a plugin did when it was imported and its hook called."""
+
+    failure: str | None
+    """Why it cannot be used; None: it can."""
+    warnings: tuple[str, ...] = ()
+    """What it does that it should not, though it works."""
+
+
+def check_plugin(point: metadata.EntryPoint, *, seconds: float = SECONDS) -> CheckResult:
+    """Import a plugin and call its hook in a new process, in an empty folder and without input."""
+    with tempfile.TemporaryDirectory(prefix="cellcls-check-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        (folder / "work").mkdir()
+        task = {
+            "path": [os.path.abspath(path) for path in sys.path],  # noqa: PTH100  # an entry may be empty: the folder
+            "name": point.name,
+            "value": point.value,
+            "distribution": point.dist.name if point.dist else None,
+            "answer": str(folder / "answer.json"),
+            "stdout": str(folder / "stdout"),
+        }
+        status = _run([sys.executable, "-X", "importtime", "-c", _CHILD, json.dumps(task)], folder, seconds)
+        try:
+            answer = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return CheckResult(failure=_how_it_ended(status, seconds))
+        return CheckResult(failure=answer["failure"], warnings=(*answer["warnings"], *_heavy(folder / "stderr")))
+
+
+def _run(command: list[str], folder: Path, seconds: float) -> int | None:
+    """Run a command and return its exit status, None where it took longer. Every process it started ends too."""
+    with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
+        child = subprocess.Popen(
+            command,
+            cwd=folder / "work",
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+        try:
+            return child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            with suppress(OSError):
+                os.killpg(child.pid, signal.SIGKILL) if hasattr(os, "killpg") else child.kill()
+            child.wait()
+
+
+def _how_it_ended(status: int | None, seconds: float) -> str:
+    if status is None:
+        return f"import did not end within {seconds:g} seconds"
+    if status >= 0:
+        return f"import ended the process (exit status {status})"
+    try:
+        return f"import crashed the process ({signal.Signals(-status).name})"
+    except ValueError:
+        return f"import crashed the process (signal {-status})"
+
+
+def _heavy(importtime: Path) -> list[str]:
+    """Return a warning for each heavy library that was imported, with the milliseconds it took."""
+    took: dict[str, int] = {}
+    for line in importtime.read_text(encoding="utf-8", errors="replace").splitlines():
+        parts = line.removeprefix("import time:").split("|")
+        if len(parts) == 3 and parts[1].strip().isdecimal() and parts[2].strip() in HEAVY:
+            took[parts[2].strip()] = int(parts[1])
+    return [
+        f"imports {name} at its top, which costs every command {microseconds / 1000:,.0f} ms: import it in `build`"
+        for name, microseconds in took.items()
+    ]

@@ -1,0 +1,53 @@
+"""Which plugins the environment lets in."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+
+import attrs
+
+from cellcls.api.hooks import PROJECT
+from cellcls.registry.registry import PluginRecord
+
+_log = logging.getLogger(__name__)
+ONLY, BLOCK = "CELLCLS_PLUGINS", "CELLCLS_BLOCK"
+"""Environment variables, names separated by commas: the only plugins to load (empty: none), and those to leave out."""
+
+
+def apply_environment(records: Sequence[PluginRecord]) -> list[PluginRecord]:
+    """Return the records, those that the environment leaves out marked as blocked; cellcls's own always stay.
+
+    Warns of names that no installed plugin has.
+    """
+    if ONLY not in os.environ and BLOCK not in os.environ:
+        return list(records)
+    only = _names(os.environ[ONLY]) if ONLY in os.environ else None
+    block = _names(os.environ.get(BLOCK, ""))
+    known = set[str]().union(*map(_names_of, records))
+    for variable, names in ((ONLY, only or set()), (BLOCK, block)):
+        for name in sorted(names - known):
+            _log.warning("%s names `%s`, which is no installed plugin", variable, name)
+    return [_blocked(record, only, block) for record in records]
+
+
+def _blocked(record: PluginRecord, only: set[str] | None, block: set[str]) -> PluginRecord:
+    names = _names_of(record)
+    if record.distribution == PROJECT:
+        return record
+    if names & block:
+        return attrs.evolve(record, failure=f"blocked by {BLOCK}", blocked=True)
+    if only is not None and not names & only:
+        return attrs.evolve(record, failure=f"not among {ONLY}", blocked=True)
+    return record
+
+
+def _names_of(record: PluginRecord) -> set[str]:
+    return _names(f"{record.name},{record.distribution}")
+
+
+def _names(text: str) -> set[str]:
+    from packaging.utils import canonicalize_name
+
+    return {canonicalize_name(name.strip()) for name in text.split(",") if name.strip()}

@@ -1,0 +1,41 @@
+"""Which version of cellcls a plugin was made for."""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+
+from cellcls.api.hooks import PROJECT
+from cellcls.registry.hook import Refused
+
+_RELEASE = r"\d+(?:\.\d+)*"
+
+
+def refuse_other_version(point: metadata.EntryPoint) -> None:
+    """Raise ``Refused`` where the plugin's distribution requires another version of cellcls than the installed one."""
+    for requirement in (point.dist.requires or []) if point.dist else []:
+        if re.match(rf"{PROJECT}\s*($|[^\w.\s-])", requirement, re.IGNORECASE):
+            here = metadata.version(PROJECT)
+            if not _is_plainly_met(requirement, here):
+                _refuse_unmet(requirement, here)
+
+
+def _is_plainly_met(requirement: str, here: str) -> bool:
+    """Tell in the usual case, ``cellcls>=0.1``, that it is met, without the time to import packaging."""
+    least = re.fullmatch(rf"{PROJECT}>=({_RELEASE})", requirement)
+    return bool(least and re.fullmatch(_RELEASE, here) and _numbers(here) >= _numbers(least[1]))
+
+
+def _numbers(release: str) -> list[int]:
+    return [int(number) for number in release.split(".")]
+
+
+def _refuse_unmet(text: str, here: str) -> None:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        wanted = Requirement(text)
+    except InvalidRequirement:
+        return
+    if (wanted.marker is None or wanted.marker.evaluate()) and not wanted.specifier.contains(here, True):
+        raise Refused(f"it was made for cellcls{wanted.specifier}, and this is cellcls {here}")
