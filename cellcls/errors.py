@@ -1,4 +1,4 @@
-"""Every error a user can see: one class per exit code, one message that says what, where and what to do next."""
+"""Every error a user can see: one class per exit code, each message saying what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What the process ends with; the table in the docs is made from this enum. Values follow BSD's ``sysexits.h``."""
+    """Exit codes of the process, after BSD's ``sysexits.h``. The table in the docs is generated from this enum."""
 
     DONE = 0
-    WANTING = 1
+    CHECK_FAILED = 1
     USAGE = 2
     DATA = 65
     NO_INPUT = 66
@@ -26,30 +26,30 @@ class ExitCode(IntEnum):
 
     @property
     def meaning(self) -> str:
-        """One line for a person."""
+        """A one-line description."""
         return _MEANINGS[self]
 
 
 _MEANINGS = {
-    ExitCode.DONE: "done",
-    ExitCode.WANTING: "checked and found wanting",
-    ExitCode.USAGE: "wrong usage of the command line",
-    ExitCode.DATA: "the data or the weights are bad",
+    ExitCode.DONE: "success",
+    ExitCode.CHECK_FAILED: "finished, but a check failed",
+    ExitCode.USAGE: "invalid command-line usage",
+    ExitCode.DATA: "the data or the weights are invalid",
     ExitCode.NO_INPUT: "an input (recipe, data, weights, run) is missing",
     ExitCode.UNAVAILABLE: "a plugin or an extra is missing",
     ExitCode.BUG: "a bug in cellcls or in a plugin; a crash file was written",
-    ExitCode.CANNOT_WRITE: "cannot write",
-    ExitCode.RESUMABLE: "stopped; can be resumed",
-    ExitCode.RECIPE: "the recipe is wrong",
+    ExitCode.CANNOT_WRITE: "an output file could not be written",
+    ExitCode.RESUMABLE: "stopped early; the run can be resumed",
+    ExitCode.RECIPE: "the recipe is invalid",
     ExitCode.INTERRUPTED: "interrupted with Ctrl-C; state saved",
-    ExitCode.TERMINATED: "ended by SIGTERM; state saved",
+    ExitCode.TERMINATED: "terminated by SIGTERM; state saved",
 }
 
 
 class CellclsError(Exception):
     """A problem a user can act on.
 
-    ``message`` says what is wrong and where; ``hints`` are the ways out, one line each.
+    ``message`` says what is wrong and where; ``hints`` are possible fixes, one line each.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
@@ -64,19 +64,19 @@ class CellclsError(Exception):
 
 
 class UsageError(CellclsError):
-    """The command line asks for something that does not fit together."""
+    """Command-line arguments are invalid or incompatible."""
 
     exit_code = ExitCode.USAGE
 
 
 class DataError(CellclsError):
-    """A data set, an image or a weights file was read and is not what it should be."""
+    """A data set, an image or a weights file was found but its content is invalid."""
 
     exit_code = ExitCode.DATA
 
 
 class MissingInputError(CellclsError):
-    """A recipe, data set, weights file or run is not where it was looked for."""
+    """A recipe, data set, weights file or run was not found."""
 
     exit_code = ExitCode.NO_INPUT
 
@@ -88,25 +88,25 @@ class MissingPluginError(CellclsError):
 
 
 class PluginError(CellclsError):
-    """A component broke its contract: a bug of the plugin that offers it."""
+    """A component violated its contract: a bug in the plugin that provides it."""
 
     exit_code = ExitCode.UNAVAILABLE
 
 
 class WriteError(CellclsError):
-    """A file could not be written; nothing half-written is left."""
+    """A file could not be written; no partial file is left behind."""
 
     exit_code = ExitCode.CANNOT_WRITE
 
 
 class StoppedError(CellclsError):
-    """A run stopped before its end and its state is on disk."""
+    """A run stopped before it finished; its state was saved."""
 
     exit_code = ExitCode.RESUMABLE
 
 
 class InterruptedRunError(CellclsError):
-    """A person or the system asked the run to end, and its state was saved first."""
+    """A run was interrupted (Ctrl-C or SIGTERM) after its state was saved."""
 
     def __init__(self, message: str, *hints: str, code: ExitCode) -> None:
         super().__init__(message, *hints)
@@ -114,42 +114,42 @@ class InterruptedRunError(CellclsError):
 
 
 class RecipeError(CellclsError):
-    """A recipe says something that cannot be done."""
+    """A recipe is invalid, or asks for something impossible."""
 
     exit_code = ExitCode.RECIPE
 
 
 class Problems:
-    """Errors of several things that are looked at together, to be told in one list."""
+    """Collects the errors of several inputs, so that the user sees all of them at once."""
 
     def __init__(self) -> None:
-        self.found: list[CellclsError] = []
+        self.errors: list[CellclsError] = []
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Keep the error that ends the block, and go on."""
+    def collect(self) -> Iterator[None]:
+        """Record an error raised in the block instead of propagating it."""
         try:
             yield
         except CellclsError as error:
-            self.found.append(error)
+            self.errors.append(error)
 
-    def tell(self) -> None:
-        """Raise what was kept as one error, its exit code the first of recipe, plugin, input, data."""
-        if not self.found:
+    def raise_any(self) -> None:
+        """Raise the recorded errors as one. Its exit code is the first that occurs of recipe, plugin, input, data."""
+        if not self.errors:
             return
-        if len(self.found) == 1:
-            raise self.found[0]
-        told = CellclsError("\n".join(self._lines()))
-        codes = [one.exit_code for one in self.found]
+        if len(self.errors) == 1:
+            raise self.errors[0]
+        combined = CellclsError("\n".join(self._lines()))
+        codes = [error.exit_code for error in self.errors]
         order = (ExitCode.RECIPE, ExitCode.UNAVAILABLE, ExitCode.NO_INPUT, ExitCode.DATA)
-        told.exit_code = next((code for code in order if code in codes), codes[0])  # type: ignore[misc]
-        raise told
+        combined.exit_code = next((code for code in order if code in codes), codes[0])  # type: ignore[misc]
+        raise combined
 
     def _lines(self) -> Iterator[str]:
-        """Yield every error, and a hint that several have with the first of them only."""
-        said: set[str] = set()
-        for one in self.found:
-            new = [hint for hint in one.hints if hint not in said]
-            if new or one.message not in said:
-                yield str(CellclsError(one.message, *new))
-            said |= {one.message, *one.hints}
+        """Yield the text of each error; a hint that several errors share is given only once."""
+        shown: set[str] = set()
+        for error in self.errors:
+            new = [hint for hint in error.hints if hint not in shown]
+            if new or error.message not in shown:
+                yield str(CellclsError(error.message, *new))
+            shown |= {error.message, *error.hints}

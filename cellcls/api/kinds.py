@@ -43,32 +43,32 @@ def _kind(name: str) -> Callable[[K], K]:
 
 @attrs.frozen
 class BadImage:
-    """A file that gives no image: where it is and why."""
+    """A file that is not a usable image, and why."""
 
     name: str
     reason: str
 
 
 class Source(ABC):
-    """Labelled images read by batch, so that a set larger than memory is no special case."""
+    """Labelled images, read in batches so that the data set may be larger than memory."""
 
     class_names: tuple[str, ...]
     """Names of the classes, in the order of the labels; the eight blood cells under their canonical names."""
     labels: NDArray[np.int64]
     """(N,) class of each image, in 0..K-1."""
     parts: NDArray[np.str_] | None = None
-    """(N,) ``train``, ``val`` or ``test`` where the set brings its own parts, else None."""
+    """(N,) ``train``, ``val`` or ``test`` if the data set comes with a split, else None."""
     names: Sequence[str] | None = None
-    """(N,) file name of each image where it has one."""
+    """(N,) file name of each image, None if images are not files."""
     sizes: NDArray[np.int64] | None = None
-    """(N, 2) height and width of each image before it was brought to one size, where they differ, else None."""
+    """(N, 2) height and width of each image before resizing, None if all images have the same size."""
     hashes: Sequence[str] | None = None
-    """(N,) content hash of each image as it lies in its file (``ops.hashing.content_hash``), where ``read`` brings it
-    to another size, so that the hash does not depend on that size; else None."""
+    """(N,) content hash of each image as stored in its file (``ops.storage.hashing.content_hash``) if ``read`` resizes
+    images, so that the hash does not depend on the size; else None."""
     bad_images: tuple[BadImage, ...] = ()
-    """Images that were left out because they could not be read."""
-    left_aside: tuple[BadImage, ...] = ()
-    """What else lies where the images lie and is none of them: files of another kind, or in another place."""
+    """Images that were skipped because they could not be read."""
+    skipped_files: tuple[BadImage, ...] = ()
+    """Files in the folder that are not images of the set: of another type, or in an unexpected place."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -81,8 +81,8 @@ class Source(ABC):
         """Return where the cells are in the images of ``indices``, (B, H, W); None where the set does not know."""
         return None
 
-    def let_go(self) -> None:  # noqa: B027 - most sources hold nothing
-        """Free the memory that reading has left in use; the next reading fills it again."""
+    def release_memory(self) -> None:  # noqa: B027 - optional: most sources hold no memory
+        """Free memory held since earlier reads. Reading again is allowed at any time."""
 
 
 class WrappedSource(Source):
@@ -101,58 +101,58 @@ class WrappedSource(Source):
         """Return the masks of the wrapped source."""
         return self.source.masks(indices)
 
-    def let_go(self) -> None:
+    def release_memory(self) -> None:
         """Free the memory of the wrapped source."""
-        self.source.let_go()
+        self.source.release_memory()
 
 
 @attrs.frozen(kw_only=True)
 class Download:
-    """One file of a data set that its authors offer on the web, for ``cellcls fetch``."""
+    """A file of a data set that can be downloaded, for ``cellcls fetch``."""
 
     name: str
-    """The name of the file on disk; no folder in it."""
+    """File name on disk, without a folder."""
     address: str
-    """http or https."""
+    """URL, http or https."""
     bytes: int | None = None
-    """The size of the file, None: not published."""
+    """File size, None if not published."""
     licence: str | None = None
     checksum: str | None = None
-    """``md5:HEX`` or ``sha256:HEX`` as its authors publish it, None: they publish none."""
+    """``md5:HEX`` or ``sha256:HEX`` as published by the authors, None if not published."""
 
 
 @_kind("dataset")
 class Dataset(Component):
-    """A set of labelled images. A field ``file: Path`` names what the engine looks up and passes as ``path``."""
+    """A data set of labelled images. The engine resolves its field ``file: Path`` and passes the result as ``path``."""
 
     how_to_get: ClassVar[tuple[str, ...]] = ()
-    """What to do when the file is missing, one line each."""
+    """Instructions for when the file is missing, one line each."""
     sources: ClassVar[tuple[Download, ...]] = ()
-    """The files that ``cellcls fetch`` can download; empty where a person must ask for them."""
+    """Files that ``cellcls fetch`` can download; empty if they have to be requested by hand."""
 
     any_pictures: ClassVar[bool] = False
-    """Whether it takes nearly any folder of pictures. Then the others are asked first what a path is, and ``audit``
-    opens with it a folder that nobody recognises."""
+    """Whether it accepts almost any folder of images. Such a data set is tried after all others when a path is to be
+    recognised, and ``audit`` falls back to it."""
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Tell, cheaply, whether ``path`` is a set of this kind (for ``--data PATH``, ``predict PATH``)."""
+        """Return whether ``path`` looks like a data set of this type (``--data PATH``, ``predict PATH``); be quick."""
         return False
 
     @classmethod
     def for_rehearsal(cls) -> Dataset | None:
-        """Return a small set that needs no file, for ``--rehearse``; None: it cannot be one."""
+        """Return a small data set that needs no file, for ``--rehearse``, or None if there is none."""
         return None
 
     def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
-        """Open the set. ``path``: where ``file`` was found; ``size``: side of the network's input in pixels, for
-        sets whose images differ in size; ``cache``: a folder for decoded copies. Raises ``DataError``."""
+        """Open the data set. ``path``: the resolved ``file``; ``size``: side of the network's input in pixels, to which
+        images of differing sizes are resized; ``cache``: folder for decoded images. Raises ``DataError``."""
         raise NotImplementedError
 
 
 @attrs.frozen
 class Decision:
-    """A cleaner's decision to drop one image."""
+    """A cleaner's decision to drop an image."""
 
     index: int
     hash: str
@@ -162,11 +162,11 @@ class Decision:
 
 @_kind("cleaner")
 class Cleaner(Component):
-    """A rule that drops images. It sees the original groups of copies, so that the order of rules changes no group."""
+    """A rule that drops images. Groups of copies are computed once, on all images, whatever the order of the rules."""
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
-        """Decide. ``source``: all images and their labels; ``groups``: copies among **all** of them; ``kept`` (N,):
-        what earlier rules left."""
+        """Return which images to drop. ``source``: all images and their labels; ``groups``: copies among **all** of
+        them; ``kept`` (N,): images not dropped by earlier rules."""
         raise NotImplementedError
 
 
@@ -175,25 +175,25 @@ class Cleaner(Component):
 
 @_kind("augmentation")
 class Augmentation(Component):
-    """A random change of training images, drawn anew for each image. The engine draws whether it acts (``p``)."""
+    """A random transform of training images, drawn per image. The engine decides whether it is applied (``p``)."""
 
-    p: float = param(default=1.0, ge=0, le=1, help="Share of the images it acts on.")
+    p: float = param(default=1.0, ge=0, le=1, help="Probability of applying it to an image.")
 
     def build(self, *, size: int) -> Geometric | Colour | Batch:
-        """Return the operation for images of ``size`` x ``size`` pixels. Raises ``RecipeError`` where it cannot act."""
+        """Return the operation for images of ``size`` x ``size`` pixels. Raises ``RecipeError`` if impossible."""
         raise NotImplementedError
 
 
 @_kind("corruption")
 class Corruption(Component):
-    """A change of test images that shows how robust a network is, at five severities."""
+    """A degradation of test images, at five severities, with which robustness is measured."""
 
     suite: ClassVar[str | None] = None
-    """Name of the suite it belongs to; a suite is every corruption that gives its name (``corrupt = NAME``)."""
+    """Name of the suite it belongs to: ``corrupt = NAME`` selects all corruptions of a suite."""
 
     def build(self, *, severity: int, size: int) -> Batch:
-        """Return the operation at ``severity`` 1 (mild) to 5 (strong) for images of ``size`` x ``size`` pixels; it
-        leaves targets as they are. Raises ``RecipeError`` for another severity."""
+        """Return the operation at ``severity`` 1 (mild) to 5 (strong) for images of ``size`` x ``size`` pixels. It must
+        not change targets. Raises ``RecipeError`` for any other severity."""
         raise NotImplementedError
 
 
@@ -202,17 +202,17 @@ class Corruption(Component):
 
 @attrs.frozen
 class WeightPlaces:
-    """Where pretrained weights may come from."""
+    """Where to look for pretrained weights."""
 
     directory: Path | None = None
     """``--weights DIR``: files in timm's layout (``MODEL.safetensors``)."""
     offline: bool = False
-    """``--offline``: never ask the network."""
+    """``--offline``: do not use the network."""
 
 
 @attrs.frozen
 class WantedWeights:
-    """Pretrained weights a recipe asks for: their name, size in megabytes (None: unknown), whether they are at hand."""
+    """Pretrained weights that a recipe needs: name, size in megabytes (None: unknown), whether available locally."""
 
     name: str
     megabytes: float | None
@@ -230,13 +230,13 @@ class Features:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     weighted: tuple[str, ...]
-    """Names of the submodules with weights of their own, in the order they are called: what ``freeze`` counts."""
+    """Names of the submodules with weights of their own, in call order: the units that ``freeze`` counts."""
     layers: tuple[str, ...]
-    """Names of the submodules whose output makes a heat map, from shallow to deep."""
+    """Names of the submodules whose output can be shown as a heat map, from shallow to deep."""
     grid: Callable[[Tensor], Tensor] | None = None
-    """Reshapes such an output to (B, C, h, w) where it is not a map already (tokens of a ViT)."""
+    """Reshapes such an output to (B, C, h, w) if it is not a map (tokens of a ViT); None: not needed."""
     keras_nodes: str | None = None
-    """A digit a node of the same network in Keras: how many of ``weighted`` it stands for (``keras_layers``)."""
+    """One digit per layer of the same network in Keras: how many of ``weighted`` it covers (for ``keras_layers``)."""
 
 
 @_kind("backbone")
@@ -244,18 +244,18 @@ class Backbone(Component):
     """The part of the network that turns an image into a map of features."""
 
     def wants(self, places: WeightPlaces) -> WantedWeights | None:
-        """Say which pretrained weights the settings ask for (None: none), without importing torch."""
+        """Return which pretrained weights the settings need, or None. Must not import torch."""
         return None
 
     def build(self, *, size: int, weights: WeightPlaces | None) -> Features:
-        """Build for inputs of ``size`` x ``size`` pixels. ``weights`` None: leave the random start (a rehearsal, or
-        the weights come from a run). Raises ``MissingInputError`` where wanted weights are not to be had."""
+        """Build for inputs of ``size`` x ``size`` pixels. ``weights`` None: keep the random initialization (for a
+        rehearsal, or when weights of a run follow). Raises ``MissingInputError`` if weights are not available."""
         raise NotImplementedError
 
 
 @_kind("head")
 class Head(Component):
-    """The part that turns the map into one logit a class; it pools the map itself."""
+    """The part of the network that turns the map into one logit per class, pooling included."""
 
     def build(self, *, channels: int, size: tuple[int, int], num_classes: int) -> nn.Module:
         """Return a module from a map (B, ``channels``, h, w) with ``size`` = (h, w) to logits (B, ``num_classes``)."""
@@ -265,39 +265,39 @@ class Head(Component):
 # --- training ---------------------------------------------------------------------------------------------------
 
 PerSampleLoss = Callable[["Tensor", "Tensor"], "Tensor"]
-"""Maps logits (B, K) and targets, hard (B,) int64 or soft (B, K), to one loss a sample (B,)."""
+"""Maps logits (B, K) and targets, hard (B,) int64 or soft (B, K), to the loss of each sample (B,)."""
 
 
 @_kind("loss")
 class Loss(Component):
-    """What training makes small. The engine takes the mean over all N samples, weighted or not (report, equation 1)."""
+    """The loss function. The engine averages over all N samples, weighted or not (report, equation 1)."""
 
     class_weights: Literal["none", "balanced"] | tuple[float, ...] = param(
         default="none", ge=0, help="Weight of each class; balanced: N / (K * n_c) over the training part."
     )
 
     def build(self, *, class_weights: Tensor | None) -> PerSampleLoss:
-        """Return the loss of each sample. ``class_weights`` (K,): the resolved weights, None for none."""
+        """Return the per-sample loss. ``class_weights`` (K,): the resolved weights, None: unweighted."""
         raise NotImplementedError
 
 
 @_kind("optimizer")
 class Optimizer(Component):
-    """How a step changes the weights."""
+    """The rule by which a step updates the weights."""
 
     lr: float = param(gt=0, help="Learning rate, before the schedule.")
 
     def build(self, *, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Return the optimizer over the trained parameters."""
+        """Return the optimizer of ``parameters``, those that are trained."""
         raise NotImplementedError
 
 
 class StageHistory(ABC):
-    """What a schedule and a callback may know of the stage so far."""
+    """The history of the current stage, as schedules and callbacks see it."""
 
     @abstractmethod
     def values(self, metric: str) -> list[float]:
-        """Return ``metric`` (``val.accuracy``, ``train.loss``) of each epoch of this stage that has ended."""
+        """Return ``metric`` (``val.accuracy``, ``train.loss``) of each finished epoch of this stage."""
 
     def epochs_since_best(self, metric: str, *, lowest: bool | None = None) -> int:
         """Count the epochs since the best value (0: the last was the best, or none ended). Losses are best low."""
@@ -314,82 +314,84 @@ class Schedule(Component):
     """How the learning rate changes: a pure function of step and history, so that resuming needs no state."""
 
     watches: ClassVar[tuple[str, ...]] = ()
-    """Names of the fields that hold a metric to be measured at every epoch (``("watch",)``)."""
+    """Names of the fields that name a metric to be measured every epoch (``("watch",)``)."""
 
     def build(self, *, epochs: int, steps_per_epoch: int) -> Callable[[int, StageHistory], float]:
-        """Return the function (step from the start of the stage, history of the stage) -> factor on ``lr``."""
+        """Return the function (step within the stage, history of the stage) -> factor on ``lr``."""
         raise NotImplementedError
 
 
 class RunView(ABC):
-    """What a callback sees of a run."""
+    """A run as callbacks see it."""
 
     history: StageHistory
     folder: Path
 
     @abstractmethod
     def end_stage(self, reason: str) -> None:
-        """Ask that the stage end after this epoch; the reason goes into the history."""
+        """Request that the stage end after this epoch; the reason is recorded in the history."""
 
 
 @_kind("callback")
 class Callback(Component):
-    """Watches a run: one method an event, named after it in snake_case, taking (event, run). What changes the
-    mathematics is no callback but a section of its own, so that a recipe tells the whole truth."""
+    """Observes a run: one method per event, named after it in snake_case, taking (event, run). A callback must not
+    change the training itself: that takes a section of its own, so that the recipe describes it completely."""
 
     watches: ClassVar[tuple[str, ...]] = ()
-    """Names of the fields that hold a metric to be measured at every epoch."""
+    """Names of the fields that name a metric to be measured every epoch."""
     logs: ClassVar[bool] = False
-    """Whether all it does is tell others of the run. Then an error in it is told and stops nothing, and of several
-    processes (torchrun) only the first calls it."""
+    """Whether it only reports the run elsewhere (a logger). An error in a logger is reported and does not stop the run,
+    and of several processes (torchrun) only the first calls it."""
     imports: ClassVar[tuple[str, ...]] = ()
-    """Libraries its methods import: where one is not installed, the run is refused before it starts."""
+    """Libraries its methods import; if one is not installed, the run is refused before it starts."""
 
     def run_started(self, event: events.RunStarted, run: RunView) -> None:
-        """Before anything is trained."""
+        """Called before training."""
 
     def stage_started(self, event: events.StageStarted, run: RunView) -> None:
-        """The stage's trained parameters and optimizer are set."""
+        """Called when the stage's trained parameters and optimizer are set up."""
 
     def epoch_started(self, event: events.EpochStarted, run: RunView) -> None:
-        """Before the first step of an epoch."""
+        """Called before the first step of an epoch."""
 
     def step_ended(self, event: events.StepEnded, run: RunView) -> None:
-        """After one step of the optimizer."""
+        """Called after a step of the optimizer."""
 
     def validation_ended(self, event: events.ValidationEnded, run: RunView) -> None:
-        """An evaluation of the epoch is done."""
+        """Called after an evaluation of the epoch."""
 
     def epoch_ended(self, event: events.EpochEnded, run: RunView) -> None:
-        """After the epoch's line of history."""
+        """Called after the epoch was recorded in the history."""
 
     def stage_ended(self, event: events.StageEnded, run: RunView) -> None:
-        """The stage's weights are on disk."""
+        """Called when the stage's weights are on disk."""
 
     def run_ended(self, event: events.RunEnded, run: RunView) -> None:
-        """All figures are on disk."""
+        """Called when all results are on disk."""
 
     def run_failed(self, event: events.RunFailed, run: RunView) -> None:
-        """The run breaks off."""
+        """Called when the run fails."""
 
 
 # --- searching --------------------------------------------------------------------------------------------------
 
 Value = bool | int | float | str
-"""What a setting that is searched may be."""
+"""Types of a setting that can be searched."""
 
 
 @attrs.frozen(kw_only=True)
 class Choice:
-    """What one setting may be: one of ``values``, or a number from ``low`` to ``high``."""
+    """The range of a searched setting: one of ``values``, or a number from ``low`` to ``high``."""
 
-    values: tuple[Value, ...] | None = param(default=None, help="All values it may take.")
-    low: int | float | None = param(default=None, help="The lowest value; whole where `low` and `high` are.")
-    high: int | float | None = param(default=None, help="The highest value.")
-    log: bool = param(default=False, help="Whether equal ratios, not equal differences, are equally likely.")
+    values: tuple[Value, ...] | None = param(default=None, help="All possible values.")
+    low: int | float | None = param(
+        default=None, help="Lowest value; integers are drawn if `low` and `high` are integers."
+    )
+    high: int | float | None = param(default=None, help="Highest value.")
+    log: bool = param(default=False, help="Draw uniformly on a logarithmic scale.")
 
     def problem(self) -> str | None:
-        """Say what is wrong with the combination."""
+        """Return what is wrong with this combination of fields, or None."""
         if (self.values is None) == (self.low is None and self.high is None):
             return "takes `values`, or `low` and `high`"
         if self.values is not None:
@@ -399,56 +401,56 @@ class Choice:
         return "with `log` needs `low` above 0" if self.log and self.low <= 0 else None
 
     def extremes(self) -> tuple[Value, ...]:
-        """Return what must be allowed for all of it to be: every value, or both ends."""
+        """Return the values to check for the whole range to be valid: all values, or both ends."""
         if self.values is not None:
             return self.values
         return tuple(end for end in (self.low, self.high) if end is not None)
 
     @property
     def whole(self) -> bool:
-        """Whether it is a whole number between two ends: both are written without a point."""
+        """Whether it is a range of integers: both ends are integers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
 
 @attrs.frozen(kw_only=True)
 class Trial:
-    """One run of a search: what it was run with and what came out."""
+    """One run of a search: its settings and its result."""
 
     number: int
     settings: Mapping[str, Value]
     value: float | None = None
-    """The figure searched for; None where the run failed."""
+    """The metric being optimised; None if the run failed."""
 
 
 @_kind("search")
 class Search(Component):
-    """Runs a recipe many times with other settings (``[sweep]``). A pure function of what is finished, so that a search
-    that was stopped goes on as if it had not been."""
+    """Runs a recipe many times with different settings (``[sweep]``). A pure function of the finished trials, so an
+    interrupted search continues as if it had never stopped."""
 
     trials: int = param(default=20, ge=1, le=100_000, help="Number of runs.")
     at_once: int = param(
         default=1,
         ge=1,
         le=100_000,
-        help="Trials proposed together, from those finished before them; --launcher runs these side by side.",
+        help="Trials proposed together, given all finished ones; --launcher runs them in parallel.",
     )
-    metric: str = param(default="val.accuracy", help="EVALUATION.METRIC that is searched for, on val alone.")
+    metric: str = param(default="val.accuracy", help="EVALUATION.METRIC to optimise; on val only.")
     space: Mapping[str, Choice] = param(
-        factory=dict, help="Settings by their dotted name, as --set takes them, and what each may be."
+        factory=dict, help="Range of each searched setting, by dotted name as in --set."
     )
 
     @property
     def lowest(self) -> bool:
-        """Whether the best is the lowest."""
+        """Whether lower values are better."""
         return is_loss(self.metric)
 
     def combinations(self) -> int | None:
-        """Return how many different trials there are; None: no end of them."""
+        """Return the number of different trials, None if unlimited."""
         return None
 
     def build(self, *, seed: int) -> Callable[[int, Sequence[Trial]], Mapping[str, Value]]:
-        """Return the function (number of the trial, finished trials) -> settings by dotted name. Deterministic under
-        ``seed``, the recipe's."""
+        """Return the function (number of the trial, finished trials) -> settings by dotted name. Deterministic given
+        the recipe's ``seed``."""
         raise NotImplementedError
 
 
@@ -457,14 +459,14 @@ class Search(Component):
 
 @_kind("launcher")
 class Launcher(Component):
-    """Where the runs of a call are executed (``--launcher NAME``). A setting of the machine, never part of a recipe."""
+    """Executes several runs (``--launcher NAME``), here or elsewhere. A property of the machine, not of a recipe."""
 
     def build(self) -> Callable[[Sequence[Path]], Iterator[tuple[Path, int]]]:
-        """Return the function from planned run folders to each folder with its exit code, as the runs end; -n, as
-        ``subprocess`` has it, is one that the signal n ended.
+        """Return the function from planned run folders to pairs of folder and exit code, yielded as the runs finish. As
+        in ``subprocess``, -n means that signal n killed the run.
 
-        A planned run is started by ``ops.launching.command``. When the generator is closed, what still runs is asked
-        to save its state and end (SIGTERM).
+        ``ops.processes.launching.command`` starts a planned run. When the generator is closed, runs still in progress
+        are asked to save their state and exit (SIGTERM).
         """
         raise NotImplementedError
 
@@ -474,16 +476,19 @@ class Launcher(Component):
 
 @_kind("explainer")
 class Explainer(Component):
-    """Shows what a decision rests on, as a heat map."""
+    """Explains a prediction by a heat map."""
 
-    name: str | None = param(default=None, help="Name its figures get in metrics.json; default: the component's.")
-    images: int = param(default=16, ge=1, le=512, help="Number of test images to explain, spread over the classes.")
+    name: str | None = param(default=None, help="Key of its results in metrics.json; default: the component's name.")
+    images: int = param(default=16, ge=1, le=512, help="Number of test images to explain, balanced over the classes.")
     compare: tuple[str, str] | None = param(
         default=None, help="Two stages whose networks are compared depth by depth; gives `frozen_share`."
     )
-    depths: int = param(default=16, ge=2, le=512, help="At most so many layers are compared, evenly spread.")
+    depths: int = param(default=16, ge=2, le=512, help="Maximum number of layers to compare, evenly spaced.")
     same_above: float = param(
-        default=0.8, gt=0, le=1, help="Maps count as the same above this correlation; the first layer below is advised."
+        default=0.8,
+        gt=0,
+        le=1,
+        help="Maps count as equal above this correlation; the first layer below it is recommended.",
     )
 
     def build(
@@ -501,7 +506,7 @@ KINDS: Mapping[str, type[Component]] = {
         *(Corruption, Search, Launcher),
     )
 }
-"""Every kind by its name, in the order a recipe uses them."""
+"""All kinds by name, in the order a recipe uses them."""
 
 
 def settings(value: Component) -> dict[str, Any]:

@@ -43,7 +43,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "suspects": Kind("No cells, or damaged", "odd among its fellows in brightness, sharpness, size or look"),
         "against": Kind("Also in the other set", "the same picture lies in the set compared with"),
         "unreadable": Kind("Unreadable files", "pictures that cannot be decoded; they are left out of all else"),
-        "left_aside": Kind("Files left aside", "of another kind, or in a place where no images are looked for"),
+        "skipped_files": Kind("Files left aside", "of another kind, or in a place where no images are looked for"),
     }
 )
 """Every kind of finding, the gravest first."""
@@ -174,11 +174,11 @@ def _no_images(subject: Subject) -> Iterator[Finding]:
     for bad in subject.source.bad_images:
         yield Finding(kind="unreadable", images=(), score=1.0, reason=bad.reason, file=bad.name)
     by_reason: dict[str, list[str]] = {}
-    for left in subject.source.left_aside:
+    for left in subject.source.skipped_files:
         by_reason.setdefault(left.reason, []).append(left.name)
     for reason, names in by_reason.items():
         more = f"; {len(names):,} in all" if len(names) > 1 else ""
-        yield Finding(kind="left_aside", images=(), score=len(names), reason=f"{reason}{more}", file=names[0])
+        yield Finding(kind="skipped_files", images=(), score=len(names), reason=f"{reason}{more}", file=names[0])
 
 
 def _suspects(subject: Subject, features: NDArray[np.floating[Any]] | None, far: float) -> Iterator[Finding]:

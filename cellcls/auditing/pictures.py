@@ -76,7 +76,7 @@ def look(subject: Subject, kept: NDArray[np.bool_]) -> Looks:
             if len(inside):
                 seen = subject.source.read(_spread(inside, _AVERAGED).astype(np.intp))
                 rows.append(_look(name, part, len(inside), seen))
-        subject.source.let_go()
+        subject.source.release_memory()
     return Looks(rows=tuple(rows), stains=_stains(stained), samples=samples, means=means)
 
 

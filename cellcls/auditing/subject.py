@@ -89,7 +89,7 @@ def open_subject(path: Path, dataset: Dataset, seen: Seen) -> Subject:
 
     def read_so_far(done: int) -> None:
         seen(f"reading {shown}", done, count)
-        source.let_go()  # each image is read once
+        source.release_memory()  # each image is read once
 
     found = survey(source.read, count, read_so_far, hashes=source.hashes)
     return Subject(path=path, dataset=dataset, source=source, survey=found, groups=group_by_hash(found.hashes))

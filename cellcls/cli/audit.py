@@ -116,4 +116,4 @@ def _verdict(made: Audit, wanted: Sequence[str]) -> ExitCode:
     failed = [name for name in wanted if counts.get(name)]
     if failed:
         say(f"cellcls: found, and not to be: {', '.join(f'{name} ({counts[name]:,})' for name in failed)}")
-    return ExitCode.WANTING if failed else ExitCode.DONE
+    return ExitCode.CHECK_FAILED if failed else ExitCode.DONE

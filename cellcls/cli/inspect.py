@@ -45,16 +45,16 @@ def check(
     inputs, answers, problems = [], [], Problems()
     for number, one in enumerate(loaded):
         earlier = [before.recipe.name for before in loaded[:number]]
-        with problems.kept():
+        with problems.collect():
             own = find_inputs(one.recipe, one.file, registry, options)
             inputs.append(own if own.recipe.init.from_ in earlier else find_init(own, one.file))
-    problems.tell()
+    problems.raise_any()
     from cellcls.engine.check import check_run
 
     for found in inputs:
-        with problems.kept():
+        with problems.collect():
             answers.append(check_run(found, options, registry))
-    problems.tell()
+    problems.raise_any()
     if as_json:
         print_json(answers[0] if len(answers) == 1 else answers)
         return

@@ -24,7 +24,7 @@ def list_plugins(check: bool, as_json: bool) -> ExitCode:
     else:
         print("\n\n".join("\n".join(_lines(plugin)) for plugin in plugins))
     failed = any(plugin.failure and not plugin.blocked for plugin in plugins)
-    return ExitCode.WANTING if check and failed else ExitCode.DONE
+    return ExitCode.CHECK_FAILED if check and failed else ExitCode.DONE
 
 
 def _record(plugin: PluginRecord) -> dict[str, object]:

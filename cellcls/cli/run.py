@@ -79,7 +79,7 @@ def _code(results: Sequence[Result], together: Comparison | None, fail_on_claims
         return int(code)
     missed = [claim for one in results if one["metrics"] for claim in one["metrics"]["claims"] if not claim["held"]]
     missed += [one for one in together.verdicts if one.held is False] if together else []
-    return ExitCode.WANTING if missed and fail_on_claims else ExitCode.DONE
+    return ExitCode.CHECK_FAILED if missed and fail_on_claims else ExitCode.DONE
 
 
 def _print(results: list[Result], together: Comparison | None, as_json: bool) -> None:

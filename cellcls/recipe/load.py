@@ -115,9 +115,9 @@ def load_all(
     files = [file for path in paths for file in _files(path)]
     loaded, problems = [], Problems()
     for file in files:
-        with problems.kept():
+        with problems.collect():
             loaded += load(file, registry, overrides=overrides, variant=variant, rehearse=rehearse, others=files)
-    problems.tell()
+    problems.raise_any()
     return loaded
 
 

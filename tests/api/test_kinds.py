@@ -17,7 +17,7 @@ class _Full(Source):
     sizes = np.array([[9, 8]] * 3)
     hashes = ("1", "2", "3")
     bad_images = (BadImage("bad", "why"),)
-    left_aside = (BadImage("notes.txt", "no picture"),)
+    skipped_files = (BadImage("notes.txt", "no picture"),)
 
     def __init__(self) -> None:
         self.released = False
@@ -28,7 +28,7 @@ class _Full(Source):
     def masks(self, indices):
         return np.ones((len(indices), 2, 2), bool)
 
-    def let_go(self) -> None:
+    def release_memory(self) -> None:
         self.released = True
 
 
@@ -40,7 +40,7 @@ def test_a_wrapped_source_forwards_all_that_a_source_says() -> None:
         assert getattr(wrapped, name) is getattr(full, name), name
     np.testing.assert_array_equal(wrapped.read(np.arange(2)), full.read(np.arange(2)))
     np.testing.assert_array_equal(wrapped.masks(np.arange(2)), full.masks(np.arange(2)))
-    wrapped.let_go()
+    wrapped.release_memory()
     assert full.released
     assert len(wrapped) == 3
 

@@ -92,7 +92,7 @@ PLANTED: dict[str, Callable[[Path], set[str]]] = {
     "near_conflicts": turned_and_relabelled,
     "suspects": noisy,
     "unreadable": unreadable,
-    "left_aside": of_another_kind,
+    "skipped_files": of_another_kind,
     "wrong_labels": mislabelled,
     "leaks": leaking,
 }

@@ -344,7 +344,7 @@ def test_what_is_left_aside_is_told_with_its_reason(cells: Path) -> None:
     for _ in range(2):
         source = build(Folder(file=cells), cells)
         assert len(source) == 5
-        left = {one.name: one.reason for one in source.left_aside}
+        left = {one.name: one.reason for one in source.skipped_files}
         assert left == {
             "basophil/anim.gif": "no picture by its name (.gif)",
             "basophil/more": "a folder inside a class folder",
@@ -353,7 +353,7 @@ def test_what_is_left_aside_is_told_with_its_reason(cells: Path) -> None:
             "stray.png": "beside the class folders",
             "table.csv": "beside the class folders",
         }
-    assert build(Folder(file=cells), cells / "IG").left_aside == ()
+    assert build(Folder(file=cells), cells / "IG").skipped_files == ()
 
 
 def test_pictures_beside_the_class_folders_of_a_part_are_left_aside(tmp_path: Path) -> None:
@@ -361,7 +361,7 @@ def test_pictures_beside_the_class_folders_of_a_part_are_left_aside(tmp_path: Pa
         picture(tmp_path / "set" / part / "basophil" / "1.png", (0, 0, 0))
         picture(tmp_path / "set" / part / "stray.png", (0, 0, 0))
     source = build(Folder(file=tmp_path), tmp_path / "set")
-    assert [one.name for one in source.left_aside] == ["test/stray.png", "train/stray.png"]
+    assert [one.name for one in source.skipped_files] == ["test/stray.png", "train/stray.png"]
 
 
 @pytest.mark.parametrize("to", ["gone.png", "link.png"])
@@ -388,7 +388,7 @@ def test_names_that_are_no_text_have_a_printable_form(tmp_path: Path) -> None:
     source = build(Folder(file=tmp_path, on_bad_image="skip"), tmp_path / "set")
     assert source.class_names == ("cells \\xff", "platelet")
     assert source.names == ["cells \\xff/x\\xff\\xfe.png", "platelet/1.png"]
-    assert [one.name for one in (*source.bad_images, *source.left_aside)] == [
+    assert [one.name for one in (*source.bad_images, *source.skipped_files)] == [
         "platelet/bad\\xfd.png",
         "cells \\xff/notes\\xfe.txt",
     ]

@@ -48,7 +48,7 @@ class ArraySource(Source):
             images[here] = self._arrays[number][indices[here] - self._starts[number]]
         return _as_rgb(images)
 
-    def let_go(self) -> None:
+    def release_memory(self) -> None:
         """Unmap the pages of mapped files; they stay in the system's cache."""
         for array in self._arrays:
             unmap(array)

@@ -36,10 +36,10 @@ class _Picture:
 class _FolderSource(Source):
     """Those of the pictures that could be read."""
 
-    def __init__(self, decoded: Pictures, pictures: list[_Picture], left_aside: tuple[BadImage, ...]) -> None:
+    def __init__(self, decoded: Pictures, pictures: list[_Picture], skipped_files: tuple[BadImage, ...]) -> None:
         self.class_names = _order({picture.class_name for picture in pictures})
         self.bad_images = tuple(BadImage(pictures[row].name, reason) for row, reason in decoded.bad.items())
-        self.left_aside = left_aside
+        self.skipped_files = skipped_files
         pictures = [pictures[row] for row in decoded.rows]
         self.labels = np.array([self.class_names.index(one.class_name) for one in pictures], dtype=np.int64)
         self.parts = np.array([picture.part for picture in pictures], dtype=np.str_) if pictures[0].part else None
@@ -51,9 +51,9 @@ class _FolderSource(Source):
         """Return the images (B, size, size, 3), RGB, 0..255, in the order of ``indices``."""
         return self._decoded.read(indices)
 
-    def let_go(self) -> None:
+    def release_memory(self) -> None:
         """Free the memory that reading has left in use."""
-        self._decoded.let_go()
+        self._decoded.release_memory()
 
 
 def looks_like_classes(path: Path) -> bool:
@@ -73,7 +73,7 @@ def open_folder(path: Path, size: int, interpolation: str, how: Fit, cache: Path
     ``skip_bad``: leave out pictures that cannot be read and list them in ``bad_images``; else the first is an error.
     Raises ``DataError``.
     """
-    pictures, left_aside = _list(path)
+    pictures, skipped_files = _list(path)
     decoded = decode_once(
         path,
         [picture.path for picture in pictures],
@@ -83,7 +83,7 @@ def open_folder(path: Path, size: int, interpolation: str, how: Fit, cache: Path
         cache=cache,
         skip_bad=skip_bad,
     )
-    return _FolderSource(decoded, pictures, left_aside)
+    return _FolderSource(decoded, pictures, skipped_files)
 
 
 def _list(path: Path) -> tuple[list[_Picture], tuple[BadImage, ...]]:

@@ -43,7 +43,7 @@ class Pictures:
         """Return the pictures (B, size, size, 3), RGB, 0..255, in the order of ``indices`` (B,) in 0..N-1."""
         return np.asarray(self._all[self.rows[indices]])
 
-    def let_go(self) -> None:
+    def release_memory(self) -> None:
         """Free the memory that reading has left in use."""
         unmap(self._all)
 

@@ -39,9 +39,9 @@ class BloodSet(Source):
         """Return the images (B, size, size, 3), RGB, 0..255, in the order of ``indices``."""
         return self._decoded.read(indices)
 
-    def let_go(self) -> None:
+    def release_memory(self) -> None:
         """Free the memory that reading has left in use."""
-        self._decoded.let_go()
+        self._decoded.release_memory()
 
 
 def _name(picture: Picture, listed: Listed) -> str:
