@@ -146,8 +146,10 @@ def commands(command: click.Command, name: str, parent: click.Context | None = N
     context = command.context_class(command, parent, name, **command.context_settings)
     yield context
     if isinstance(command, click.Group):
-        for below, one in sorted(command.commands.items()):
-            yield from commands(one, below, context)
+        for below in sorted(command.list_commands(context)):
+            subcommand = command.get_command(context, below)
+            assert subcommand is not None
+            yield from commands(subcommand, below, context)
 
 
 def options(context: click.Context) -> list[tuple[str, str]]:

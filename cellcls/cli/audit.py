@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import rich_click as click
+import click
 
 from cellcls.cli.output import json_option, print_json, say, table
 from cellcls.cli.progress import counting

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import rich_click as click
+import click
 
 from cellcls.cli.output import json_option, print_json, table
 from cellcls.cli.results import device_option, refuse_taken, run_argument, threads_option

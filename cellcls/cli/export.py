@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import rich_click as click
+import click
 
 from cellcls.cli.output import json_option, print_json, say, table
 from cellcls.registry import load_registry

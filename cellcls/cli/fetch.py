@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-import rich_click as click
+import click
 
 from cellcls.api import Dataset, Download
 from cellcls.cli.output import json_option, print_json, say, table

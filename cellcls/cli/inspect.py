@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import rich_click as click
+import click
 
 from cellcls.api import KINDS, Component
 from cellcls.cli.output import NO_RECIPE, json_option, machine_options, print_json, recipes_argument, table

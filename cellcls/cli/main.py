@@ -4,54 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-import time
-import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
-import click as plain_click
-import rich_click as click
+import click
 
-from cellcls.cli.audit import audit
-from cellcls.cli.compare import compare
-from cellcls.cli.explain import explain
-from cellcls.cli.export import export
-from cellcls.cli.fetch import fetch
-from cellcls.cli.inspect import check, describe, show
-from cellcls.cli.new_plugin import new_plugin
-from cellcls.cli.output import color_system
-from cellcls.cli.plugins import list_plugins
-from cellcls.cli.recipes import recipes
-from cellcls.cli.results import evaluate, predict
-from cellcls.cli.run import run
+from cellcls.cli.commands import Commands
 from cellcls.errors import CellclsError, ExitCode
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.rich_config(help_config={"color_system": color_system()})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="cellcls")
 def cellcls() -> None:
     """Telling blood cells apart under a microscope, reproducibly: one TOML recipe in, one run out."""
-
-
-for command in (
-    run,
-    check,
-    show,
-    list_plugins,
-    new_plugin,
-    describe,
-    evaluate,
-    predict,
-    explain,
-    compare,
-    export,
-    audit,
-    fetch,
-    recipes,
-):
-    cellcls.add_command(command)
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -62,13 +26,13 @@ def main(args: Sequence[str] | None = None) -> None:
 def _code(args: Sequence[str] | None) -> int:
     try:
         answer = cellcls.main(args, prog_name="cellcls", standalone_mode=False)
-    except plain_click.exceptions.NoArgsIsHelpError as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return ExitCode.USAGE
-    except plain_click.ClickException as error:
+    except click.ClickException as error:
         _say(_wrong_usage(error))
         return ExitCode.USAGE
-    except (plain_click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt):
         _say("stopped by Ctrl-C")
         return ExitCode.INTERRUPTED
     except CellclsError as error:
@@ -83,8 +47,8 @@ def _code(args: Sequence[str] | None) -> int:
     return answer if isinstance(answer, int) else ExitCode.DONE
 
 
-def _wrong_usage(error: plain_click.ClickException) -> str:
-    context = error.ctx if isinstance(error, plain_click.UsageError) else None
+def _wrong_usage(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "cellcls"
     said = " ".join(error.format_message().split())
     return f"{said}\n  how it is used: {command} --help"
@@ -96,6 +60,11 @@ def _say(text: str) -> None:
 
 def _crashed(args: Sequence[str]) -> str:
     """Keep the traceback in a file and return what to say."""
+    import tempfile
+    import time
+    import traceback
+    from pathlib import Path
+
     name = f"cellcls-crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     reason = traceback.format_exc()
     for folder in (Path(), Path(tempfile.gettempdir())):

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import rich_click as click
+import click
 
 from cellcls.api import KINDS
 from cellcls.cli.output import json_option, print_json, say

@@ -9,7 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
 
-import rich_click as click
+import click
 
 from cellcls.ops.storage.files import to_json
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import rich_click as click
+import click
 
 from cellcls.cli.output import json_option, print_json, say, table
 from cellcls.errors import UsageError

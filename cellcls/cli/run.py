@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import rich_click as click
+import click
 
 from cellcls.cli.compare import compared, show_comparison, show_expected
 from cellcls.cli.execute import resume_all, run_all
