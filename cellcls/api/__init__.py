@@ -1,11 +1,11 @@
 """What a plugin may use: components, their kinds, the events of a run and the hook.
 
-Neither torch nor numpy is imported here: ``Groups``, whose methods need numpy, comes when it is asked for.
+Neither torch nor numpy is imported here: ``Groups``, whose methods need numpy, is imported when it is used, and so is
+``events``, which most plugins need in annotations only.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from cellcls.api import events
 from cellcls.api.component import Component, Param, changed, component, param
 from cellcls.api.hooks import hookimpl
 from cellcls.api.kinds import (
@@ -42,6 +42,7 @@ from cellcls.api.kinds import (
 from cellcls.api.operations import Batch, Colour, Geometric
 
 if TYPE_CHECKING:
+    from cellcls.api import events
     from cellcls.ops.curation.copies import Groups
 
 __all__ = [
@@ -89,6 +90,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "events":
+        from importlib import import_module
+
+        return import_module("cellcls.api.events")
     if name == "Groups":
         from cellcls.ops.curation.copies import Groups
 

@@ -73,12 +73,16 @@ def _validate(_instance: Any, attribute: attrs.Attribute[Any], value: Any) -> No
         raise ValueError(f"`{attribute.name}` {problem}")
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, repr=False)
 class Component:
     """What every registered class is; a kind (``Dataset``, ``Head``, ...) is a direct subclass of it."""
 
     kind: ClassVar[str]
     component_name: ClassVar[str]
+
+    def __repr__(self) -> str:
+        settings = (f"{field.name}={getattr(self, field.name)!r}" for field in attrs.fields(type(self)))
+        return f"{type(self).__name__}({', '.join(settings)})"
 
 
 C = TypeVar("C", bound=type[Component])
@@ -95,7 +99,7 @@ def component(name: str) -> Callable[[C], C]:
     """Shape a class into the component recipes call ``name``. It registers nothing: the plugin's hook offers it."""
 
     def shape(cls: C) -> C:
-        shaped = attrs.frozen(kw_only=True, slots=False)(cls)
+        shaped = attrs.frozen(kw_only=True, slots=False, repr=False)(cls)  # one repr for all: each costs start-up time
         shaped.component_name = name
         return shaped
 

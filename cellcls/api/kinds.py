@@ -31,7 +31,7 @@ K = TypeVar("K", bound=type[Component])
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
 def _kind(name: str) -> Callable[[K], K]:
     def shape(cls: K) -> K:
-        shaped = attrs.frozen(kw_only=True, slots=False)(cls)
+        shaped = attrs.frozen(kw_only=True, slots=False, repr=False)(cls)
         shaped.kind = name
         return shaped
 

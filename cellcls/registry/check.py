@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -34,8 +35,11 @@ class CheckResult:
     """What it does that it should not, though it works."""
 
 
-def check_plugin(point: metadata.EntryPoint, *, seconds: float = SECONDS) -> CheckResult:
-    """Import a plugin and call its hook in a new process, in an empty folder and without input."""
+def check_plugin(point: metadata.EntryPoint, requires: Sequence[str] = (), *, seconds: float = SECONDS) -> CheckResult:
+    """Import a plugin and call its hook in a new process, in an empty folder and without input.
+
+    ``requires``: the requirements of its distribution; ``seconds``: how long it may take.
+    """
     with tempfile.TemporaryDirectory(prefix="cellcls-check-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / "work").mkdir()
@@ -43,7 +47,7 @@ def check_plugin(point: metadata.EntryPoint, *, seconds: float = SECONDS) -> Che
             "path": [os.path.abspath(path) for path in sys.path],  # noqa: PTH100  # an entry may be empty: the folder
             "name": point.name,
             "value": point.value,
-            "distribution": point.dist.name if point.dist else None,
+            "requires": [*requires],
             "answer": str(folder / "answer.json"),
             "stdout": str(folder / "stdout"),
         }

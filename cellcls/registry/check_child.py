@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from cellcls.api.hooks import PROJECT
-from cellcls.registry.hook import Refused, brief, offered_by
+from cellcls.registry.hook import Refused, brief, offered_by, refuse_unresolved
 from cellcls.registry.version import refuse_other_version
 
 _SLOW = 0.3
@@ -44,12 +44,9 @@ def main(task: Mapping[str, Any]) -> NoReturn:
 
 def _try(task: Mapping[str, Any]) -> str | None:
     """Return why the plugin cannot be used, or None."""
-    points = metadata.entry_points(group=PROJECT, name=task["name"], value=task["value"])
-    installed = [point for point in points if point.dist and point.dist.name == task["distribution"]]
     try:
-        for point in installed:
-            refuse_other_version(point)
-        offered_by(metadata.EntryPoint(name=task["name"], value=task["value"], group=PROJECT))
+        refuse_other_version(task["requires"])
+        refuse_unresolved(offered_by(metadata.EntryPoint(name=task["name"], value=task["value"], group=PROJECT)))
     except Refused as reason:
         return str(reason)
     except BaseException as error:

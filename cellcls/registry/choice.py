@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Sequence
 
@@ -11,7 +10,6 @@ import attrs
 from cellcls.api.hooks import PROJECT
 from cellcls.registry.registry import PluginRecord
 
-_log = logging.getLogger(__name__)
 ONLY, BLOCK = "CELLCLS_PLUGINS", "CELLCLS_BLOCK"
 """Environment variables, names separated by commas: the only plugins to load (empty: none), and those to leave out."""
 
@@ -28,7 +26,7 @@ def apply_environment(records: Sequence[PluginRecord]) -> list[PluginRecord]:
     known = set[str]().union(*map(_names_of, records))
     for variable, names in ((ONLY, only or set()), (BLOCK, block)):
         for name in sorted(names - known):
-            _log.warning("%s names `%s`, which is no installed plugin", variable, name)
+            _warn(f"{variable} names `{name}`, which is no installed plugin")
     return [_blocked(record, only, block) for record in records]
 
 
@@ -51,3 +49,9 @@ def _names(text: str) -> set[str]:
     from packaging.utils import canonicalize_name
 
     return {canonicalize_name(name.strip()) for name in text.split(",") if name.strip()}
+
+
+def _warn(text: str) -> None:
+    import logging  # not at the top, as every start would take its time
+
+    logging.getLogger(__name__).warning(text)

@@ -3,7 +3,6 @@ plugin is named with its reason and stops nothing else."""
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -16,12 +15,11 @@ from cellcls.api.hooks import PROJECT
 from cellcls.registry.choice import BLOCK, apply_environment
 from cellcls.registry.guard import guarded
 from cellcls.registry.heavy import HEAVY
-from cellcls.registry.hook import Refused, offered_by
+from cellcls.registry.hook import Refused, offered_by, refuse_unresolved
 from cellcls.registry.marker import Named, ended_the_process, forgive, marked
 from cellcls.registry.registry import PluginRecord, Registry
 from cellcls.registry.version import refuse_other_version
 
-_log = logging.getLogger(__name__)
 _SLOW = 0.3
 """Seconds that importing a plugin may take without a warning."""
 _ENDED = "importing it ended the process the last time, so it was left out; try it: cellcls list-plugins --check"
@@ -54,8 +52,16 @@ def load_registry(entry_points: Iterable[metadata.EntryPoint] | None = None, *, 
 
 
 def _record(point: metadata.EntryPoint) -> PluginRecord:
-    about = point.dist.metadata if point.dist else {"Name": "unknown", "Version": ""}
-    return PluginRecord(name=point.name, distribution=about["Name"], version=about["Version"], origin=point.value)
+    if point.dist is None:
+        return PluginRecord(name=point.name, distribution="unknown", version="", origin=point.value)
+    about = point.dist.metadata  # parsed anew at each use
+    return PluginRecord(
+        name=point.name,
+        distribution=about["Name"],
+        version=about["Version"],
+        origin=point.value,
+        requires=tuple(about.get_all("Requires-Dist") or ()),
+    )
 
 
 def _is_own(record: PluginRecord) -> bool:
@@ -69,7 +75,7 @@ def _left_out(point: metadata.EntryPoint, record: PluginRecord) -> PluginRecord:
 def _checked(point: metadata.EntryPoint, record: PluginRecord) -> PluginRecord:
     from cellcls.registry.check import check_plugin
 
-    result = check_plugin(point)
+    result = check_plugin(point, record.requires)
     if result.failure is None:
         forgive(point)
     return attrs.evolve(record, failure=result.failure, warnings=result.warnings)
@@ -84,15 +90,20 @@ def _load(point: metadata.EntryPoint, record: PluginRecord, before: Registry, na
         if _is_own(record):
             offered = offered_by(point)
         else:
-            refuse_other_version(point)
+            refuse_other_version(record.requires)
             named(point, record.version)
             with guarded() as warnings:
                 offered = offered_by(point)
+                refuse_unresolved(offered)
         _refuse_taken(offered, before)
     except Refused as reason:
         failure = str(reason)
     except KeyboardInterrupt:
-        _log.warning("stopped while the plugin `%s` was imported; leave it out: %s=%s", point.name, BLOCK, point.name)
+        import logging
+
+        logging.getLogger(__name__).warning(
+            "stopped while the plugin `%s` was imported; leave it out: %s=%s", point.name, BLOCK, point.name
+        )
         raise
     seconds = time.perf_counter() - started
     heavy = tuple(sorted(HEAVY & (set(sys.modules) - modules)))

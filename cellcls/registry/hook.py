@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import metadata
 
 import pluggy
@@ -57,13 +56,18 @@ def _checked(answer: object) -> Sequence[type[Component]]:
         if kind is None or not issubclass(cls, kind):
             known = ", ".join(kind.__name__ for kind in KINDS.values())
             raise Refused(f"{cls.__name__} is of no known kind: subclass one of {known}")
+        if kind is Callback:
+            _refuse_methods(cls)
+    return answer
+
+
+def refuse_unresolved(offered: Sequence[type[Component]]) -> None:
+    """Raise ``Refused`` where the type of a setting names what its module does not have."""
+    for cls in offered:
         try:
             typing.get_type_hints(cls)
         except Exception as error:
             raise Refused(f"the field types of {cls.__name__} cannot be resolved: {brief(error)}") from error
-        if kind is Callback:
-            _refuse_methods(cls)
-    return answer
 
 
 def _refuse_methods(cls: type[Component]) -> None:
@@ -73,6 +77,8 @@ def _refuse_methods(cls: type[Component]) -> None:
     for name, value in (item for base in own for item in vars(base).items()):
         public = not name.startswith("_") and name not in events
         if public and (inspect.isroutine(value) or isinstance(value, property)):
+            from difflib import get_close_matches
+
             close = get_close_matches(name, events, n=1)
             advice = f"did you mean `{close[0]}`?" if close else f"events are {', '.join(events)}"
             raise Refused(f"{cls.__name__}.{name} is no event's name: {advice} A helper starts with an underscore")

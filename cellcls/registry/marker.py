@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from importlib.util import find_spec
+from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,18 +39,25 @@ def marked() -> Iterator[Named]:
         return
     about = {"pid": os.getpid(), "started": process, "host": _host()}
     path = _folder() / f"{_PREFIX}{os.getpid()}-{process}.json"
+    file: FileIO | None = None
 
     def name(point: metadata.EntryPoint, version: str) -> None:
+        nonlocal file
+        marker = {**about, "plugin": point.name, "origin": point.value, "version": version}
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({**about, "plugin": point.name, "origin": point.value, "version": version})
-            path.write_text(text, encoding="utf-8")
+            file = file or path.open("xb", buffering=0)
+            file.seek(0)
+            file.write(json.dumps(marker).encode())
+            file.truncate()
 
     try:
         with _removed_when_terminated(path):
             yield name
     finally:
-        _remove(path)
+        if file is not None:
+            file.close()
+            _remove(path)
 
 
 def ended_the_process(point: metadata.EntryPoint, version: str) -> bool:

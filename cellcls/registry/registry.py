@@ -17,6 +17,8 @@ class PluginRecord:
     distribution: str
     version: str
     origin: str
+    requires: tuple[str, ...] = ()
+    """What its distribution requires, as in its metadata: ``cellcls>=0.1``."""
     components: tuple[type[Component], ...] = ()
     failure: str | None = None
     blocked: bool = False

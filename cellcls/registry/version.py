@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import cache
 from importlib import metadata
 
 from cellcls.api.hooks import PROJECT
@@ -11,13 +13,17 @@ from cellcls.registry.hook import Refused
 _RELEASE = r"\d+(?:\.\d+)*"
 
 
-def refuse_other_version(point: metadata.EntryPoint) -> None:
-    """Raise ``Refused`` where the plugin's distribution requires another version of cellcls than the installed one."""
-    for requirement in (point.dist.requires or []) if point.dist else []:
-        if re.match(rf"{PROJECT}\s*($|[^\w.\s-])", requirement, re.IGNORECASE):
-            here = metadata.version(PROJECT)
-            if not _is_plainly_met(requirement, here):
-                _refuse_unmet(requirement, here)
+def refuse_other_version(requirements: Iterable[str]) -> None:
+    """Raise ``Refused`` where requirements of a plugin's distribution ask for another version of cellcls than this."""
+    for requirement in requirements:
+        ours = re.match(rf"{PROJECT}\s*($|[^\w.\s-])", requirement, re.IGNORECASE)
+        if ours and not _is_plainly_met(requirement, _here()):
+            _refuse_unmet(requirement, _here())
+
+
+@cache
+def _here() -> str:
+    return metadata.version(PROJECT)
 
 
 def _is_plainly_met(requirement: str, here: str) -> bool:

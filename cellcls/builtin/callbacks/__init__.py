@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from cellcls.api import Callback, RunView, component, events, param
+from cellcls.api import Callback, component, param
+
+if TYPE_CHECKING:
+    from cellcls.api import RunView, events
 
 
 @component("early_stopping")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from cellcls.api import Callback, Component, component, events, hookimpl, param
+from cellcls.api import Callback, Component, component, hookimpl, param
 
 if TYPE_CHECKING:
-    from cellcls.api import RunView
+    from cellcls.api import RunView, events
     from cellcls_mlflow.logging import Place
 
 

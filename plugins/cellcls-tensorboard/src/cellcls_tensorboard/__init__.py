@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from cellcls.api import Callback, Component, component, events, hookimpl
+from cellcls.api import Callback, Component, component, hookimpl
 
 if TYPE_CHECKING:
-    from cellcls.api import RunView
+    from cellcls.api import RunView, events
 
 
 @component("tensorboard")
