@@ -115,7 +115,7 @@ def real_cells(path: Path) -> tuple[np.ndarray, np.ndarray]:
     with np.load(path) as file:
         images = file["images"]
     groups = group_by_hash(content_hashes(images.__getitem__, len(images)))
-    places = groups.firsts()[~groups.far_above_the_rest()]
+    places = groups.firsts()[~groups.overrepresented()]
     return images[places], places
 
 

@@ -54,7 +54,7 @@ def real_cells(path: Path) -> Cells:
     with np.load(path) as file:
         images, labels = file["images"], file["labels"].astype(np.int64).ravel()
     groups = group_by_hash(tuple(map(content_hash, images)))
-    places = groups.firsts()[~(groups.far_above_the_rest() | groups.conflicting(labels))]
+    places = groups.firsts()[~(groups.overrepresented() | groups.conflicting(labels))]
     return Cells(images[places], labels[places])
 
 

@@ -130,7 +130,7 @@ class Dataset(Component):
     sources: ClassVar[tuple[Download, ...]] = ()
     """Files that ``cellcls fetch`` can download; empty if they have to be requested by hand."""
 
-    any_pictures: ClassVar[bool] = False
+    accepts_any_images: ClassVar[bool] = False
     """Whether it accepts almost any folder of images. Such a data set is tried after all others when a path is to be
     recognised, and ``audit`` falls back to it."""
 

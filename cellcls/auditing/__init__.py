@@ -1,1 +1,1 @@
-"""The audit: what is wrong with a data set, for a person to decide on and a recipe to replay."""
+"""The audit: finds problems in a data set. The user decides what to drop, and a recipe replays the decisions."""

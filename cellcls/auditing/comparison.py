@@ -1,4 +1,4 @@
-"""Two sets beside each other: pictures that both hold, and how the one differs from the other."""
+"""Comparison of two data sets: the images they share, and how their image statistics differ."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cellcls.auditing.dataset import AuditedDataset
 from cellcls.auditing.findings import Finding
-from cellcls.auditing.subject import Subject
-from cellcls.ops.curation.drift import Drift, drift
+from cellcls.ops.curation.drift import Drift, measure_drift
 from cellcls.ops.curation.image_statistics import STATISTICS
 from cellcls.ops.curation.near_copies import find_copies_across
 from cellcls.ops.curation.thresholds import SIMILARITY
@@ -16,39 +16,40 @@ from cellcls.ops.curation.thresholds import SIMILARITY
 Indices = NDArray[np.int64]
 
 
-def shared_pictures(ours: Subject, theirs: Subject, *, similarity: float = SIMILARITY) -> list[Finding]:
-    """Return a finding for each of our pictures that the other set holds too, exactly or nearly (``similarity``)."""
-    here, there = ours.groups.members(), theirs.groups.members()
+def shared_images(ours: AuditedDataset, theirs: AuditedDataset, *, similarity: float = SIMILARITY) -> list[Finding]:
+    """Return a finding for each of our images with an exact or near copy (by ``similarity``) in the other data set."""
+    our_members, their_members = ours.groups.members(), theirs.groups.members()
     exact = ours.groups.shared_with(theirs.groups)
-    found = [_finding(ours, theirs, here[one], there[other]) for one, other in exact.items()]
-    prints = (one.survey.prints.take(one.groups.firsts()) for one in (ours, theirs))
-    pairs = find_copies_across(*prints, similarity=similarity)
-    near = {ends: alike for ends, alike in pairs.by_pair().items() if ends[0] not in exact}
-    return found + [_finding(ours, theirs, here[one], there[other], alike) for (one, other), alike in near.items()]
+    findings = [_finding(ours, theirs, our_members[i], their_members[j]) for i, j in exact.items()]
+    prints = (data.survey.prints.take(data.groups.firsts()) for data in (ours, theirs))
+    for (i, j), score in find_copies_across(*prints, similarity=similarity).by_pair().items():
+        if i not in exact:
+            findings.append(_finding(ours, theirs, our_members[i], their_members[j], score))
+    return findings
 
 
 def _finding(
-    ours: Subject, theirs: Subject, images: Indices, others: Indices, similarity: float | None = None
+    ours: AuditedDataset, theirs: AuditedDataset, images: Indices, others: Indices, similarity: float | None = None
 ) -> Finding:
-    """Return a finding on images of ours that are copies of others of theirs; ``similarity`` None: byte-equal ones."""
-    how = "the same pixels" if similarity is None else f"similarity {similarity:.2f}"
+    """Return the finding for our ``images`` that are copies of their ``others``; ``similarity`` None: exact copies."""
+    how = "identical pixels" if similarity is None else f"similarity {similarity:.2f}"
     where = theirs.file(int(others[0])) or f"image {others[0]}"
     here, there = (
-        ", ".join(dict.fromkeys(map(subject.class_name, some.tolist())))
-        for subject, some in ((ours, images), (theirs, others))
+        ", ".join(dict.fromkeys(map(data.class_name, indices.tolist())))
+        for data, indices in ((ours, images), (theirs, others))
     )
     return Finding(
-        kind="against",
+        kind="shared",
         images=tuple(images.tolist()),
         score=1.0 if similarity is None else similarity,
-        reason=f"{how} as {where} of {theirs.name}; {here} here, {there} there",
+        reason=f"{how} to {where} of {theirs.name}; labelled {here} here, {there} there",
         others=tuple(others.tolist()),
     )
 
 
-def compare(ours: Subject, theirs: Subject) -> Drift:
-    """Return how the statistics of two sets differ."""
-    return drift(
+def compare(ours: AuditedDataset, theirs: AuditedDataset) -> Drift:
+    """Return how the image statistics of two data sets differ."""
+    return measure_drift(
         ours.survey.statistics,
         theirs.survey.statistics,
         STATISTICS,
@@ -57,13 +58,13 @@ def compare(ours: Subject, theirs: Subject) -> Drift:
     )
 
 
-def to_data(theirs: Subject, found: Drift) -> dict[str, object]:
-    """Return what ``audit.json`` holds of the comparison."""
+def to_json_data(theirs: AuditedDataset, drift: Drift) -> dict[str, object]:
+    """Return the comparison as stored in ``audit.json``."""
     return {
         "name": theirs.name,
         "images": len(theirs),
         "hash": theirs.hash,
         "unreadable": [{"file": bad.name, "reason": bad.reason} for bad in theirs.source.bad_images],
-        "told_apart": None if found.auc is None else {"auc": found.auc, "interval": [found.low, found.high]},
-        "shifts": [attrs.asdict(one) for one in found.shifts if np.isfinite(one.effect)],
+        "two_sample_test": None if drift.auc is None else {"auc": drift.auc, "interval": [drift.low, drift.high]},
+        "shifts": [attrs.asdict(shift) for shift in drift.shifts if np.isfinite(shift.effect)],
     }

@@ -44,7 +44,7 @@
     try {
       if (kept.length) localStorage.setItem(memory, JSON.stringify(kept)); else localStorage.removeItem(memory);
     } catch {
-      say("This browser keeps nothing for this page: download the file before you leave it.");
+      say("This browser does not store data for this page: download the file before leaving it.");
     }
   }
 
@@ -53,13 +53,13 @@
     try {
       kept = JSON.parse(localStorage.getItem(memory)) ?? [];
     } catch {
-      return; // it keeps nothing; the first tick says so
+      return; // no storage; the user is told when ticking the first box
     }
     for (const [index, action, foreign] of kept) {
       if (foreign && !rows.has(index)) rows.set(index, foreign);
       if (rows.has(index)) decided.set(index, action);
     }
-    if (kept.length) say(`${many(kept.length, "decision")} of yours from before, kept by this browser.`);
+    if (kept.length) say(`Restored ${many(kept.length, "decision")} stored by this browser.`);
   }
 
   function suggestions() {
@@ -88,7 +88,7 @@
 
   const picture = (thumb, alt) => (thumb
     ? make("img", { src: `data:image/jpeg;base64,${thumb}`, alt })
-    : make("span", { className: "none" }, "no picture"));
+    : make("span", { className: "none" }, "no thumbnail"));
 
   function cell(index) {
     const { file, name, part } = rows.get(index);
@@ -110,37 +110,37 @@
   }
 
   function card(place) {
-    const one = data.findings[place];
+    const finding = data.findings[place];
     const head = make("div", { className: "head" });
-    head.append(make("strong", {}, data.kinds[one.kind]), make("span", {}, one.file ? `${one.file}: ${one.reason}` : one.reason));
-    const made = make("article", { className: "card finding" }, head);
-    made.dataset.kind = one.kind;
-    made.classList.toggle("wide", one.images.length + one.others.length > 3);
-    if (one.images.length > 1) {
+    head.append(make("strong", {}, data.kinds[finding.kind]), make("span", {}, finding.file ? `${finding.file}: ${finding.reason}` : finding.reason));
+    const article = make("article", { className: "card finding" }, head);
+    article.dataset.kind = finding.kind;
+    article.classList.toggle("wide", finding.images.length + finding.others.length > 3);
+    if (finding.images.length > 1) {
       const all = make("input", { type: "checkbox" });
       all.dataset.finding = place;
-      all.addEventListener("change", () => decide(one.images, all.checked));
-      head.append(make("label", { className: "all" }, all, ` drop all ${number(one.images.length)}`));
+      all.addEventListener("change", () => decide(finding.images, all.checked));
+      head.append(make("label", { className: "all" }, all, ` drop all ${number(finding.images.length)}`));
     }
-    const cells = make("div", { className: "cells" }, ...one.images.slice(0, data.most).map(cell));
-    for (const index of one.others) {
+    const cells = make("div", { className: "cells" }, ...finding.images.slice(0, data.most).map(cell));
+    for (const index of finding.others) {
       const [name, thumb] = data.others[index];
       cells.append(make("figure", { className: "cell other" }, picture(thumb, name), make("span", { className: "what" }, name)));
     }
-    if (one.images.length > data.most) cells.append(rest(one.images.slice(data.most)));
-    if (one.images.length || one.others.length) made.append(cells);
-    return made;
+    if (finding.images.length > data.most) cells.append(rest(finding.images.slice(data.most)));
+    if (finding.images.length || finding.others.length) article.append(cells);
+    return article;
   }
 
-  const words = data.findings.map((one) => [one.reason, one.file, ...one.images.map((index) => `${index} ${rows.get(index).file}`)]
+  const searchable = data.findings.map((finding) => [finding.reason, finding.file, ...finding.images.map((index) => `${index} ${rows.get(index).file}`)]
     .join(" ").toLowerCase());
 
   function fits(place) {
-    const one = data.findings[place];
-    return (!kind.value || one.kind === kind.value)
-      && (!ofClass.value || one.images.some((index) => rows.get(index).name === ofClass.value))
-      && (!dropped.checked || one.images.some(isDropped))
-      && words[place].includes(text.value.trim().toLowerCase());
+    const finding = data.findings[place];
+    return (!kind.value || finding.kind === kind.value)
+      && (!ofClass.value || finding.images.some((index) => rows.get(index).name === ofClass.value))
+      && (!dropped.checked || finding.images.some(isDropped))
+      && searchable[place].includes(text.value.trim().toLowerCase());
   }
 
   function more() {
@@ -166,7 +166,7 @@
 
   const listed = () => shown.flatMap((place) => data.findings[place].images);
 
-  // --- the file: written as ops/decisions.py does, read as it does ---
+  // --- decisions.csv: written and read as in ops/curation/decisions.py ---
 
   const safe = (value) => (/^[=+\-@\t\r']/.test(value) ? `'${value}` : value);
   const quoted = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
@@ -183,12 +183,12 @@
   function parse(given) {
     const whole = given.replace(/^\uFEFF/, "");
     const first = whole.split("\n", 1)[0];
-    const mark = [",", ";", "\t"].reduce((best, one) => (first.split(one).length > first.split(best).length ? one : best));
+    const mark = [",", ";", "\t"].reduce((best, mark) => (first.split(mark).length > first.split(best).length ? mark : best));
     const part = new RegExp(`(?:"((?:[^"]|"")*)"|([^"${mark}\\r\\n]*))(${mark}|\\r?\\n|$)`, "y");
     const lines = [[]];
     while (part.lastIndex < whole.length) {
       const found = part.exec(whole);
-      if (!found) throw new Error("is no readable CSV");
+      if (!found) throw new Error("is not valid CSV");
       lines.at(-1).push(found[1] === undefined ? found[2] : found[1].replaceAll('""', '"'));
       if (found[3].endsWith("\n")) lines.push([]);
     }
@@ -197,7 +197,7 @@
 
   function read(given) {
     const [heads = [], ...lines] = parse(given);
-    if (!data.columns.every((name) => heads.includes(name))) throw new Error(`has not the columns ${data.columns.join(", ")}`);
+    if (!data.columns.every((name) => heads.includes(name))) throw new Error(`lacks some of the columns ${data.columns.join(", ")}`);
     const texts = new Set(["file", "reason"]); // blanks are their own
     const named = lines.map((line) => Object.fromEntries(heads.map((name, place) => {
       const cell = line[place] ?? "";
@@ -205,14 +205,14 @@
     })));
     const about = named.find((line) => line.finding === "data");
     if (!about || about.hash !== data.hash || Number.parseInt(about.reason, 10) !== data.count) {
-      throw new Error("was decided on another set");
+      throw new Error("is about another set");
     }
     return named.flatMap((line, place) => {
       if (line === about) return [];
       const index = Number(line.index);
       const wrong = !/^\d+$/.test(line.index) || index >= data.count || !data.actions.includes(line.action)
         || (rows.has(index) && rows.get(index).hash !== line.hash);
-      if (wrong) throw new Error(`has no decision on an image of this set in line ${place + 2}`);
+      if (wrong) throw new Error(`has an invalid decision in line ${place + 2}`);
       return [{ ...line, index }];
     });
   }
@@ -229,7 +229,7 @@
       }
       decided.set(index, action);
     }
-    return many(lines.length, "decision") + (foreign ? `; ${number(foreign)} of them on images that are not listed here, which stay in the download` : "");
+    return many(lines.length, "decision") + (foreign ? `; ${number(foreign)} of them on images that are not listed here; these are kept in the download` : "");
   }
 
   byId("load").addEventListener("change", async () => {
@@ -258,7 +258,7 @@
   byId("keep-listed").addEventListener("click", () => decide(listed(), false));
 
   const found = new Map();
-  for (const one of data.findings) found.set(one.kind, (found.get(one.kind) || 0) + 1);
+  for (const finding of data.findings) found.set(finding.kind, (found.get(finding.kind) || 0) + 1);
   fill(kind, [...found].map(([name, some]) => [name, `${data.kinds[name]} (${number(some)})`]), "all kinds");
   fill(ofClass, data.classes.map((name) => [name, name]), "all classes");
   for (const control of [kind, ofClass, dropped, order]) control.addEventListener("change", filter);

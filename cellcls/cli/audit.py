@@ -11,12 +11,12 @@ import click
 from cellcls.cli.output import json_option, print_json, say, table
 from cellcls.cli.progress import counting
 from cellcls.errors import ExitCode, UsageError
-from cellcls.ops.curation.thresholds import FAR, SIMILARITY
+from cellcls.ops.curation.thresholds import MAX_DISTANCE, SIMILARITY
 from cellcls.registry import load_registry
 from cellcls.runs.folder import free_folder, make_folder, refuse_folder
 
 if TYPE_CHECKING:
-    from cellcls.auditing.record import Audit
+    from cellcls.auditing.audit import Audit
 
 _PATH = click.Path(path_type=Path)
 
@@ -24,25 +24,25 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("data", type=_PATH)
 @click.option("--out", type=_PATH, help="Folder to write to; default: audits/NAME-N.")
-@click.option("--against", type=_PATH, metavar="OTHER", help="Another set: what both hold, and how they differ.")
-@click.option("--features", metavar="BACKBONE", help="Judge by a network: efficientnet_lite0, timm:MODEL. Slower.")
+@click.option("--against", type=_PATH, metavar="OTHER", help="Another data set: what both share, and how they differ.")
+@click.option("--features", metavar="BACKBONE", help="Use the features of a network: efficientnet_lite0, timm:MODEL.")
 @click.option("--weights", type=_PATH, help="Folder with pretrained weights in timm's layout, for --features.")
-@click.option("--offline", is_flag=True, help="Never ask the network for weights.")
+@click.option("--offline", is_flag=True, help="Do not download weights.")
 @click.option(
     "--similarity",
     type=click.FloatRange(0.5, 1),
     default=SIMILARITY,
     show_default=True,
-    help="From which correlation of details on two pictures count as near copies.",
+    help="Minimum correlation of details for two images to count as near copies.",
 )
 @click.option(
-    "--far",
+    "--max-distance",
     type=click.FloatRange(0, min_open=True),
-    default=FAR,
+    default=MAX_DISTANCE,
     show_default=True,
-    help="How many robust standard deviations from the other images are far away.",
+    help="Robust standard deviations from the other images beyond which an image is far away.",
 )
-@click.option("--fail-on", metavar="KIND,...", default="", help="Exit with 1 where such findings are made.")
+@click.option("--fail-on", metavar="KIND,...", default="", help="Exit with 1 where such findings are result.")
 @json_option
 def audit(
     data: Path,
@@ -52,36 +52,37 @@ def audit(
     weights: Path | None,
     offline: bool,
     similarity: float,
-    far: float,
+    max_distance: float,
     fail_on: str,
     as_json: bool,
 ) -> int:
-    """See what is wrong with a data set: copies, conflicting labels, leaks, damaged images, wrong labels.
+    """Find problems in a data set: copies, conflicting labels, leaks, damaged images, wrong labels.
 
-    DATA is whatever --data takes (npz, MedMNIST, a folder of class folders), or a folder of pictures. Writes a page in
-    which a person decides (audit.html), decisions.csv for the cleaner `decisions`, audit.json and figures.
+    DATA is anything that --data accepts (npz, MedMNIST, a folder of class folders), or a folder of images. Writes a
+    page for reviewing the findings (audit.html), decisions.csv for the cleaner `decisions`, audit.json and figures.
     """
     from cellcls.api import WeightPlaces
 
     wanted = _kinds(fail_on, compared=against is not None)
     refuse_folder(out)
     registry = load_registry()
-    from cellcls.auditing.record import DECISIONS, Settings, to_data, write
-    from cellcls.auditing.record import audit as look_at
+    from cellcls.auditing.audit import DECISIONS, Settings, audit_dataset, to_json_data, write
 
-    with counting() as seen:
+    with counting() as progress:
         places = WeightPlaces(directory=weights, offline=offline)
-        settings = Settings(similarity=similarity, far=far)
-        made = look_at(data, registry, seen, against=against, features=features, weights=places, settings=settings)
-        seen("drawing", 0, 0)
-        folder = make_folder(out or free_folder(made.subject.name, Path("audits"))).path
-        page = write(made, folder)
+        settings = Settings(similarity=similarity, max_distance=max_distance)
+        result = audit_dataset(
+            data, registry, progress, against=against, features=features, weights=places, settings=settings
+        )
+        progress("drawing", 0, 0)
+        folder = make_folder(out or free_folder(result.data.name, Path("audits"))).path
+        page = write(result, folder)
     if as_json:
-        print_json({"page": str(page), **to_data(made)})
+        print_json({"page": str(page), **to_json_data(result)})
     else:
-        table(f"{data}: {len(made.subject):,} images, {int(made.kept.sum()):,} kept by the suggestions", _rows(made))
+        table(f"{data}: {len(result.data):,} images, {int(result.kept.sum()):,} kept by the suggestions", _rows(result))
         print(f"page: {page}\ndecisions: {folder / DECISIONS}")
-    return _verdict(made, wanted)
+    return _verdict(result, wanted)
 
 
 def _kinds(fail_on: str, *, compared: bool) -> list[str]:
@@ -91,29 +92,29 @@ def _kinds(fail_on: str, *, compared: bool) -> list[str]:
     wanted = [name.strip() for name in fail_on.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in KINDS]
     if unknown:
-        raise UsageError(f"--fail-on: no finding is called `{unknown[0]}`", f"there are: {', '.join(KINDS)}")
-    if "against" in wanted and not compared:
-        raise UsageError("--fail-on against: there is nothing to compare with", "name the other set: --against OTHER")
+        raise UsageError(f"--fail-on: no finding is called `{unknown[0]}`", f"kinds: {', '.join(KINDS)}")
+    if "shared" in wanted and not compared:
+        raise UsageError("--fail-on shared: there is no data set to compare with", "give one: --against OTHER")
     return wanted
 
 
-def _rows(made: Audit) -> list[dict[str, str]]:
+def _rows(result: Audit) -> list[dict[str, str]]:
     from cellcls.auditing.findings import KINDS
     from cellcls.report.numbers import NOTHING, count
 
-    found = {kind: (count(number), KINDS[kind].what) for kind, number in made.counts().items()}
-    unknown = {kind: (NOTHING, f"not looked for: {why}") for kind, why in made.not_looked_for.items()}
-    said = found | unknown
-    return [{"finding": kind, "number": said[kind][0], "what": said[kind][1]} for kind in KINDS]
+    found = {kind: (count(number), KINDS[kind].description) for kind, number in result.counts().items()}
+    skipped = {kind: (NOTHING, f"not checked: {why}") for kind, why in result.skipped_checks.items()}
+    rows = found | skipped
+    return [{"finding": kind, "number": rows[kind][0], "description": rows[kind][1]} for kind in KINDS]
 
 
-def _verdict(made: Audit, wanted: Sequence[str]) -> ExitCode:
-    """Return the exit code, and say what is not to be and what nobody can know."""
-    counts, unknown = made.counts(), made.not_looked_for
+def _verdict(result: Audit, wanted: Sequence[str]) -> ExitCode:
+    """Return the exit code; report findings named by ``--fail-on``, and which of these were not checked."""
+    counts, skipped = result.counts(), result.skipped_checks
     for name in wanted:
-        if name in unknown:
-            say(f"cellcls: warning: --fail-on {name}: not looked for: {unknown[name]}")
+        if name in skipped:
+            say(f"cellcls: warning: --fail-on {name}: not checked: {skipped[name]}")
     failed = [name for name in wanted if counts.get(name)]
     if failed:
-        say(f"cellcls: found, and not to be: {', '.join(f'{name} ({counts[name]:,})' for name in failed)}")
+        say(f"cellcls: failed: found {', '.join(f'{name} ({counts[name]:,})' for name in failed)}")
     return ExitCode.CHECK_FAILED if failed else ExitCode.DONE

@@ -108,7 +108,7 @@ def _needing_files(part: Component) -> dict[str, Any]:
 def datasets(registry: Registry) -> list[type[Dataset]]:
     """Return the classes of all data sets by name, those that take any folder of pictures last."""
     found = [cast("type[Dataset]", registry.find("dataset", name)) for name in registry.names("dataset")]
-    return sorted(found, key=lambda cls: cls.any_pictures)
+    return sorted(found, key=lambda cls: cls.accepts_any_images)
 
 
 def recognised(path: Path, registry: Registry, own: Dataset | None = None) -> Dataset | None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cellcls.auditing.record import Audit, audit
+from cellcls.auditing.audit import Audit, audit_dataset
 from cellcls.ops.rendering.cells import render
 from cellcls.registry import Registry, load_registry
 
@@ -54,8 +54,8 @@ def cells(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def look(registry: Registry) -> Callable[..., Audit]:
-    return lambda path, **more: audit(path, registry, lambda *_: None, **more)
+def run_audit(registry: Registry) -> Callable[..., Audit]:
+    return lambda path, **more: audit_dataset(path, registry, lambda *_: None, **more)
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cellcls.auditing.audit import write
 from cellcls.auditing.findings import KINDS
-from cellcls.auditing.record import write
 from cellcls.builtin.cleaners import Decisions
 from cellcls.errors import DataError, MissingInputError
 from cellcls.ops.curation.decisions import read_decisions
@@ -53,8 +53,8 @@ def enormous(place: Path) -> None:
     """A PNG of 20,000 x 20,000 pixels of one bit, written line by line: 60 kB, and 1.2 GB as colours."""
     one_class(place)
     side = 20_000
-    made = zlib.compressobj()
-    pixels = b"".join(made.compress(bytes(1 + side // 8)) for _ in range(side)) + made.flush()
+    compressor = zlib.compressobj()
+    pixels = b"".join(compressor.compress(bytes(1 + side // 8)) for _ in range(side)) + compressor.flush()
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", pixels), (b"IEND", b"")]
     packed = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks]
@@ -118,35 +118,37 @@ FINE = [
 
 
 @pytest.mark.parametrize("make", FINE, ids=lambda make: make.__name__)
-def test_an_odd_set_is_looked_at(make, tmp_path: Path, look):
+def test_an_odd_set_is_looked_at(make, tmp_path: Path, run_audit):
     make(tmp_path / "set")
-    made = look(tmp_path / "set")
-    subject = made.subject
-    page = write(made, tmp_path / "out").read_text()
-    assert read_decisions(tmp_path / "out/decisions.csv").rows == made.rows
+    audit = run_audit(tmp_path / "set")
+    data = audit.data
+    page = write(audit, tmp_path / "out").read_text()
+    assert read_decisions(tmp_path / "out/decisions.csv").rows == audit.rows
     cleaner = Decisions(file=tmp_path / "out/decisions.csv")
-    replayed = cleaner.build(source=subject.source, groups=subject.groups, kept=np.ones(len(subject), dtype=bool))
-    assert {one.index for one in replayed} == set(np.flatnonzero(~made.kept).tolist())
+    replayed = cleaner.build(source=data.source, groups=data.groups, kept=np.ones(len(data), dtype=bool))
+    assert {decision.index for decision in replayed} == set(np.flatnonzero(~audit.kept).tolist())
     assert page.count("<script") == 2  # the page's own, and its data
     assert "alert(" not in page or '\\u003cscript>alert(\\"1' in page
 
 
-def test_unreadable_files_are_findings_with_their_reason(tmp_path: Path, look):
+def test_unreadable_files_are_findings_with_their_reason(tmp_path: Path, run_audit):
     damaged(tmp_path / "set")
-    found = {one.file: one.reason for one in look(tmp_path / "set").findings if one.kind == "unreadable"}
+    found = {
+        finding.file: finding.reason for finding in run_audit(tmp_path / "set").findings if finding.kind == "unreadable"
+    }
     assert set(found) == {"basophil/half.png", "basophil/empty.jpg", "basophil/text.tif"}
     assert all("cannot be read" in reason for reason in found.values())
 
 
-def test_a_wide_picture_is_of_odd_size(tmp_path: Path, look):
+def test_a_wide_picture_is_of_odd_size(tmp_path: Path, run_audit):
     very_wide(tmp_path / "set")
-    made = look(tmp_path / "set")
-    odd = [one for one in made.findings if one.kind == "suspects" and "odd size" in one.reason]
-    assert [made.subject.file(one.images[0]) for one in odd] == ["basophil/wide.png"]
+    audit = run_audit(tmp_path / "set")
+    odd = [finding for finding in audit.findings if finding.kind == "suspects" and "odd size" in finding.reason]
+    assert [audit.data.file(finding.images[0]) for finding in odd] == ["basophil/wide.png"]
 
 
 @pytest.mark.parametrize("what", ["empty", "nothing readable", "no npz", "recipe"])
-def test_nothing_to_look_at_is_one_message(what: str, tmp_path: Path, look):
+def test_nothing_to_look_at_is_one_message(what: str, tmp_path: Path, run_audit):
     place = tmp_path / "set"
     place.mkdir()
     if what == "nothing readable":
@@ -159,12 +161,12 @@ def test_nothing_to_look_at_is_one_message(what: str, tmp_path: Path, look):
         place = tmp_path / "recipe.toml"
         place.write_text("")
     with pytest.raises(DataError):
-        look(place)
+        run_audit(place)
 
 
-def test_a_set_that_is_not_there(tmp_path: Path, look):
+def test_a_set_that_is_not_there(tmp_path: Path, run_audit):
     with pytest.raises(MissingInputError):
-        look(tmp_path / "nowhere")
+        run_audit(tmp_path / "nowhere")
 
 
 def test_an_enormous_picture_is_a_finding_and_takes_no_memory(tmp_path: Path):
@@ -177,7 +179,9 @@ def test_an_enormous_picture_is_a_finding_and_takes_no_memory(tmp_path: Path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    (found,) = (one for one in json.loads((tmp_path / "out/audit.json").read_text())["findings"] if one["file"])
+    (found,) = (
+        finding for finding in json.loads((tmp_path / "out/audit.json").read_text())["findings"] if finding["file"]
+    )
     assert found["file"] == "basophil/enormous.png"
     assert "400000000 pixels" in found["reason"]
     assert int(done.stdout.split()[-1]) < 500_000  # kB; its pixels alone are 1,200,000 as colours
@@ -199,46 +203,50 @@ def one_part(place: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "unknown"),
     [
-        (one_image, {"leaks", "suspects", "wrong_labels", "against"}),
-        (one_class, {"leaks", "wrong_labels", "against"}),
-        (no_classes, {"leaks", "wrong_labels", "against"}),
-        (one_pixel, {"leaks", "against"}),
-        (blank, {"leaks", "suspects", "wrong_labels", "against"}),
-        (one_part, {"leaks", "against"}),
-        (parts, {"against"}),
+        (one_image, {"leaks", "suspects", "wrong_labels", "shared"}),
+        (one_class, {"leaks", "wrong_labels", "shared"}),
+        (no_classes, {"leaks", "wrong_labels", "shared"}),
+        (one_pixel, {"leaks", "shared"}),
+        (blank, {"leaks", "suspects", "wrong_labels", "shared"}),
+        (one_part, {"leaks", "shared"}),
+        (parts, {"shared"}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_what_is_not_looked_for_is_no_zero(make, unknown: set[str], tmp_path: Path, look):
+def test_what_is_not_looked_for_is_no_zero(make, unknown: set[str], tmp_path: Path, run_audit):
     make(tmp_path / "set")
-    made = look(tmp_path / "set")
-    assert set(made.not_looked_for) == unknown
-    assert not unknown & made.counts().keys()
-    assert unknown | made.counts().keys() == set(KINDS)
-    page = write(made, tmp_path / "out")
+    audit = run_audit(tmp_path / "set")
+    assert set(audit.skipped_checks) == unknown
+    assert not unknown & audit.counts().keys()
+    assert unknown | audit.counts().keys() == set(KINDS)
+    page = write(audit, tmp_path / "out")
     record = json.loads((tmp_path / "out/audit.json").read_text())
-    assert record["not_looked_for"] == made.not_looked_for
+    assert record["skipped_checks"] == audit.skipped_checks
     for kind in unknown:
-        assert f"{KINDS[kind].title}: not looked for: {made.not_looked_for[kind]}" in html.unescape(page.read_text())
+        assert f"{KINDS[kind].title}: not checked: {audit.skipped_checks[kind]}" in html.unescape(page.read_text())
 
 
-def test_too_few_images_cannot_be_compared(tmp_path: Path, look):
+def test_too_few_images_cannot_be_compared(tmp_path: Path, run_audit):
     parts(tmp_path / "set")
     one_image(tmp_path / "other")
-    made = look(tmp_path / "set", against=tmp_path / "other")
-    page = write(made, tmp_path / "out").read_text()
-    assert "too few images to tell" in page
-    assert "told apart" not in page
-    assert json.loads((tmp_path / "out/audit.json").read_text())["against"]["told_apart"] is None
+    audit = run_audit(tmp_path / "set", against=tmp_path / "other")
+    page = write(audit, tmp_path / "out").read_text()
+    assert "too few images to test" in page
+    assert "area under the ROC curve" not in page
+    assert json.loads((tmp_path / "out/audit.json").read_text())["against"]["two_sample_test"] is None
 
 
-def test_what_cannot_be_read_of_the_other_set_is_told(tmp_path: Path, look):
+def test_what_cannot_be_read_of_the_other_set_is_unreadable(tmp_path: Path, run_audit):
     parts(tmp_path / "set")
     damaged(tmp_path / "other")
-    made = look(tmp_path / "set", against=tmp_path / "other")
-    page = write(made, tmp_path / "out").read_text()
-    told = json.loads((tmp_path / "out/audit.json").read_text())["against"]["unreadable"]
-    assert {one["file"] for one in told} == {"basophil/half.png", "basophil/empty.jpg", "basophil/text.tif"}
-    assert all("cannot be read" in one["reason"] for one in told)
+    audit = run_audit(tmp_path / "set", against=tmp_path / "other")
+    page = write(audit, tmp_path / "out").read_text()
+    unreadable = json.loads((tmp_path / "out/audit.json").read_text())["against"]["unreadable"]
+    assert {finding["file"] for finding in unreadable} == {
+        "basophil/half.png",
+        "basophil/empty.jpg",
+        "basophil/text.tif",
+    }
+    assert all("cannot be read" in finding["reason"] for finding in unreadable)
     assert "3 files of" in page
     assert "basophil/text.tif" in page

@@ -1,4 +1,4 @@
-"""Every kind of finding is made where it is planted, and none where nothing is."""
+"""Every kind of finding is audit where it is planted, and none where nothing is."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cellcls.auditing.audit import Audit
 from cellcls.auditing.findings import KINDS
-from cellcls.auditing.record import Audit
 from cellcls.ops.rendering.cells import render
 
 from .conftest import CLASSES, cell, save
@@ -99,103 +99,105 @@ PLANTED: dict[str, Callable[[Path], set[str]]] = {
 """How each kind of fault is planted; each returns the files it is about."""
 
 
-def of_kind(made: Audit, kind: str) -> list:
-    return [one for one in made.findings if one.kind == kind]
+def of_kind(audit: Audit, kind: str) -> list:
+    return [finding for finding in audit.findings if finding.kind == kind]
 
 
 def test_every_kind_is_planted():
-    assert {*PLANTED, "against"} == set(KINDS)
+    assert {*PLANTED, "shared"} == set(KINDS)
 
 
-def files(made: Audit, kind: str) -> set[str]:
-    found = of_kind(made, kind)
-    return {made.subject.file(index) for one in found for index in one.images} | {one.file for one in found} - {""}
+def files(audit: Audit, kind: str) -> set[str]:
+    found = of_kind(audit, kind)
+    return {audit.data.file(index) for finding in found for index in finding.images} | {
+        finding.file for finding in found
+    } - {""}
 
 
 @pytest.mark.parametrize("kind", PLANTED)
-def test_a_planted_fault_is_found(cells: Path, look, kind: str):
-    before = files(look(cells), kind)
+def test_a_planted_fault_is_found(cells: Path, run_audit, kind: str):
+    before = files(run_audit(cells), kind)
     planted = PLANTED[kind](cells)
-    made = look(cells)
+    audit = run_audit(cells)
     if kind == "wrong_labels":  # a judgement, which may err
-        assert planted <= files(made, kind)
+        assert planted <= files(audit, kind)
     else:
-        assert (before, files(made, kind)) == (set(), planted)
-    assert made.counts()[kind] == len(of_kind(made, kind))
+        assert (before, files(audit, kind)) == (set(), planted)
+    assert audit.counts()[kind] == len(of_kind(audit, kind))
 
 
-def test_faults_together_are_all_found_and_named(cells: Path, look):
+def test_faults_together_are_all_found_and_named(cells: Path, run_audit):
     plants = (copied, relabelled, turned, noisy, unreadable, repeated)
     planted = {plant: plant(cells) for plant in plants}
-    made = look(cells)
+    audit = run_audit(cells)
     same = planted[copied] | planted[relabelled]
-    assert files(made, "conflicts") == same | planted[repeated]
-    assert files(made, "near_conflicts") == same | planted[turned]
-    assert files(made, "suspects") >= planted[noisy]
-    assert files(made, "outliers") == planted[repeated]
-    assert files(made, "unreadable") == planted[unreadable]
-    assert not files(made, "copies")
-    assert {row.file for row in made.rows if row.action == "drop"} == same | planted[repeated]
-    assert int(made.kept.sum()) == len(made.subject) - 23
+    assert files(audit, "conflicts") == same | planted[repeated]
+    assert files(audit, "near_conflicts") == same | planted[turned]
+    assert files(audit, "suspects") >= planted[noisy]
+    assert files(audit, "outliers") == planted[repeated]
+    assert files(audit, "unreadable") == planted[unreadable]
+    assert not files(audit, "copies")
+    assert {row.file for row in audit.rows if row.action == "drop"} == same | planted[repeated]
+    assert int(audit.kept.sum()) == len(audit.data) - 23
 
 
-def test_only_what_is_certain_is_dropped_by_default(cells: Path, look):
+def test_only_what_is_certain_is_dropped_by_default(cells: Path, run_audit):
     turned(cells)
-    made = look(cells)
-    assert files(made, "near_copies") == {"basophil/00.png", "basophil/turned.png"}
-    assert made.kept.all()
-    assert {row.action for row in made.rows} == {"look"}
+    audit = run_audit(cells)
+    assert files(audit, "near_copies") == {"basophil/00.png", "basophil/turned.png"}
+    assert audit.kept.all()
+    assert {row.action for row in audit.rows} == {"review"}
 
 
-def test_a_repeated_picture_under_several_labels_is_a_conflict_too(cells: Path, look):
+def test_a_repeated_picture_under_several_labels_is_a_conflict_too(cells: Path, run_audit):
     repeated(cells)
-    made = look(cells)
-    assert {kind for kind, number in made.counts().items() if number} >= {"outliers", "conflicts"}
-    assert files(made, "conflicts") == files(made, "outliers")
-    assert len(files(made, "conflicts")) == 20
-    assert int(made.kept.sum()) == len(made.subject) - 20
+    audit = run_audit(cells)
+    assert {kind for kind, number in audit.counts().items() if number} >= {"outliers", "conflicts"}
+    assert files(audit, "conflicts") == files(audit, "outliers")
+    assert len(files(audit, "conflicts")) == 20
+    assert int(audit.kept.sum()) == len(audit.data) - 20
 
 
-def test_a_repeated_picture_under_one_label_goes_as_a_whole_and_is_copies_too(cells: Path, look):
+def test_a_repeated_picture_under_one_label_goes_as_a_whole_and_is_copies_too(cells: Path, run_audit):
     for number in range(20):
         save(cells / f"basophil/junk{number}.png", np.full((96, 96, 3), (200, 30, 90), np.uint8))
-    made = look(cells)
-    assert len(files(made, "copies")) == len(files(made, "outliers")) == 20
-    assert {row.action for row in made.rows if row.file in files(made, "copies")} == {"drop"}
-    assert {one.action(index) for one in of_kind(made, "copies") for index in one.images} == {"drop"}
+    audit = run_audit(cells)
+    assert len(files(audit, "copies")) == len(files(audit, "outliers")) == 20
+    assert {row.action for row in audit.rows if row.file in files(audit, "copies")} == {"drop"}
+    assert {finding.action(index) for finding in of_kind(audit, "copies") for index in finding.images} == {"drop"}
 
 
-def test_of_copies_the_first_stays(cells: Path, look):
+def test_of_copies_the_first_stays(cells: Path, run_audit):
     copied(cells)
-    made = look(cells)
-    assert [(row.file, row.action) for row in made.rows if row.finding == "copies"] == [
+    audit = run_audit(cells)
+    assert [(row.file, row.action) for row in audit.rows if row.finding == "copies"] == [
         ("basophil/00.png", "keep"),
         ("basophil/copied.png", "drop"),
     ]
 
 
-def test_a_likely_label_is_named(cells: Path, look):
+def test_a_likely_label_is_named(cells: Path, run_audit):
     mislabelled(cells)
-    found = [one for one in of_kind(look(cells), "wrong_labels") if one.likely == "lymphocyte"]
-    assert any("labelled basophil" in one.reason for one in found)
+    found = [finding for finding in of_kind(run_audit(cells), "wrong_labels") if finding.likely == "lymphocyte"]
+    assert any("labelled basophil" in finding.reason for finding in found)
 
 
-def test_two_sets_beside_each_other(cells: Path, look, tmp_path: Path):
+def test_two_sets_beside_each_other(cells: Path, run_audit, tmp_path: Path):
     other = tmp_path / "other"
     for number in range(200, 245):
         save(other / CLASSES[number % 3] / f"{number}.png", cell(number))
     shutil.copy(cells / "basophil/00.png", other / "eosinophil/a.png")
     save(other / "basophil/b.png", np.fliplr(cell(3)).copy())
-    made = look(cells, against=other)
-    assert files(made, "against") == {"basophil/00.png", "basophil/03.png"}
-    reasons = {made.subject.file(one.images[0]): one.reason for one in of_kind(made, "against")}
+    audit = run_audit(cells, against=other)
+    assert files(audit, "shared") == {"basophil/00.png", "basophil/03.png"}
+    reasons = {audit.data.file(finding.images[0]): finding.reason for finding in of_kind(audit, "shared")}
     assert "eosinophil/a.png" in reasons["basophil/00.png"]
     assert "basophil here, eosinophil there" in reasons["basophil/00.png"]
-    assert made.drift is not None
-    assert 0 <= made.drift.low <= made.drift.auc <= made.drift.high <= 1
+    assert audit.drift is not None
+    assert 0 <= audit.drift.low <= audit.drift.auc <= audit.drift.high <= 1
 
 
-def test_each_of_our_copies_is_beside_the_other_set(cells: Path, look, tmp_path: Path):
+def test_each_of_our_copies_is_beside_the_other_set(cells: Path, run_audit, tmp_path: Path):
     """Six disguises of one cell, and byte-equal ones of the last; the other set holds the cell once."""
     noise = np.random.default_rng(0).integers(-4, 5, (6, 96, 96, 3))
     versions = np.clip(np.stack([np.rot90(cell(0), turn % 4) for turn in range(6)]) + noise, 0, 255).astype(np.uint8)
@@ -203,47 +205,46 @@ def test_each_of_our_copies_is_beside_the_other_set(cells: Path, look, tmp_path:
         save(cells / f"basophil/v{number}.png", version)
     save(tmp_path / "other/basophil/a.png", cell(0))
     save(tmp_path / "other/eosinophil/b.png", cell(301))
-    made = look(cells, against=tmp_path / "other")
-    assert files(made, "against") == {"basophil/00.png", *(f"basophil/v{number}.png" for number in range(7))}
-    assert sorted(len(one.images) for one in of_kind(made, "against")) == [1] * 6 + [2]
+    audit = run_audit(cells, against=tmp_path / "other")
+    assert files(audit, "shared") == {"basophil/00.png", *(f"basophil/v{number}.png" for number in range(7))}
+    assert sorted(len(finding.images) for finding in of_kind(audit, "shared")) == [1] * 6 + [2]
 
 
-def test_near_copies_are_never_called_the_same_pixels(cells: Path, look, tmp_path: Path):
+def test_near_copies_are_never_called_the_same_pixels(cells: Path, run_audit, tmp_path: Path):
     """Turned by 90 degrees the details correlate to 1.00 and the pixels differ."""
     save(tmp_path / "other/basophil/a.png", np.rot90(cell(3)).copy())
     save(tmp_path / "other/eosinophil/b.png", cell(1))
-    reasons = {one.images: one.reason for one in of_kind(look(cells, against=tmp_path / "other"), "against")}
-    same = sorted(reason.split(" as ")[0] for reason in reasons.values())
-    assert same == ["similarity 1.00", "the same pixels"]
+    findings = of_kind(run_audit(cells, against=tmp_path / "other"), "shared")
+    assert sorted(finding.reason.split(" to ")[0] for finding in findings) == ["identical pixels", "similarity 1.00"]
 
 
-def test_near_copies_across_parts_and_labels_are_found_in_a_chain(cells: Path, look):
+def test_near_copies_across_parts_and_labels_are_found_in_a_chain(cells: Path, run_audit):
     """Crops 3 pixels apart: the first is no copy of the last, but both are of the one between."""
     in_parts(cells)
     wide = render(0, 0, size=120).image
     for place, x in (("train/basophil/zz0", 9), ("train/basophil/zz1", 12), ("val/eosinophil/zz2", 15)):
         save(cells / f"{place}.png", wide[12:108, x : x + 96])
-    made = look(cells)
+    audit = run_audit(cells)
     across = {"train/basophil/zz1.png", "val/eosinophil/zz2.png"}
-    assert files(made, "near_copies") == {"train/basophil/zz0.png", "train/basophil/zz1.png"}
-    assert files(made, "near_conflicts") == files(made, "leaks") == across
-    assert "near copies in train and val" in of_kind(made, "leaks")[0].reason
+    assert files(audit, "near_copies") == {"train/basophil/zz0.png", "train/basophil/zz1.png"}
+    assert files(audit, "near_conflicts") == files(audit, "leaks") == across
+    assert "near copies in train and val" in of_kind(audit, "leaks")[0].reason
 
 
-def test_byte_equal_images_of_near_copies_count_too(cells: Path, look):
+def test_byte_equal_images_of_near_copies_count_too(cells: Path, run_audit):
     """A copy of the first of two near ones lies in another part under another label."""
     in_parts(cells)
     save(cells / "train/basophil/zz.png", np.rot90(cell(0)).copy())
     (cells / "val/eosinophil").mkdir(parents=True)
     shutil.copy(cells / "train/basophil/00.png", cells / "val/eosinophil/a.png")
-    made = look(cells)
+    audit = run_audit(cells)
     near = {"train/basophil/00.png", "train/basophil/zz.png", "val/eosinophil/a.png"}
-    assert files(made, "near_conflicts") == near
-    assert sorted(len(one.images) for one in of_kind(made, "leaks")) == [2, 3]
+    assert files(audit, "near_conflicts") == near
+    assert sorted(len(finding.images) for finding in of_kind(audit, "leaks")) == [2, 3]
 
 
-def test_an_audit_repeats_itself(cells: Path, look):
+def test_an_audit_repeats_itself(cells: Path, run_audit):
     repeated(cells)
-    first, second = look(cells), look(cells)
+    first, second = run_audit(cells), run_audit(cells)
     assert first.findings == second.findings
     assert first.rows == second.rows

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cellcls.auditing.record import write
+from cellcls.auditing.audit import write
 from cellcls.ops.storage.hashing import content_hash
 
 from .conftest import cell, save
@@ -58,19 +58,19 @@ def of_a_plugin(place: Path) -> Path:
 
 
 @pytest.mark.parametrize("make", [npz, medmnist, folder, no_classes, of_a_plugin], ids=lambda make: make.__name__)
-def test_an_audit_of(make: Callable[[Path], Path], tmp_path: Path, look, visit: Callable[..., Page]):
-    made = look(make(tmp_path))
-    hashes = made.subject.survey.hashes
+def test_an_audit_of(make: Callable[[Path], Path], tmp_path: Path, run_audit, visit: Callable[..., Page]):
+    audit = run_audit(make(tmp_path))
+    hashes = audit.data.survey.hashes
     odd = hashes.index(content_hash(NOISE))
-    (twice,) = np.flatnonzero(~made.kept).tolist()
+    (twice,) = np.flatnonzero(~audit.kept).tolist()
     assert hashes[twice] == content_hash(CELLS[0])
-    assert odd in {index for one in made.findings if one.kind == "suspects" for index in one.images}
-    leaks = [one for one in made.findings if one.kind == "leaks"]
+    assert odd in {index for finding in audit.findings if finding.kind == "suspects" for index in finding.images}
+    leaks = [finding for finding in audit.findings if finding.kind == "leaks"]
     assert bool(leaks) == (make is medmnist)
-    assert ("leaks" in made.not_looked_for) == (make not in (medmnist, of_a_plugin))
-    page = visit(write(made, tmp_path / "out"))
+    assert ("leaks" in audit.skipped_checks) == (make not in (medmnist, of_a_plugin))
+    page = visit(write(audit, tmp_path / "out"))
     page.locator(f'input[data-index="{odd}"]').first.check()
     page.locator(f'input[data-index="{twice}"]').first.uncheck()
-    decided = replay(download(page, tmp_path / "out/got.csv"), made)
+    decided = replay(download(page, tmp_path / "out/got.csv"), audit)
     assert odd in decided
     assert twice not in decided

@@ -12,7 +12,7 @@ from cellcls.builtin.cleaners import DropSuspects, DropWrongLabels
 from cellcls.builtin.datasets import Npz
 from cellcls.ops.curation.copies import group_by_hash
 from cellcls.ops.curation.suspects import RULES
-from cellcls.ops.curation.thresholds import FAR
+from cellcls.ops.curation.thresholds import MAX_DISTANCE
 from cellcls.ops.rendering.cells import render
 from cellcls.ops.storage.hashing import content_hashes
 from cellcls.registry import load_registry
@@ -60,14 +60,14 @@ def test_only_the_rules_named_drop(cells: Images):
 
 
 def test_how_far_is_a_setting(cells: Images):
-    far, further = (decide(DropSuspects(rules=("far_away",), far=far), cells) for far in (0.5, 100.0))
+    far, further = (decide(DropSuspects(rules=("far_away",), max_distance=limit), cells) for limit in (0.5, 100.0))
     assert len(far) > 5
     assert not further
 
 
 def test_the_settings_are_those_of_the_rules():
     assert set(DropSuspects().rules) == set(RULES)
-    assert DropSuspects().far == FAR
+    assert DropSuspects().max_distance == MAX_DISTANCE
 
 
 def test_a_wrong_label_goes_and_is_named(cells: Images):

@@ -102,7 +102,7 @@ def test_outliers_are_one_picture_under_many_labels(cache: Path) -> None:
     (members,) = found.copied()
     assert np.array_equal(members, np.arange(80, 140))
     assert len(set(source.labels[80:].tolist())) == 8
-    assert found.far_above_the_rest().sum() == 1
+    assert found.overrepresented().sum() == 1
 
 
 def test_all_cells_may_be_planted_again(cache: Path) -> None:

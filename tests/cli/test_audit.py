@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cellcls.ops.curation.thresholds import FAR, SIMILARITY
+from cellcls.ops.curation.thresholds import MAX_DISTANCE, SIMILARITY
 from cellcls.ops.rendering.cells import render
 
 pytestmark = pytest.mark.usefixtures("place")
@@ -58,23 +58,23 @@ def test_findings_that_are_not_to_be(cli, cells: Path):
     assert "conflicts, outliers" in said.err
 
 
-def test_what_was_not_looked_for_is_said(cli, cells: Path):
+def test_what_was_skipped_checks_is_said(cli, cells: Path):
     said = cli("audit", cells, "--fail-on", "leaks,copies")
     assert said.code == 0
-    assert "warning: --fail-on leaks: not looked for: " in said.err
+    assert "warning: --fail-on leaks: not checked: " in said.err
     line = next(line for line in said.out.splitlines() if line.strip().startswith("leaks"))
-    assert line.split()[1:5] == ["–", "not", "looked", "for:"]
+    assert line.split()[1:4] == ["–", "not", "checked:"]
     answer = cli("audit", cells, "--json").json()
     assert "leaks" not in answer["counts"]
-    assert "leaks" in answer["not_looked_for"]
+    assert "leaks" in answer["skipped_checks"]
 
 
 def test_against_nothing_cannot_be_failed_on(cli, cells: Path):
-    said = cli("audit", cells, "--fail-on", "against", "--out", "out")
+    said = cli("audit", cells, "--fail-on", "shared", "--out", "out")
     assert said.code == 2
     assert "--against OTHER" in said.err
     assert "reading" not in said.err
-    assert cli("audit", cells, "--against", cells, "--fail-on", "against").code == 1
+    assert cli("audit", cells, "--against", cells, "--fail-on", "shared").code == 1
 
 
 @pytest.mark.parametrize("wrong", [("--against", "nowhere"), ("--features", "resnt"), ("--features", "timm:resnt18")])
@@ -109,14 +109,14 @@ def test_thresholds_are_settings(cli, cells: Path):
     near = render(0, 0, size=32).image
     Image.fromarray(np.rot90(near)).save(cells / "basophil/turned.png")
     as_is = cli("audit", cells, "--json").json()
-    assert as_is["settings"] == {"similarity": SIMILARITY, "far": FAR}
-    strict = cli("audit", cells, "--similarity", "1", "--far", "0.2", "--json").json()
-    assert strict["settings"] == {"similarity": 1, "far": 0.2}
+    assert as_is["settings"] == {"similarity": SIMILARITY, "max_distance": MAX_DISTANCE}
+    strict = cli("audit", cells, "--similarity", "1", "--max-distance", "0.2", "--json").json()
+    assert strict["settings"] == {"similarity": 1, "max_distance": 0.2}
     found = {name: [one["kind"] for one in made["findings"]] for name, made in (("as is", as_is), ("strict", strict))}
     assert "near_conflicts" in found["as is"]
     assert "near_conflicts" not in found["strict"]
     assert found["strict"].count("suspects") > found["as is"].count("suspects")
-    for wrong in (("--similarity", "2"), ("--far", "0")):
+    for wrong in (("--similarity", "2"), ("--max-distance", "0")):
         assert cli("audit", cells, *wrong).code == 2
 
 

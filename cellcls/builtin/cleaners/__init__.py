@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cellcls.api import Cleaner, Dataset, component, param
-from cellcls.ops.curation.thresholds import FAR, SIMILARITY
+from cellcls.ops.curation.thresholds import MAX_DISTANCE, SIMILARITY
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,7 +110,7 @@ class DropOutliers(Cleaner):
     )
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
-        """Decide by ``Groups.far_above_the_rest``."""
+        """Decide by ``Groups.overrepresented``."""
         from cellcls.builtin.cleaners.rules import outliers
 
         return outliers(groups, kept, times=self.times)
@@ -125,8 +125,8 @@ class DropSuspects(Cleaner):
         default=("dark", "bright", "blank", "blurred", "harsh", "grey", "odd_size", "far_away"),
         help="Which rules drop an image; the audit says what each means.",
     )
-    far: float = param(
-        default=FAR, gt=0, help="How many robust standard deviations from the other images are `far_away`."
+    max_distance: float = param(
+        default=MAX_DISTANCE, gt=0, help="How many robust standard deviations from the other images are `far_away`."
     )
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
@@ -136,7 +136,7 @@ class DropSuspects(Cleaner):
         from cellcls.ops.curation.suspects import suspects
 
         statistics = read_statistics(source.read, len(source))
-        found = suspects(statistics, groups, sizes=source.sizes, far=self.far)
+        found = suspects(statistics, groups, sizes=source.sizes, max_distance=self.max_distance)
         return suspicious([one for one in found if one.rule in self.rules], groups, kept)
 
 

@@ -127,10 +127,10 @@ def shared(
 
 def outliers(groups: Groups, kept: NDArray[np.bool_], *, times: float) -> list[Decision]:
     """Drop groups repeated far above the rest as a whole."""
-    far_above = groups.far_above_the_rest(times)
+    overrepresented = groups.overrepresented(times)
     decisions: list[Decision] = []
     for members in groups.copied():
-        if far_above[groups.group[members[0]]]:
+        if overrepresented[groups.group[members[0]]]:
             reason = f"a picture that is there {len(members)} times, far above the rest"
             decisions += _decide(groups, kept, members, "drop_outliers", reason)
     return decisions
@@ -165,7 +165,7 @@ def wrongly_labelled(
     from cellcls.ops.curation.near_copies import family_hashes, find_near_copies
     from cellcls.ops.curation.wrong_labels import find_wrong_labels
 
-    odd = groups.conflicting(source.labels) | groups.far_above_the_rest()
+    odd = groups.conflicting(source.labels) | groups.overrepresented()
     judged = np.flatnonzero(~odd[groups.group])
     families = family_hashes(find_near_copies(seen.prints, groups=groups), groups)
     own = group_by_hash([families[index] for index in judged])

@@ -76,7 +76,7 @@ class Folder(Dataset):
         "make a folder a class and put its pictures there: FOLDER/basophil/1.jpg, or FOLDER/train/basophil/1.jpg",
         _DATA_OPTION,
     )
-    any_pictures: ClassVar[bool] = True
+    accepts_any_images: ClassVar[bool] = True
 
     file: Path = param(help="The folder that holds the class folders.")
     fit: Literal["crop", "stretch", "pad"] = param(

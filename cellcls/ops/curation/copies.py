@@ -54,7 +54,7 @@ class Groups:
         """Tell of each group (G,) whether its images carry several labels. ``labels`` (N,)."""
         return np.bincount(self.group, weights=labels[self.firsts()][self.group] != labels) > 0
 
-    def far_above_the_rest(self, times: float = TIMES_THE_REST) -> NDArray[np.bool_]:
+    def overrepresented(self, times: float = TIMES_THE_REST) -> NDArray[np.bool_]:
         """Tell of each group (G,) whether it is repeated far above the rest: a picture that is no sample.
 
         It is when it has two images at least and ``times`` as many as the group at the 90th percentile (the lower of

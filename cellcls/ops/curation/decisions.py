@@ -1,13 +1,13 @@
-"""``decisions.csv``: what a person decided to drop from a set, by content hash, and the set it was decided on.
+"""``decisions.csv``: which images of a data set a user decided to drop, by content hash.
 
 ::
 
     index,file,hash,finding,reason,action
     ,,DATA_HASH,data,13759 images,
-    11959,,9f..,outliers,"there 200 times, far above the rest, under the label basophil",drop
+    11959,,9f..,outliers,"200 repeats, far more than other images, under the label basophil",drop
 
-The first row names the set. A row whose action is ``drop`` drops every image of that content at that index; other
-actions (``keep``, ``look``) do nothing. Texts that a spreadsheet would take for a formula have an apostrophe in front.
+The first row identifies the data set. A row with the action ``drop`` drops the image at that index if its hash matches;
+other actions (``keep``, ``review``) have no effect. An apostrophe precedes texts that a spreadsheet would evaluate.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import attrs
 from cellcls.errors import DataError, MissingInputError
 
 COLUMNS = ("index", "file", "hash", "finding", "reason", "action")
-ACTIONS = ("drop", "keep", "look")
+ACTIONS = ("drop", "keep", "review")
 _DATA = "data"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LIMIT = 1 << 28

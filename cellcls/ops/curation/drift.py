@@ -55,7 +55,7 @@ class Drift:
     high: float | None
 
 
-def drift(
+def measure_drift(
     ours: Floats,
     theirs: Floats,
     names: Sequence[str],
@@ -81,10 +81,10 @@ def drift(
     features = np.concatenate([ours[first], theirs[second]])
     told = out_of_fold(features, labels, group_by_hash([*own, *other]), folds=folds, seed=seed)[:, 1]
     low, high = _interval(told, labels, rng)
-    return Drift(shifts=shifts, auc=area(told, labels), low=low, high=high)
+    return Drift(shifts=shifts, auc=roc_auc(told, labels), low=low, high=high)
 
 
-def area(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+def roc_auc(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     """Return the area under the curve: how often a score (N,) of label 1 is above one of label 0; ties
     count half."""
     ordered = np.sort(scores[labels == 0])
@@ -98,7 +98,7 @@ def _interval(scores: NDArray[np.float64], labels: NDArray[np.int64], rng: np.ra
     zeros, ones = scores[labels == 0], scores[labels == 1]
     fixed = np.repeat([0, 1], [len(zeros), len(ones)])
     areas = [
-        area(np.concatenate([rng.choice(zeros, len(zeros)), rng.choice(ones, len(ones))]), fixed)
+        roc_auc(np.concatenate([rng.choice(zeros, len(zeros)), rng.choice(ones, len(ones))]), fixed)
         for _ in range(_RESAMPLES)
     ]
     low, high = np.quantile(areas, [(1 - _COVERAGE) / 2, (1 + _COVERAGE) / 2])

@@ -44,7 +44,7 @@ def split(
     if min(val, test) < 0 or val + test >= 1:
         raise RecipeError(f"[split] val = {val:g} and test = {test:g} leave nothing to train on", "make them smaller")
     part = np.zeros(len(groups), dtype=np.int64)  # 0, 1, 2: train, val, test
-    always_train = (groups.conflicting(labels) | groups.far_above_the_rest())[groups.group]
+    always_train = (groups.conflicting(labels) | groups.overrepresented())[groups.group]
     for number in range(len(class_names)):
         members = np.flatnonzero(kept & ~always_train & (labels == number))
         part[members] = _cut(groups, members, val=val, test=test, seed=seed)

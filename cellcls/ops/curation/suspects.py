@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 
 from cellcls.ops.curation.image_statistics import STATISTICS
-from cellcls.ops.curation.thresholds import FAR
+from cellcls.ops.curation.thresholds import MAX_DISTANCE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,7 +61,7 @@ def suspects(
     *,
     sizes: NDArray[np.int64] | None = None,
     features: Floats | None = None,
-    far: float = FAR,
+    max_distance: float = MAX_DISTANCE,
 ) -> list[Suspect]:
     """Return what is suspicious among N images, rule by rule, the worst first.
 
@@ -79,7 +79,7 @@ def suspects(
     usual = np.log(distance[firsts] + 1e-9)
     middle = np.median(usual)
     spread = 1.4826 * np.median(np.abs(usual - middle)) + 1e-3
-    return found + _above("far_away", (np.log(distance + 1e-9) - middle) / spread / far)
+    return found + _above("far_away", (np.log(distance + 1e-9) - middle) / spread / max_distance)
 
 
 def distances(features: Floats, firsts: NDArray[np.int64]) -> NDArray[np.float64]:

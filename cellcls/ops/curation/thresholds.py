@@ -9,5 +9,5 @@ SIMILARITY = 0.82
 """From which correlation of details on two pictures count as near copies. Of 11,952 real cells no two different ones
 reach it, and 97 of 100 planted copies do (``benchmarks/audit_copies.py``)."""
 
-FAR = 4.5
+MAX_DISTANCE = 4.5
 """How many robust standard deviations of the logarithm of the distance above the median are far away."""

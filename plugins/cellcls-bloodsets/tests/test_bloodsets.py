@@ -149,7 +149,7 @@ def test_each_set_is_recognised_as_itself_by_the_whole_registry(tmp_path: Path) 
         root = lay_out(tmp_path / made.component_name)
         assert type(recognised(root, registry)).component_name == made.component_name
         asked = [cls for cls in datasets(registry) if cls.recognises(root)]
-        assert [cls.component_name for cls in asked if not cls.any_pictures] == [made.component_name]
+        assert [cls.component_name for cls in asked if not cls.accepts_any_images] == [made.component_name]
     assert not any(cls.recognises(tmp_path) or cls.recognises(tmp_path / "nowhere") for cls in ALL)
 
 

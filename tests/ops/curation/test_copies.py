@@ -46,12 +46,12 @@ def test_groups_are_the_equal_hashes(hashes: list[str], data: st.DataObject) -> 
 )
 def test_far_above_the_rest(sizes: list[int], far_above: list[int]) -> None:
     groups = group_by_hash(of_sizes(*sizes))
-    assert groups.sizes()[groups.far_above_the_rest()].tolist() == far_above
+    assert groups.sizes()[groups.overrepresented()].tolist() == far_above
 
 
 @given(st.lists(st.integers(1, 3)))
 def test_pairs_and_triples_are_never_far_above(sizes: list[int]) -> None:
-    assert not group_by_hash(of_sizes(*sizes)).far_above_the_rest().any()
+    assert not group_by_hash(of_sizes(*sizes)).overrepresented().any()
 
 
 def test_what_two_sets_share() -> None:

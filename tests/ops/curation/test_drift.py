@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from cellcls.ops.curation.drift import area, drift
+from cellcls.ops.curation.drift import measure_drift, roc_auc
 
 NAMES = tuple(f"statistic{number}" for number in range(12))
 
@@ -16,7 +16,7 @@ def sample(seed: int, count: int = 400) -> np.ndarray:
 
 
 def test_equal_sets_cannot_be_told_apart():
-    found = [drift(sample(seed), sample(seed + 100), NAMES, seed=seed) for seed in range(20)]
+    found = [measure_drift(sample(seed), sample(seed + 100), NAMES, seed=seed) for seed in range(20)]
     assert sum(one.low <= 0.5 <= one.high for one in found) >= 17  # an interval of 95% misses one in twenty
     assert max(one.high - one.low for one in found) < 0.1
 
@@ -24,7 +24,7 @@ def test_equal_sets_cannot_be_told_apart():
 def test_a_shift_is_named_and_told():
     theirs = sample(1)
     theirs[:, 4] += 2
-    found = drift(sample(0), theirs, NAMES)
+    found = measure_drift(sample(0), theirs, NAMES)
     assert found.shifts[0].name == "statistic4"
     assert found.shifts[0].effect == pytest.approx(2, abs=0.3)
     assert abs(found.shifts[1].effect) < 0.3
@@ -35,7 +35,7 @@ def test_a_shift_is_named_and_told():
 def test_the_other_way_round_it_is_the_other_way_round():
     theirs = sample(1)
     theirs[:, 4] += 2
-    there, back = drift(sample(0), theirs, NAMES), drift(theirs, sample(0), NAMES)
+    there, back = measure_drift(sample(0), theirs, NAMES), measure_drift(theirs, sample(0), NAMES)
     assert back.shifts[0].effect == pytest.approx(-there.shifts[0].effect)
     assert back.auc == pytest.approx(there.auc, abs=0.03)
 
@@ -45,7 +45,7 @@ def test_the_same_pictures_in_both_sets_say_nothing():
     values = np.random.default_rng(0).normal(size=(60, 200))
     hashes = [str(number) for number in range(60)]
     names = [str(number) for number in range(200)]
-    found = drift(values, values, names, our_hashes=hashes, their_hashes=hashes)
+    found = measure_drift(values, values, names, our_hashes=hashes, their_hashes=hashes)
     assert found.auc == pytest.approx(0.5, abs=0.02)
     assert found.low <= 0.5 <= found.high
 
@@ -55,13 +55,13 @@ def test_the_area_is_that_of_scikit_learn(seed: int):
     rng = np.random.default_rng(seed)
     labels = np.r_[0, 1, rng.integers(0, 2, 30)]
     scores = rng.integers(0, 10, 32) / 10  # with ties
-    assert area(scores, labels) == pytest.approx(roc_auc_score(labels, scores))
+    assert roc_auc(scores, labels) == pytest.approx(roc_auc_score(labels, scores))
 
 
 def test_a_handful_or_one_picture_many_times_says_nothing():
     apart = sample(1) + 9
     for theirs, hashes in ((apart[:19], None), (np.repeat(apart[:1], 100, axis=0), ["same"] * 100)):
-        found = drift(sample(0), theirs, NAMES, their_hashes=hashes)
+        found = measure_drift(sample(0), theirs, NAMES, their_hashes=hashes)
         assert (found.auc, found.low, found.high) == (None, None, None)
         assert abs(found.shifts[0].effect) > 1
 
@@ -69,7 +69,7 @@ def test_a_handful_or_one_picture_many_times_says_nothing():
 @given(st.integers(0, 40), st.integers(0, 40), st.booleans())
 def test_any_two_sets_can_be_compared(count: int, other: int, constant: bool):
     ours, theirs = (np.zeros((n, 12)) if constant else sample(n, n) for n in (count, other))
-    found = drift(ours, theirs, NAMES)
+    found = measure_drift(ours, theirs, NAMES)
     if found.auc is not None:
         assert 0 <= found.low <= found.high <= 1
     assert np.isfinite([shift.effect for shift in found.shifts]).all()
@@ -79,4 +79,4 @@ def test_any_two_sets_can_be_compared(count: int, other: int, constant: bool):
 
 
 def test_it_is_the_same_each_time():
-    assert drift(sample(0), sample(1), NAMES, seed=3) == drift(sample(0), sample(1), NAMES, seed=3)
+    assert measure_drift(sample(0), sample(1), NAMES, seed=3) == measure_drift(sample(0), sample(1), NAMES, seed=3)

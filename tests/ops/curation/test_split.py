@@ -43,7 +43,7 @@ def cut(one: dict[str, Any], share: tuple[float, float], seed: int) -> dict[str,
 
 
 def always_train(groups: Groups, labels: np.ndarray) -> np.ndarray:
-    return (groups.conflicting(labels) | groups.far_above_the_rest())[groups.group]
+    return (groups.conflicting(labels) | groups.overrepresented())[groups.group]
 
 
 @given(sets(), shares, seeds)

@@ -1,4 +1,4 @@
-"""The set that is looked at: opened leniently, read once, and what one pass over its pixels told."""
+"""The audited data set: opened leniently and surveyed in a single pass over its images."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from cellcls.registry import Registry
 from cellcls.runs.inputs import datasets, open_given, recognised
 
 SIZE = 96
-"""Pixels a side that pictures of differing sizes are brought to."""
+"""Side in pixels to which images of differing sizes are resized."""
 
-Seen = Callable[[str, int, int], None]
-"""Is told what is going on, how much of it is done and how much there is."""
+Progress = Callable[[str, int, int], None]
+"""Reports progress: what is being done, the number of items done and their total (0: unknown)."""
 
 
 @attrs.frozen(kw_only=True, eq=False, slots=False)
-class Subject:
-    """A set and what one pass over it told."""
+class AuditedDataset:
+    """A data set with the results of one pass over its images."""
 
     path: Path
     dataset: Dataset
@@ -39,12 +39,12 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """What the set is called."""
+        """Display name."""
         return printable(self.path.stem if self.path.is_file() else self.path.resolve().name)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of its classes."""
+        """Class names."""
         return self.source.class_names
 
     @property
@@ -54,55 +54,56 @@ class Subject:
 
     @cached_property
     def hash(self) -> str:
-        """The set's hash: its images in their order, their labels, the names of the classes."""
+        """Hash of images, labels and class names, in order."""
         return data_hash(self.survey.hashes, self.labels, self.classes)
 
     def __len__(self) -> int:
         return len(self.source)
 
     def file(self, index: int) -> str:
-        """Return the name of an image's file, empty where it has none."""
+        """Return the file name of an image, "" if it has none."""
         names = self.source.names
         return "" if names is None else names[index]
 
     def part(self, index: int) -> str:
-        """Return the part an image is in, empty where the set brings none."""
+        """Return the part of an image, "" if the data set comes without parts."""
         parts = self.source.parts
         return "" if parts is None else str(parts[index])
 
     def class_name(self, index: int) -> str:
-        """Return the name of an image's class."""
+        """Return the class name of an image."""
         return self.classes[int(self.labels[index])]
 
 
-def open_subject(path: Path, dataset: Dataset, seen: Seen) -> Subject:
-    """Open the set that ``find_dataset`` found at ``path``, and read all of it once.
+def open_dataset(path: Path, dataset: Dataset, progress: Progress) -> AuditedDataset:
+    """Open the data set that ``find_dataset`` found at ``path`` and read all its images once.
 
-    Pictures that cannot be read are left out and listed. Raises ``DataError`` where there is nothing to look at.
+    Images that cannot be read are skipped and listed. Raises ``DataError`` if there are no readable images.
     """
     if hasattr(dataset, "on_bad_image"):
         dataset = changed(dataset, on_bad_image="skip")
     shown = printable(path)
-    seen(f"opening {shown}", 0, 0)
+    progress(f"opening {shown}", 0, 0)
     source = dataset.build(path=path, size=SIZE, interpolation="bilinear", cache=cache_folder())
     count = len(source)
 
-    def read_so_far(done: int) -> None:
-        seen(f"reading {shown}", done, count)
+    def on_read(done: int) -> None:
+        progress(f"reading {shown}", done, count)
         source.release_memory()  # each image is read once
 
-    found = survey(source.read, count, read_so_far, hashes=source.hashes)
-    return Subject(path=path, dataset=dataset, source=source, survey=found, groups=group_by_hash(found.hashes))
+    surveyed = survey(source.read, count, on_read, hashes=source.hashes)
+    groups = group_by_hash(surveyed.hashes)
+    return AuditedDataset(path=path, dataset=dataset, source=source, survey=surveyed, groups=groups)
 
 
 def find_dataset(path: Path, registry: Registry) -> Dataset:
-    """Return the data set that ``path`` is: whatever ``--data`` would take, or a folder of pictures without classes.
+    """Return the data set at ``path``: anything that ``--data`` accepts, or a folder of images without classes.
 
-    Nothing is read yet. Raises ``MissingInputError`` where nothing is there, ``DataError`` where it is no data set.
+    No image is read. Raises ``MissingInputError`` if ``path`` does not exist, ``DataError`` if it is not a data set.
     """
-    pictures: Any = next((cls for cls in datasets(registry) if cls.any_pictures), None)
-    if path.is_dir() and pictures is not None and recognised(path, registry) is None:
-        return cast("Dataset", pictures(file=path))
+    fallback: Any = next((cls for cls in datasets(registry) if cls.accepts_any_images), None)
+    if path.is_dir() and fallback is not None and recognised(path, registry) is None:
+        return cast("Dataset", fallback(file=path))
     if path.suffix == ".toml":
-        raise DataError(f"{path}: a recipe, not a data set", f"audit what it trains on; cellcls show {path} names it")
+        raise DataError(f"{path}: a recipe, not a data set", f"audit its data set instead; see cellcls show {path}")
     return open_given(path, registry)
