@@ -46,6 +46,7 @@ def pages(registry: Registry) -> dict[str, str]:
         "plugins.md": _plugins(),
         "citation.md": _citation(),
         "picture-files.md": _picture_files(),
+        "run-folder.md": _RUN_FOLDER,
         "recipes.md": _shipped_recipes(),
     }
     made |= {f"components/{kind}.md": _components(kind, registry) for kind in KINDS}
@@ -314,6 +315,23 @@ The built-ins use the same hook. Importing a plugin registers nothing and must b
 `cellcls list-plugins`, and everything else goes on working. How to write one:
 [Write a plugin](../tutorials/write-a-plugin.md).
 """
+
+_RUN_FOLDER = """\
+# The run folder
+
+::: cellcls.runs
+    options:
+      members: []
+
+::: cellcls.runs.records
+
+::: cellcls.runs.plan
+
+## Metrics
+
+::: cellcls.ops.statistics.table
+"""
+
 
 _API = """\
 # API

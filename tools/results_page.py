@@ -23,8 +23,9 @@ from cellcls.recipe import Loaded, load, to_data
 from cellcls.registry import Registry, load_registry
 from cellcls.report import expect, tables
 from cellcls.report.numbers import percent, starred
-from cellcls.report.read import Evaluation, RunRecord, read_run
+from cellcls.report.read import RunRecord, read_run
 from cellcls.runs.plan import plan
+from cellcls.runs.records import EvaluationRecord
 
 ROOT = Path(__file__).parents[1]
 HEAD = """\
@@ -122,9 +123,9 @@ def _measured(records: Sequence[RunRecord]) -> Iterator[str]:
             yield f"{starred(name)} {_accuracy([one.metrics.evaluations[name] for one in records])}"
 
 
-def _accuracy(shown: Sequence[Evaluation]) -> str:
+def _accuracy(shown: Sequence[EvaluationRecord]) -> str:
     if len(shown) == 1:
-        return f"{percent(shown[0].accuracy, shown[0].accuracy_ci)} (n = {shown[0].n:,})"
+        return f"{percent(shown[0].accuracy, shown[0].intervals.get('accuracy'))} (n = {shown[0].n:,})"
     values = [one.accuracy for one in shown]
     return f"{percent(mean(values))} ± {100 * stdev(values):.1f} ({len(values)} seeds, n = {shown[0].n:,} each)"
 

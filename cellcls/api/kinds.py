@@ -14,7 +14,7 @@ import attrs
 
 from cellcls.api.component import Component, param
 from cellcls.api.operations import Batch, Colour, Geometric
-from cellcls.ops.statistics.figures import is_loss
+from cellcls.ops.statistics.table import lower_is_better
 
 if TYPE_CHECKING:
     import numpy as np
@@ -304,7 +304,7 @@ class StageHistory(ABC):
         values = self.values(metric)
         if not values:
             return 0
-        low = is_loss(metric) if lowest is None else lowest
+        low = lower_is_better(metric) if lowest is None else lowest
         best = min(values) if low else max(values)
         return len(values) - 1 - values.index(best)
 
@@ -442,7 +442,7 @@ class Search(Component):
     @property
     def lowest(self) -> bool:
         """Whether lower values are better."""
-        return is_loss(self.metric)
+        return lower_is_better(self.metric)
 
     def combinations(self) -> int | None:
         """Return the number of different trials, None if unlimited."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from cellcls.errors import UsageError
 from cellcls.ops.storage.files import write_bytes
 from cellcls.registry import load_registry
 from cellcls.runs.options import Options
+
+if TYPE_CHECKING:
+    from cellcls.runs.records import DepthsRecord
 
 
 @click.command()
@@ -73,7 +76,7 @@ def _draw(found: Any, target: Path) -> dict[str, Any]:
     """Write the pictures; return the answer for scripts."""
     from cellcls.report.draw import depths_picture, heat_map_picture, pairs_picture
     from cellcls.report.pictures import Pictures, map_pairs
-    from cellcls.report.read import depths_of
+    from cellcls.runs.records import to_data
 
     comparison = found.comparison
     made = {target: heat_map_picture(Pictures(**found.maps.pictures()), found.classes)}
@@ -81,9 +84,9 @@ def _draw(found: Any, target: Path) -> dict[str, Any]:
     if comparison is not None:
         record = comparison.record()
         compared, depths = _beside(target, "compared"), _beside(target, "depths")
-        made[compared] = pairs_picture(depths_of(record), map_pairs(comparison.arrays()), found.classes)
-        made[depths] = depths_picture(depths_of(record))
-        answer |= {"compared_picture": str(compared), "depths_picture": str(depths), "comparison": record}
+        made[compared] = pairs_picture(record, map_pairs(comparison.arrays()), found.classes)
+        made[depths] = depths_picture(record)
+        answer |= {"compared_picture": str(compared), "depths_picture": str(depths), "comparison": to_data(record)}
     for path in made:
         refuse_taken(path)
     for path, png in made.items():
@@ -91,34 +94,34 @@ def _draw(found: Any, target: Path) -> dict[str, Any]:
     return answer
 
 
-def _tell(record: dict[str, Any], maps: str, depths: str) -> None:
-    first, second = record["names"]
+def _tell(record: DepthsRecord, maps: str, depths: str) -> None:
+    first, second = record.names
     rows = [
         {
-            "layer": one["layer"],
-            "parameters before it": f"{one['frozen_share']:.1%}",
-            "similarity": f"{one['similarity']:.2f}",
-            f"heat on the cell, {first}": f"{one['heat_inside'][0]:.1%}",
-            f"heat on the cell, {second}": f"{one['heat_inside'][1]:.1%}",
+            "layer": one.layer,
+            "parameters before it": f"{one.frozen_share:.1%}",
+            "similarity": f"{one.similarity:.2f}",
+            f"heat on the cell, {first}": f"{one.heat_inside[0]:.1%}",
+            f"heat on the cell, {second}": f"{one.heat_inside[1]:.1%}",
         }
-        for one in record["depths"]
+        for one in record.depths
     ]
     table(f"{first} and {second}, depth by depth", rows)
     print(f"pictures: {maps}, {depths}")
     print(_advice(record))
 
 
-def _advice(record: dict[str, Any]) -> str:
-    threshold = f"a correlation of {record['same_above']:g}"
-    if not record["advised"]:
-        return f"advice: freeze = {record['freeze']}, as the maps nowhere fall below {threshold}"
+def _advice(record: DepthsRecord) -> str:
+    threshold = f"a correlation of {record.same_above:g}"
+    if not record.advised:
+        return f"advice: freeze = {record.freeze}, as the maps nowhere fall below {threshold}"
     advice = (
-        f"advice: freeze = {record['freeze']} ({record['frozen_share']:.1%} of the parameters): the maps fall below "
-        f"{threshold} at {record['advised']}"
+        f"advice: freeze = {record.freeze} ({record.frozen_share:.1%} of the parameters): the maps fall below "
+        f"{threshold} at {record.advised}"
     )
-    if record["lasting"] == record["advised"]:
+    if record.lasting == record.advised:
         return f"{advice} and stay below"
-    return f"{advice}, and for good only at {record['lasting'] or 'no layer'}: the first may be noise"
+    return f"{advice}, and for good only at {record.lasting or 'no layer'}: the first may be noise"
 
 
 def _beside(target: Path, name: str) -> Path:

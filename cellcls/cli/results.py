@@ -54,21 +54,20 @@ def evaluate(
     options = Options(device=device, threads=threads)
     answer = evaluate_on(run, data, registry, options, part=part, unseen=unseen, corrupt=corrupt, views=views)
     if out is not None:
-        write_json(out, answer)
-    if answer["seen_in_training"] and not unseen:
+        write_json(out, answer.to_data())
+    if answer.seen_in_training and not unseen:
         say(
-            f"cellcls: warning: {answer['seen_in_training']:,} of these {answer['n']:,} images were trained on, so the "
-            "figures flatter; --unseen leaves them out"
+            f"cellcls: warning: {answer.seen_in_training:,} of these {answer.record.n:,} images were trained on, so "
+            "the figures flatter; --unseen leaves them out"
         )
-    if answer["rehearsal"]:
+    if answer.rehearsal:
         say("cellcls: warning: weights of a rehearsal: the figures say nothing about cells")
     if as_json:
-        print_json(answer)
+        print_json(answer.to_data())
         return
     from cellcls.report import tables
-    from cellcls.report.read import evaluation_of
 
-    shown = evaluation_of(answer)
+    shown = answer.record
     table(f"{run} on {data}", [tables.of_evaluation(shown.part, shown)])
     table("per class", tables.per_class(shown))
     table("corruptions: balanced error at each severity", tables.corruptions(shown))

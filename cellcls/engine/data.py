@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import attrs
 import numpy as np
@@ -19,6 +18,7 @@ from cellcls.ops.storage.files import cache_folder
 from cellcls.ops.storage.hashing import data_hash, source_hashes
 from cellcls.recipe import PARTS, Recipe, Split
 from cellcls.runs.inputs import Inputs
+from cellcls.runs.records import DataRecord
 
 _log = logging.getLogger(__name__)
 Indices = NDArray[np.int64]
@@ -51,24 +51,24 @@ class Data:
         """Return counts (K,) by the name of their class."""
         return dict(zip(self.classes, counts, strict=True))
 
-    def record(self, dataset: str) -> dict[str, Any]:
+    def record(self, dataset: str) -> DataRecord:
         """Return what ``data.json`` holds."""
         everything = np.arange(len(self.source))
         kept = np.sort(np.concatenate(list(self.parts.values())))
         counted = {"before": everything, "after": kept, **self.parts}
         names = self.source.names
-        return {
-            "hash": self.hash,
-            "dataset": dataset,
-            "classes": list(self.classes),
-            "n": len(self.source),
-            "names": None if names is None else list(names),
-            "decisions": [attrs.asdict(decision) for decision in self.decisions],
-            "bad_images": [attrs.asdict(image) for image in self.source.bad_images],
-            "counts": {part: self.by_class(indices) for part, indices in counted.items()},
-            "trained_on": sorted({self.hashes[index] for index in self.parts["train"]}),
-            "parts": {part: indices.tolist() for part, indices in self.parts.items()},
-        }
+        return DataRecord(
+            hash=self.hash,
+            dataset=dataset,
+            classes=self.classes,
+            n=len(self.source),
+            names=None if names is None else tuple(names),
+            decisions=self.decisions,
+            bad_images=self.source.bad_images,
+            counts={part: self.by_class(indices) for part, indices in counted.items()},
+            trained_on=tuple(sorted({self.hashes[index] for index in self.parts["train"]})),
+            parts={part: tuple(indices.tolist()) for part, indices in self.parts.items()},
+        )
 
 
 def open_source(inputs: Inputs) -> Source:

@@ -20,6 +20,7 @@ from cellcls.engine.explain import answers, heat, heat_figures, masks
 from cellcls.engine.images import Images
 from cellcls.engine.network import Network
 from cellcls.ops.networks.call_order import noted_calls
+from cellcls.runs.records import DepthRecord, DepthsRecord
 
 PICTURED_IMAGES = 8
 """So many of the images are kept with their maps, for the figure."""
@@ -48,21 +49,6 @@ class Block:
 
 
 @attrs.frozen(kw_only=True)
-class DepthFigures:
-    """What two networks' maps have in common at one layer."""
-
-    layer: str
-    frozen_share: float
-    """Share of the backbone's parameters before the layer's block."""
-    until: str | None
-    """The first module with weights that is trained where all before the block is frozen."""
-    similarity: float
-    """Mean correlation of the two maps of an image, -1..1."""
-    heat_inside: tuple[float, float]
-    """Share of the heat that lies inside the cell, for each network."""
-
-
-@attrs.frozen(kw_only=True)
 class Pictured:
     """Maps to look at, of ``images`` (n, S, S, 3) at ``layers`` (d,): ``maps`` (d, 2, n, S, S) in 0..1."""
 
@@ -80,23 +66,23 @@ class Comparison:
     """Two networks on the same images, depth by depth."""
 
     names: tuple[str, str]
-    depths: tuple[DepthFigures, ...]
+    depths: tuple[DepthRecord, ...]
     cell_area: float
     same_above: float
     pictured: Pictured
 
     @property
-    def advised(self) -> DepthFigures | None:
+    def advised(self) -> DepthRecord | None:
         """The first depth at which the maps part: all before its block may stay frozen. None: they never do."""
         return next((one for one in self.depths if self.parts(one)), None)
 
     @property
-    def lasting(self) -> DepthFigures | None:
+    def lasting(self) -> DepthRecord | None:
         """The first depth from which on the maps stay apart, however often they parted before. None: there is none."""
         apart = list(takewhile(self.parts, reversed(self.depths)))
         return apart[-1] if apart else None
 
-    def parts(self, one: DepthFigures) -> bool:
+    def parts(self, one: DepthRecord) -> bool:
         """Tell whether the maps differ at a depth."""
         return one.similarity < self.same_above
 
@@ -113,30 +99,30 @@ class Comparison:
             "cell_area": self.cell_area,
         }
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> DepthsRecord:
         """Return what ``explain/NAME.json`` holds."""
-        return {
-            "names": list(self.names),
-            "same_above": self.same_above,
-            "advised": self.advised.layer if self.advised else None,
-            "frozen_share": _share(self.advised),
-            "freeze": _freeze(self.advised),
-            "lasting": self.lasting.layer if self.lasting else None,
-            "frozen_share_lasting": _share(self.lasting),
-            "cell_area": self.cell_area,
-            "depths": [attrs.asdict(one) for one in self.depths],
-        }
+        return DepthsRecord(
+            names=self.names,
+            same_above=self.same_above,
+            advised=self.advised.layer if self.advised else None,
+            frozen_share=_share(self.advised),
+            freeze=_freeze(self.advised),
+            lasting=self.lasting.layer if self.lasting else None,
+            frozen_share_lasting=_share(self.lasting),
+            cell_area=self.cell_area,
+            depths=self.depths,
+        )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what ``explain/NAME.npz`` holds."""
         return {**attrs.asdict(self.pictured, recurse=False), "layers": np.array(self.pictured.layers)}
 
 
-def _share(depth: DepthFigures | None) -> float:
+def _share(depth: DepthRecord | None) -> float:
     return depth.frozen_share if depth else 1.0
 
 
-def _freeze(depth: DepthFigures | None) -> str:
+def _freeze(depth: DepthRecord | None) -> str:
     """Return the advice as a recipe says it."""
     if depth is None or depth.until is None:
         return '"backbone"'
@@ -150,7 +136,7 @@ def compare_depths(explainer: Explainer, subjects: tuple[Subject, Subject], indi
     whatever was trained. Networks of different architectures are compared at the same relative depths; layers and
     shares are then those of the first.
     """
-    depths: list[DepthFigures] = []
+    depths: list[DepthRecord] = []
     kept: dict[str, NDArray[np.float32]] = {}
     parted = False
     spread = _spaced(_layers(explainer, subjects)[0], PICTURED_DEPTHS)
@@ -179,7 +165,7 @@ def _layers(explainer: Explainer, subjects: Sequence[Subject]) -> list[list[str]
 
 def _compared(
     explainer: Explainer, subjects: Sequence[Subject], indices: Indices, inside: Sequence[NDArray[np.bool_]]
-) -> Iterator[tuple[DepthFigures, NDArray[np.float32]]]:
+) -> Iterator[tuple[DepthRecord, NDArray[np.float32]]]:
     """Yield the figures of each depth, and both networks' maps (2, n, S, S) of the images that are pictured."""
     classes = subjects[0].images.source.labels[indices]
     blocks = blocks_of(subjects[0].network, subjects[0].images.size)
@@ -190,7 +176,7 @@ def _compared(
         ]
         shares = [heat_figures(maps, where)["heat_inside"] for maps, where in zip(both, inside, strict=True)]
         first, second = _of_one_size(*both)
-        figures = DepthFigures(
+        figures = DepthRecord(
             layer=pair[0],
             similarity=similarity(first, second),
             heat_inside=(shares[0], shares[1]),

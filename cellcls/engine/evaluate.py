@@ -17,7 +17,7 @@ from cellcls.engine.device import Machine
 from cellcls.engine.images import Images
 from cellcls.engine.views import View
 from cellcls.engine.views import views as view_functions
-from cellcls.ops.statistics.metrics import confusion_matrix, points
+from cellcls.ops.statistics.metrics import confusion_matrix
 
 BATCH = 64
 
@@ -29,7 +29,8 @@ class Predictions:
     index: Indices
     label: NDArray[np.int64]
     probabilities: NDArray[np.float32]
-    loss: NDArray[np.float32]
+    loss: NDArray[np.float32] | None
+    """(n,) the recipe's loss of each image, None where none was asked for."""
     seconds_per_image: float
     """The network's own, the median over batches: without reading, resizing and corrupting the image."""
     views: dict[str, NDArray[np.int64]]
@@ -40,9 +41,9 @@ class Predictions:
         """The likeliest class of each image (n,)."""
         return np.asarray(self.probabilities.argmax(1), dtype=np.int64)
 
-    def points(self) -> dict[str, float]:
-        """Return accuracy, balanced accuracy and macro F1, without intervals."""
-        return points(confusion_matrix(self.label, self.predicted, self.probabilities.shape[1]))
+    def confusion(self) -> NDArray[np.int64]:
+        """Return counts (K, K): rows are the true classes, columns the predicted ones."""
+        return confusion_matrix(self.label, self.predicted, self.probabilities.shape[1])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what ``predictions/NAME.npz`` holds."""
@@ -84,7 +85,7 @@ def predict(
         index=indices,
         label=labels,
         probabilities=probabilities,
-        loss=losses,
+        loss=losses if loss else None,
         seconds_per_image=float(np.median(seconds)) if seconds else 0.0,
         views={name: by_view[:, number] for number, name in enumerate(seen)},
     )

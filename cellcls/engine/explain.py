@@ -20,8 +20,8 @@ from cellcls.engine.network import Network, load_network
 from cellcls.engine.session import Session
 from cellcls.errors import RecipeError
 from cellcls.ops.imaging.masks import cell_mask
-from cellcls.ops.storage.files import write_json
 from cellcls.ops.storage.npz import save_arrays
+from cellcls.runs.records import write
 
 BATCH = 16
 REHEARSED_DEPTHS = 8
@@ -84,7 +84,7 @@ def _compare_stages(session: Session, explainer: Explainer, name: str, chosen: I
     depths = min(explainer.depths, REHEARSED_DEPTHS) if session.job.options.rehearse else explainer.depths
     found = compare_depths(changed(explainer, depths=depths), (first, second), chosen)
     save_arrays(folder.array("explain", name), found.arrays())
-    write_json(folder.array("explain", name).with_suffix(".json"), found.record())
+    write(folder.array("explain", name).with_suffix(".json"), found.record())
     return found.figures()
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from cellcls.engine.evaluate import most_confused
 from cellcls.engine.explain import explain_run
 from cellcls.engine.measure import Measured
 from cellcls.engine.network import load_network
 from cellcls.engine.session import Session
-from cellcls.ops.storage.files import write_json
 from cellcls.ops.storage.npz import save_arrays
-from cellcls.recipe import Band, Recipe
+from cellcls.recipe import Recipe
+from cellcls.runs.records import ClaimRecord, EvaluationRecord, MetricsRecord, write
 
 
 def finish(session: Session, memory_mb: float) -> dict[str, float]:
@@ -25,14 +25,14 @@ def finish(session: Session, memory_mb: float) -> dict[str, float]:
         for one in session.recipe.evaluate
         if len(session.data.parts[one.part_name])
     }
-    evaluations = {name: measured.figures(session.data.classes) for name, measured in found.items()}
+    evaluations = {name: measured.record(session.data.classes) for name, measured in found.items()}
     if machine.first:
         _write_predictions(session, found)
         explanations = explain_run(session, network)
-        write_json(folder.metrics, _metrics(session, evaluations, explanations, memory_mb))
+        write(folder.metrics, _metrics(session, evaluations, explanations, memory_mb))
         folder.remove_state()  # the figures, not its absence, say that the run is complete
     machine.barrier()
-    return {name: figures["accuracy"] for name, figures in evaluations.items()}
+    return {name: record.accuracy for name, record in evaluations.items()}
 
 
 def _write_predictions(session: Session, found: dict[str, Measured]) -> None:
@@ -42,47 +42,45 @@ def _write_predictions(session: Session, found: dict[str, Measured]) -> None:
 
 
 def _metrics(
-    session: Session, evaluations: dict[str, Any], explanations: dict[str, dict[str, float]], memory_mb: float
-) -> dict[str, Any]:
-    last = session.progress.history[-1]
+    session: Session,
+    evaluations: Mapping[str, EvaluationRecord],
+    explanations: Mapping[str, Mapping[str, float]],
+    memory_mb: float,
+) -> MetricsRecord:
+    last = session.progress.history[-1].metrics
     running = {"loss": last["train.loss"], "accuracy": last["train.accuracy"]}
-    measured = {**evaluations, **explanations, "train_running": running}
-    return {
-        "name": session.recipe.name,
-        "seed": session.recipe.seed,
-        "rehearsal": session.job.options.rehearse,
-        "complete": True,
-        "parameters": sum(one.numel() for one in session.network.parameters()),
-        "memory_mb": round(memory_mb, 1),
-        "stages_ended_early": {
+    values = {name: record.values for name, record in evaluations.items()}
+    return MetricsRecord(
+        name=session.recipe.name,
+        seed=session.recipe.seed,
+        rehearsal=session.job.options.rehearse,
+        complete=True,
+        parameters=sum(one.numel() for one in session.network.parameters()),
+        memory_mb=round(memory_mb, 1),
+        stages_ended_early={
             session.recipe.stage_name(number): reason
             for number, reason in enumerate(session.progress.ended)
             if reason is not None
         },
-        "train_running": running,
-        "evaluations": evaluations,
-        "explanations": explanations,
-        "claims": list(claims(session.recipe, measured)),
-    }
+        train_running=running,
+        evaluations=evaluations,
+        explanations=explanations,
+        claims=tuple(claims(session.recipe, {**values, **explanations, "train_running": running})),
+    )
 
 
-def claims(recipe: Recipe, measured: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return each claimed figure beside what was measured. A figure that was not measured is not held."""
+def claims(recipe: Recipe, measured: Mapping[str, Mapping[str, float | None]]) -> Iterator[ClaimRecord]:
+    """Yield each claimed value beside what was measured. One that was not measured is not held."""
     if recipe.claim is None:
-        return []
-    return [
-        _claim(recipe.claim.place, name, metric, band, measured.get(name, {}).get(metric))
-        for name, figures in recipe.claim.figures.items()
-        for metric, band in figures.items()
-    ]
-
-
-def _claim(place: str | None, name: str, metric: str, band: Band, measured: float | None) -> dict[str, Any]:
-    return {
-        "place": place,
-        "evaluation": name,
-        "metric": metric,
-        "claim": str(band),
-        "measured": measured,
-        "held": measured is not None and band.holds(measured),
-    }
+        return
+    for name, metrics in recipe.claim.figures.items():
+        for metric, band in metrics.items():
+            value = measured.get(name, {}).get(metric)
+            yield ClaimRecord(
+                place=recipe.claim.place,
+                evaluation=name,
+                metric=metric,
+                claim=str(band),
+                measured=value,
+                held=value is not None and band.holds(value),
+            )

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcls.api import Explainer, Source, WrappedSource, changed
+from cellcls.api import BadImage, Explainer, Source, WrappedSource, changed
 from cellcls.engine.data import Indices, open_source, prepare
 from cellcls.engine.depth import Comparison, Subject, compare_depths
 from cellcls.engine.device import Machine
@@ -27,9 +27,10 @@ from cellcls.ops.storage.files import cache_folder
 from cellcls.ops.storage.hashing import source_hashes
 from cellcls.recipe import PARTS, Evaluation, Recipe, load
 from cellcls.registry import Registry
-from cellcls.runs.folder import RunFolder, read_json
+from cellcls.runs.folder import RunFolder
 from cellcls.runs.inputs import Inputs, find_inputs, open_given, recognised
 from cellcls.runs.options import Options
+from cellcls.runs.records import DataRecord, EvaluationRecord, read, to_data
 
 
 @attrs.frozen(kw_only=True)
@@ -43,6 +44,32 @@ class _Opened:
     part: str
 
 
+@attrs.frozen(kw_only=True)
+class DataEvaluation:
+    """A run's best weights measured on a data set."""
+
+    record: EvaluationRecord
+    run: Path
+    data: Path
+    seen_in_training: int | None
+    """How many of the images the run was trained on, by content; None: not known."""
+    rehearsal: bool
+    """Whether the weights come from a rehearsal."""
+    bad_images: tuple[BadImage, ...]
+    """Images that could not be read."""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return it as JSON data."""
+        return {
+            **to_data(self.record),
+            "run": str(self.run),
+            "data": str(self.data),
+            "seen_in_training": self.seen_in_training,
+            "rehearsal": self.rehearsal,
+            "bad_images": [attrs.asdict(image) for image in self.bad_images],
+        }
+
+
 def evaluate_on(
     run: Path,
     data: Path,
@@ -53,11 +80,10 @@ def evaluate_on(
     unseen: bool = False,
     corrupt: str | None = None,
     views: tuple[str, ...] = (),
-) -> dict[str, Any]:
+) -> DataEvaluation:
     """Measure a run's best weights on a data set. Of a set with its own parts, ``test`` unless ``part`` says else.
 
-    Returns the figures with ``seen_in_training``: how many of the images the run was trained on, by content (None:
-    unknown); ``unseen`` leaves those out. ``corrupt`` and ``views`` as in a recipe's ``[[evaluate]]``.
+    ``unseen`` leaves out the images the run was trained on. ``corrupt`` and ``views`` are as in ``[[evaluate]]``.
 
     Raises ``MissingInputError``, ``DataError``, ``UsageError``.
     """
@@ -72,17 +98,14 @@ def evaluate_on(
             raise DataError(f"{data}: the run was trained on every image of it; --unseen leaves nothing to measure on")
     how = Evaluation(name="given", part="test", corrupt=corrupt, views=cast("Any", views))
     found = measure(opened.trained.network, opened.images, indices, opened.machine, how, registry)
-    figures = found.figures(opened.trained.config.classes)
-    del figures["loss"]
-    return {
-        **figures,
-        "run": str(run),
-        "data": str(data),
-        "part": opened.part,
-        "seen_in_training": None if seen is None else int(seen.sum()),
-        "rehearsal": opened.trained.rehearsal,
-        "bad_images": [attrs.asdict(image) for image in source.bad_images],
-    }
+    return DataEvaluation(
+        record=attrs.evolve(found.record(opened.trained.config.classes), part=opened.part),
+        run=run,
+        data=data,
+        seen_in_training=None if seen is None else int(seen.sum()),
+        rehearsal=opened.trained.rehearsal,
+        bad_images=source.bad_images,
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -340,7 +363,7 @@ def _own_inputs(run: Path, registry: Registry, options: Options, *, size_of: Tra
         raise MissingInputError(
             f"{run}: not a run folder, so it has no images of its own", "name them with --data PATH"
         )
-    kept = Options.from_data(read_json(folder.options)) if folder.options.exists() else Options()
+    kept = read(folder.options, Options)
     recipe: Recipe = load(folder.recipe, registry, rehearse=True)[0].recipe
     if size_of is not None:
         recipe = changed(recipe, input=size_of.config.input)
@@ -352,6 +375,6 @@ def _seen(run: Path, source: Source, indices: Indices) -> NDArray[np.bool_] | No
     record = (run if run.is_dir() else run.parent) / "data.json"
     if not record.exists():
         return None
-    trained_on = set(read_json(record).get("trained_on", []))
+    trained_on = set(read(record, DataRecord).trained_on or ())
     hashes = source_hashes(source)
     return np.array([hashes[index] in trained_on for index in indices])

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import attrs
 
 from cellcls.engine.data import Data
 from cellcls.engine.network import Network, NetworkConfig, Trained, load_network
-from cellcls.errors import DataError
+from cellcls.errors import DataError, MissingInputError
 from cellcls.ops.storage.hashing import file_hash
 from cellcls.ops.storage.weight_files import load_weights
 from cellcls.registry import Registry
-from cellcls.runs.folder import RunFolder, read_json
+from cellcls.runs.folder import RunFolder
+from cellcls.runs.records import DataRecord, InitRecord, read
 
 _log = logging.getLogger(__name__)
 
@@ -31,9 +31,9 @@ class Start:
     known: bool
     """Whether those are all of them."""
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> InitRecord:
         """Return what ``data.json`` holds of it."""
-        return {"weights": str(self.weights), "hash": self.hash, "head": self.head, "known": self.known}
+        return InitRecord(weights=str(self.weights), hash=self.hash, head=self.head, known=self.known)
 
 
 def recorded_start(folder: RunFolder) -> Start | None:
@@ -41,11 +41,18 @@ def recorded_start(folder: RunFolder) -> Start | None:
 
     Raises ``MissingInputError`` and ``DataError`` where ``data.json`` cannot be read.
     """
-    data = read_json(folder.data)
-    if "init" not in data:
+    if not folder.data.is_file():
+        raise MissingInputError(f"{folder.data}: not there", "start the run again")
+    data = read(folder.data, DataRecord)
+    if data.init is None:
         return None
-    trained_on = frozenset(data["trained_on"])
-    return Start(**{"known": True, **data["init"], "weights": Path(data["init"]["weights"]), "trained_on": trained_on})
+    return Start(
+        weights=Path(data.init.weights),
+        hash=data.init.hash,
+        head=data.init.head,
+        known=data.init.known,
+        trained_on=frozenset(data.trained_on or ()),
+    )
 
 
 def start_from(path: Path, network: Network, config: NetworkConfig, data: Data, registry: Registry) -> Start:
@@ -83,11 +90,11 @@ def _trained_on(path: Path) -> tuple[frozenset[str], bool]:
     """Return the content hashes of the images a run was trained on, and whether that is all of them: not where the
     record beside the weights is missing, or tells that the run itself started from something unknown."""
     records = (RunFolder(folder).data for folder in (path, path.parent, path.parent.parent))
-    found: dict[str, Any] = next((read_json(record) for record in records if record.is_file()), {})
-    known = "trained_on" in found and found.get("init", {}).get("known", True)
+    found = next((read(record, DataRecord) for record in records if record.is_file()), DataRecord())
+    known = found.trained_on is not None and (found.init is None or found.init.known)
     if not known:
         _log.warning("[init]: %s: nobody knows all it was trained on; figures may flatter", path)
-    return frozenset(found.get("trained_on", ())), known
+    return frozenset(found.trained_on or ()), known
 
 
 def _refuse_seen(file: Path, seen: frozenset[str], data: Data) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, cast
 
 import attrs
@@ -18,9 +18,10 @@ from cellcls.engine.evaluate import Predictions, predict
 from cellcls.engine.images import Images
 from cellcls.errors import RecipeError
 from cellcls.ops.imaging.corruptions.published import ALEXNET, relative_balanced_error
-from cellcls.ops.statistics.metrics import confusion_matrix, points, summary
+from cellcls.ops.statistics.metrics import of_predictions, points, summary
 from cellcls.recipe import Evaluation
 from cellcls.registry import Registry
+from cellcls.runs.records import EvaluationRecord, ViewScore
 
 
 @attrs.frozen(kw_only=True)
@@ -70,49 +71,57 @@ class Measured:
             return stacked
         return stacked | {"condition": np.repeat(np.arange(len(rows)), [len(row["index"]) for row in rows])}
 
-    def _confusion(self, classes: int) -> NDArray[np.int64]:
-        each = [confusion_matrix(one.label, one.predicted, classes) for one in self.predictions]
-        return np.asarray(np.sum(each, axis=0), dtype=np.int64)
+    def _confusion(self) -> NDArray[np.int64]:
+        """Return the counts (K, K) over all conditions."""
+        return np.asarray(np.sum([one.confusion() for one in self.predictions], axis=0), dtype=np.int64)
 
     def points(self) -> dict[str, float]:
-        """Return the figures an epoch's line holds, without intervals."""
-        found = points(self._confusion(self.predictions[0].probabilities.shape[1]))
-        return found | {"loss": float(np.mean([one.loss.mean() for one in self.predictions]))}
+        """Return the metrics an epoch's line holds, without intervals."""
+        return points(self._confusion()) | of_predictions(self.predictions)
 
-    def figures(self, class_names: tuple[str, ...]) -> dict[str, Any]:
-        """Return the figures of the evaluation, as in ``metrics.json``.
+    def record(self, class_names: tuple[str, ...]) -> EvaluationRecord:
+        """Return the metrics of the evaluation with their intervals.
 
         Under several conditions the same images are seen again, so intervals count each image once.
         """
-        found = summary(self._confusion(len(class_names)), class_names, repeats=len(self.predictions))
-        found |= {
-            "part": self.evaluation.part_name,
-            "loss": self.points()["loss"],
-            "seconds_per_image": float(np.mean([one.seconds_per_image for one in self.predictions])),
-        }
-        if self.evaluation.views:
-            found["views"] = _views(self.predictions[0])
-        if self.evaluation.corrupt:
-            found |= self._corrupted(len(class_names))
-        return found
+        found = summary(self._confusion(), repeats=len(self.predictions))
+        made = EvaluationRecord(
+            part=self.evaluation.part_name,
+            n=found.n,
+            classes=class_names,
+            values={**found.values, **of_predictions(self.predictions)},
+            intervals=found.intervals,
+            per_class=dict(zip(class_names, found.per_class, strict=True)),
+            confusion=found.confusion,
+            seconds_per_image=float(np.mean([one.seconds_per_image for one in self.predictions])),
+            views=_views(self.predictions[0]) if self.evaluation.views else {},
+        )
+        return self._corrupted(made) if self.evaluation.corrupt else made
 
-    def _corrupted(self, classes: int) -> dict[str, Any]:
-        errors: dict[str, list[float]] = {}
+    def _corrupted(self, made: EvaluationRecord) -> EvaluationRecord:
+        """Return the record with the errors under each corruption."""
+        errors: dict[str, tuple[float, ...]] = {}
         for condition, one in zip(self.conditions, self.predictions, strict=True):
-            right = points(confusion_matrix(one.label, one.predicted, classes))
-            errors.setdefault(str(condition.corruption), []).append(1 - right["balanced_accuracy"])
-        found: dict[str, Any] = {
-            "suite": self.evaluation.corrupt,
-            "severities": list(self.evaluation.severities),
-            "seed": self.evaluation.seed,
-            "balanced_error": errors,
-        }
+            name = str(condition.corruption)
+            errors[name] = (*errors.get(name, ()), _balanced_error(one))
+        relative: dict[str, float] = {}
         if self.clean_error is not None:
             relative = {
                 name: relative_balanced_error(name, values, self.clean_error) for name, values in errors.items()
             }
-            found["relative_balanced_error"] = relative | {"mean": float(np.mean(list(relative.values())))}
-        return found
+            relative["mean"] = float(np.mean(list(relative.values())))
+        return attrs.evolve(
+            made,
+            suite=self.evaluation.corrupt,
+            severities=self.evaluation.severities,
+            seed=self.evaluation.seed,
+            balanced_error=errors,
+            relative_balanced_error=relative,
+        )
+
+
+def _balanced_error(predictions: Predictions) -> float:
+    return 1 - points(predictions.confusion())["balanced_accuracy"]
 
 
 def measure(
@@ -141,7 +150,7 @@ def measure(
     published = {one.corruption for one in conditions} == set(ALEXNET) and evaluation.severities == (1, 2, 3, 4, 5)
     clean = None
     if published:
-        clean = 1 - predict(network, images, indices, machine, views=evaluation.views).points()["balanced_accuracy"]
+        clean = _balanced_error(predict(network, images, indices, machine, views=evaluation.views))
     return Measured(evaluation=evaluation, conditions=conditions, predictions=made, clean_error=clean)
 
 
@@ -168,16 +177,16 @@ def suite(name: str, registry: Registry) -> dict[str, Corruption]:
     return {cls.component_name: cls() for cls in chosen}
 
 
-def _views(found: Predictions) -> Mapping[str, Any]:
+def _views(found: Predictions) -> dict[str, ViewScore]:
     """Return for each view, and for their mean, its accuracy and how many predictions it fixed and broke compared with
     the image as it is."""
     plain = found.views["as_it_is"] == found.label
     named = {name: predicted for name, predicted in found.views.items() if name != "as_it_is"}
-    return {"as_it_is": {"accuracy": float(plain.mean()), "fixed": 0, "broken": 0}} | {
-        name: {
-            "accuracy": float((predicted == found.label).mean()),
-            "fixed": int(((predicted == found.label) & ~plain).sum()),
-            "broken": int(((predicted != found.label) & plain).sum()),
-        }
+    return {"as_it_is": ViewScore(accuracy=float(plain.mean()), fixed=0, broken=0)} | {
+        name: ViewScore(
+            accuracy=float((predicted == found.label).mean()),
+            fixed=int(((predicted == found.label) & ~plain).sum()),
+            broken=int(((predicted != found.label) & plain).sum()),
+        )
         for name, predicted in {**named, "mean": found.predicted}.items()
     }

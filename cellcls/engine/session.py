@@ -32,7 +32,7 @@ from cellcls.errors import DataError, RecipeError
 from cellcls.ops.storage.files import write_json, write_text
 from cellcls.recipe import Evaluation, Recipe, Split, dump
 from cellcls.runs.environment import environment
-from cellcls.runs.folder import write_history
+from cellcls.runs.records import EpochRecord, write, write_history
 
 _log = logging.getLogger(__name__)
 
@@ -40,12 +40,13 @@ _log = logging.getLogger(__name__)
 class History(StageHistory):
     """The epochs of one stage, as schedules and callbacks may see them."""
 
-    def __init__(self, lines: Sequence[dict[str, Any]], stage: int) -> None:
-        self.lines = [line for line in lines if line["stage"] == stage]
+    def __init__(self, epochs: Sequence[EpochRecord], stage: int) -> None:
+        self.epochs = [epoch for epoch in epochs if epoch.stage == stage]
 
     def values(self, metric: str) -> list[float]:
         """Return the metric of each epoch that has ended."""
-        return [line[metric] for line in self.lines if metric in line]
+        found = (epoch.metrics.get(metric) for epoch in self.epochs)
+        return [value for value in found if value is not None]
 
 
 class View(RunView):
@@ -252,11 +253,12 @@ def _write_start(session: Session) -> None:
     write_text(folder.recipe, dump(recipe))
     write_json(folder.environment, environment(session.job.registry) | session.machine.to_data())
     record = session.data.record(recipe.dataset.component_name)
-    record["counts"]["samples"] = session.data.by_class(session.samples.index)
+    samples = session.data.by_class(session.samples.index)
+    record = attrs.evolve(record, counts={**record.counts, "samples": samples})
     if session.start is not None:
-        record["init"] = session.start.record()
-        record["trained_on"] = sorted({*record["trained_on"], *session.start.trained_on})
-    write_json(folder.data, record)
+        seen = sorted({*(record.trained_on or ()), *session.start.trained_on})
+        record = attrs.evolve(record, init=session.start.record(), trained_on=tuple(seen))
+    write(folder.data, record)
     write_history(folder.history, session.progress.history)
 
 

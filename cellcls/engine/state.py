@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from cellcls.errors import DataError
 from cellcls.ops.storage.weight_files import save_tensors
 from cellcls.runs.folder import RunFolder
+from cellcls.runs.records import EpochRecord, from_data, to_data
 
 
 @attrs.define(kw_only=True)
@@ -36,7 +37,7 @@ class Progress:
     seconds: float = 0.0
     drawn: list[list[int]] = attrs.field(factory=list)
     """Samples of each class that the running epoch's steps took, and how many of these were copies, (2, K)."""
-    history: list[dict[str, Any]] = attrs.field(factory=list)
+    history: list[EpochRecord] = attrs.field(factory=list)
     ended: list[str | None] = attrs.field(factory=list)
     """For each stage that has ended, why it ended early (None: it did not)."""
     stop_reason: str | None = None
@@ -94,7 +95,7 @@ def save_state(
         tensors |= packed
         numbers = {"groups": state["param_groups"], "rest": rest}
     metadata = {
-        "progress": json.dumps(attrs.asdict(progress)),
+        "progress": json.dumps(_progress_data(progress)),
         "optimizer": json.dumps(numbers),
         "scaler": json.dumps(scaler),
     }
@@ -108,7 +109,7 @@ def load_state(folder: RunFolder) -> Saved | None:
         return None
     try:
         metadata, tensors = _read(path)
-        progress = Progress(**json.loads(metadata["progress"]))
+        progress = _progress(json.loads(metadata["progress"]), path)
         numbers = json.loads(metadata["optimizer"])
         scaler = json.loads(metadata["scaler"])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
@@ -118,6 +119,15 @@ def load_state(folder: RunFolder) -> Saved | None:
     return Saved(
         progress=progress, network=parts["network"], average=parts["average"], optimizer=optimizer, scaler=scaler
     )
+
+
+def _progress_data(progress: Progress) -> dict[str, Any]:
+    data = attrs.asdict(progress, recurse=False)
+    return {**data, "history": [to_data(epoch) for epoch in progress.history]}
+
+
+def _progress(data: dict[str, Any], path: Path) -> Progress:
+    return Progress(**{**data, "history": [from_data(epoch, EpochRecord, path) for epoch in data["history"]]})
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

@@ -25,12 +25,11 @@ from cellcls.engine.state import load_optimizer
 from cellcls.engine.step import augmented, steps_per_epoch, take_step
 from cellcls.errors import CellclsError, StoppedError
 from cellcls.ops.draws import permutation
-from cellcls.ops.statistics.figures import is_loss
-from cellcls.ops.storage.files import write_json
+from cellcls.ops.statistics.table import lower_is_better
 from cellcls.ops.storage.npz import save_arrays
 from cellcls.recipe import Stage
-from cellcls.runs.folder import write_history
 from cellcls.runs.options import write_options
+from cellcls.runs.records import EpochRecord, StageRecord, write, write_history
 from cellcls.runs.stop import stopped
 
 
@@ -124,13 +123,9 @@ def _open_stage(session: Session, number: int) -> _Stage:
 def _record_stage(session: Session, number: int, frozen: tuple[str, ...]) -> None:
     trained = sum(one.numel() for one in session.network.parameters() if one.requires_grad)
     total = sum(one.numel() for one in session.network.parameters())
-    record = {
-        "name": session.recipe.stage_name(number),
-        "frozen": list(frozen),
-        "trained_parameters": trained,
-        "parameters": total,
-    }
-    write_json(session.job.folder.stage(number, session.recipe.stage_name(number)).with_suffix(".json"), record)
+    name = session.recipe.stage_name(number)
+    record = StageRecord(name=name, frozen=frozen, trained_parameters=trained, parameters=total)
+    write(session.job.folder.stage(number, name).with_suffix(".json"), record)
 
 
 def _epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
@@ -195,18 +190,19 @@ def _end_epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
     if best:
         session.write_weights(session.job.folder.best, session.judged)
     assert session.optimizer is not None
-    line = {
-        "stage": stage.number,
-        "stage_name": stage.name,
-        "epoch": progress.epoch,
-        "lr": session.optimizer.param_groups[0]["lr"],
-        "seconds": progress.seconds,
-        "best": best,
-        "drawn": session.data.named(progress.drawn[0]),
-        "copies": session.data.named(progress.drawn[1]),
-        **metrics,
-    }
-    progress.history.append(line)
+    progress.history.append(
+        EpochRecord(
+            stage=stage.number,
+            stage_name=stage.name,
+            epoch=progress.epoch,
+            lr=session.optimizer.param_groups[0]["lr"],
+            seconds=progress.seconds,
+            best=best,
+            drawn=session.data.named(progress.drawn[0]),
+            copies=session.data.named(progress.drawn[1]),
+            metrics=metrics,
+        )
+    )
     if session.machine.first:
         write_history(session.job.folder.history, progress.history)
     ended = events.EpochEnded(
@@ -219,8 +215,8 @@ def _end_epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
 
 def _is_best(session: Session, value: float) -> bool:
     select = session.recipe.train.select
-    earlier = [line[select] for line in session.progress.history]
-    return not earlier or (value < min(earlier) if is_loss(select) else value > max(earlier))
+    earlier = [float(epoch.metrics[select] or 0.0) for epoch in session.progress.history]
+    return not earlier or (value < min(earlier) if lower_is_better(select) else value > max(earlier))
 
 
 def _set_lr(session: Session, factor: float) -> float:

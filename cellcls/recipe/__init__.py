@@ -5,7 +5,6 @@ from cellcls.recipe.dump import dump, to_data
 from cellcls.recipe.grammar import grammar, settings
 from cellcls.recipe.load import Loaded, load, load_all, variants
 from cellcls.recipe.model import (
-    METRICS,
     Band,
     Claim,
     Evaluation,
@@ -24,7 +23,6 @@ from cellcls.recipe.problems import RecipeProblems
 from cellcls.recipe.structure import Field, fields_of, type_text
 
 __all__ = [
-    "METRICS",
     "PARTS",
     "Band",
     "Claim",

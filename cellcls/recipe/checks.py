@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from cellcls.api import Callback, Schedule, WeightPlaces
 from cellcls.ops.classes import PARTS
-from cellcls.recipe.model import METRICS, Recipe
+from cellcls.ops.statistics.table import METRICS
+from cellcls.recipe.model import Recipe
 from cellcls.recipe.problems import Problem, suggestion
 from cellcls.recipe.scan import Path
 

@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path as FilePath
 from typing import Any
 
-from cellcls.recipe.model import FORMS, METRICS, Expect, Recipe
+from cellcls.ops.statistics.table import METRICS
+from cellcls.recipe.model import FORMS, Expect, Recipe
 from cellcls.recipe.overlay import Layer
 from cellcls.recipe.problems import Problem, suggestion
 from cellcls.recipe.scan import Path

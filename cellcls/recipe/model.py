@@ -23,10 +23,7 @@ from cellcls.api import (
     param,
 )
 from cellcls.ops.classes import PARTS
-from cellcls.ops.statistics.figures import is_loss
-
-METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "loss")
-"""The figures of an evaluation that ``select``, ``watch`` and claims may name."""
+from cellcls.ops.statistics.table import lower_is_better
 
 T = TypeVar("T")
 
@@ -286,7 +283,7 @@ class Expect:
     @property
     def lower_is_better(self) -> bool:
         """Whether the best is the lowest."""
-        return is_loss(self.figure)
+        return lower_is_better(self.figure)
 
     def __str__(self) -> str:
         if self.order is not None:

@@ -10,9 +10,10 @@ import tomli_w
 
 from cellcls.api import Search
 from cellcls.errors import UsageError
+from cellcls.ops.statistics.table import METRICS
 from cellcls.recipe import checks
 from cellcls.recipe.dump import inline, to_data
-from cellcls.recipe.model import METRICS, OUTER, Recipe
+from cellcls.recipe.model import OUTER, Recipe
 from cellcls.recipe.overlay import Layer, set_value
 from cellcls.recipe.problems import Problem, suggestion
 from cellcls.recipe.structure import INVALID, Structurer

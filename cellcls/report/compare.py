@@ -13,7 +13,9 @@ import attrs
 
 from cellcls.ops.statistics.paired import Paired, Repeated
 from cellcls.report.expect import Verdict
-from cellcls.report.read import Evaluation, RunRecord
+from cellcls.report.read import RunRecord
+from cellcls.runs.records import EvaluationRecord
+from cellcls.runs.records import to_data as record_data
 
 NOISE = 0.05
 """A difference with a p of this or more may be chance."""
@@ -137,7 +139,7 @@ class Comparison:
         return Seeds(label=group[0].name, values=values)
 
 
-def _majority(shown: Evaluation) -> float:
+def _majority(shown: EvaluationRecord) -> float:
     sizes = [sum(row) for row in shown.confusion]
     return max(sizes) / max(sum(sizes), 1)
 
@@ -154,6 +156,10 @@ def _seed(one: Standing) -> int | None:
 # --- as data ----------------------------------------------------------------------------------------------------
 
 
+_NOT_COMPARED = ("classes", "per_class", "confusion", "views", "balanced_error", "relative_balanced_error")
+"""Of an evaluation, what a comparison's file leaves to the run's own."""
+
+
 def to_data(comparison: Comparison) -> dict[str, Any]:
     """Return the comparison as JSON data; accuracies and differences in 0..1."""
     return {
@@ -168,8 +174,6 @@ def to_data(comparison: Comparison) -> dict[str, Any]:
 
 def _run_data(one: Standing) -> dict[str, Any]:
     metrics = one.record.metrics
-    shares = ("accuracy", "accuracy_ci", "balanced_accuracy", "macro_f1", "macro_f1_ci")
-    kept = ("part", "n", *shares, "loss", "seconds_per_image")
     against = one.against
     return {
         "name": one.label,
@@ -179,7 +183,8 @@ def _run_data(one: Standing) -> dict[str, Any]:
         "rehearsal": metrics.rehearsal,
         "value": one.value,
         "evaluations": {
-            name: {key: getattr(shown, key) for key in kept} for name, shown in metrics.evaluations.items()
+            name: {key: value for key, value in record_data(shown).items() if key not in _NOT_COMPARED}
+            for name, shown in metrics.evaluations.items()
         },
         "train_running": metrics.train_running,
         "to_best": None

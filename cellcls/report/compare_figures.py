@@ -101,10 +101,11 @@ def _intervals(axes: Axes, shown: Sequence[Standing], name: str) -> None:
         found = one.record.metrics.evaluations.get(name)
         if found is None:
             continue
-        low, high = found.accuracy_ci or (found.accuracy, found.accuracy)
+        accuracy = found.accuracy
+        low, high = found.intervals.get("accuracy", (accuracy, accuracy))
         colour = style.DROPPED if one.is_noise is False else style.TRAIN
         axes.plot((low, high), (row, row), color=colour, linewidth=5, alpha=0.6, solid_capstyle="round")
-        axes.plot(found.accuracy, row, "o", color=colour, markersize=8, markeredgecolor=style.INK, markeredgewidth=0.8)
+        axes.plot(accuracy, row, "o", color=colour, markersize=8, markeredgecolor=style.INK, markeredgewidth=0.8)
     axes.set_title(f"{starred(name)} accuracy, 95% interval", fontsize=9)
     axes.spines["left"].set_visible(False)
     axes.grid(True, axis="x")
@@ -161,7 +162,7 @@ def _one_of_each(panels: Sequence[Axes]) -> tuple[list[Any], list[str]]:
 
 def _curve(record: RunRecord, metric: str) -> list[float]:
     """Return the figure after each epoch (NaN where it was not measured); empty where it never was."""
-    found = [epoch.figures.get(metric) for epoch in record.history]
+    found = [epoch.metrics.get(metric) for epoch in record.history]
     if all(value is None for value in found):
         return []
     return [np.nan if value is None else value for value in found]

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellcls.errors import DataError, MissingInputError, UsageError
-from cellcls.ops.statistics.figures import is_loss
 from cellcls.ops.statistics.paired import Paired, Repeated, paired, repeated
+from cellcls.ops.statistics.table import METRICS, lower_is_better
 from cellcls.ops.storage import npz
-from cellcls.recipe import METRICS
 from cellcls.recipe.problems import suggestion
 from cellcls.report.compare import Comparison, Standing
 from cellcls.report.expect import figure, figures_of, judge
@@ -102,7 +101,7 @@ def _chosen(by: str | None, records: Sequence[RunRecord]) -> str:
 
 
 def _ranked(standings: Sequence[Standing], by: str) -> tuple[Standing, ...]:
-    sign = 1 if is_loss(by) else -1
+    sign = 1 if lower_is_better(by) else -1
     best, *others = sorted(
         standings, key=lambda one: (one.value is None, sign * (one.value or 0.0), one.label.casefold())
     )

@@ -9,8 +9,9 @@ from cellcls.report import tables
 from cellcls.report.compare import NOISE, Comparison, Seeds, Standing
 from cellcls.report.expect import figure
 from cellcls.report.numbers import NOTHING, count, decimal, duration, is_remote, milliseconds, percent, short, starred
-from cellcls.report.read import Claim, RunRecord
+from cellcls.report.read import RunRecord
 from cellcls.report.tables import REMOTE_NOTE, Row
+from cellcls.runs.records import ClaimRecord, EvaluationRecord
 
 BEST, NOISY, APART, UNPAIRED = "best", "noise", "clear", "not paired"
 RIGHT, WRONG = "✓", "✗"
@@ -31,15 +32,19 @@ def run(comparison: Comparison, one: Standing) -> Row:
         row[_heading(comparison.by)] = decimal(figure(metrics, comparison.by))
     for name in comparison.evaluations:
         shown = metrics.evaluations.get(name)
-        row[f"{starred(name)} accuracy"] = percent(shown.accuracy, shown.accuracy_ci) if shown else NOTHING
+        row[f"{starred(name)} accuracy"] = _accuracy(shown) if shown else NOTHING
     main = metrics.evaluations.get(comparison.evaluation)
     if is_paired(comparison):
-        row |= {"macro F1": percent(main.macro_f1 if main else None)} | _to_best(comparison, one)
+        row |= {"macro F1": percent(main.values.get("macro_f1") if main else None)} | _to_best(comparison, one)
     return row | {
         "time per image": milliseconds(main.seconds_per_image if main else None),
         "parameters": short(metrics.parameters) if metrics.parameters else NOTHING,
         "training": duration(one.training_seconds),
     }
+
+
+def _accuracy(shown: EvaluationRecord) -> str:
+    return percent(shown.accuracy, shown.intervals.get("accuracy"))
 
 
 def training(comparison: Comparison) -> list[Row]:
@@ -72,7 +77,7 @@ def _is_known(name: str, records: Sequence[RunRecord]) -> bool:
     return any(figure(record.metrics, name) is not None for record in records)
 
 
-def _marked(measured: float | None, claim: Claim | None, rehearsal: bool) -> str:
+def _marked(measured: float | None, claim: ClaimRecord | None, rehearsal: bool) -> str:
     judged = claim is not None and claim.held is not None and not rehearsal
     return f"{decimal(measured)} {RIGHT if claim.held else WRONG}" if claim and judged else decimal(measured)
 
@@ -164,7 +169,7 @@ def verdict(comparison: Comparison) -> str:
         rendered = "rendered " if best.record.metrics.rehearsal else ""
         images = f"{count(shown.n)} {rendered}{shown.part} images"
         of = f", the most of {len(comparison.standings)} runs" if len(comparison.standings) > 1 else ""
-        found = f"{best.label} named {percent(shown.accuracy)} of {images} correctly{of}"
+        found = f"{best.label} named {percent(shown.values['accuracy'])} of {images} correctly{of}"
     near = [one.label for one in comparison.standings if one.is_noise]
     if not near:
         return f"{found}."

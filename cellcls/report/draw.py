@@ -11,7 +11,8 @@ from cellcls.report import figures, heat, pictures, style, tables
 from cellcls.report.mosaic import mosaic
 from cellcls.report.numbers import starred
 from cellcls.report.pictures import Group, MapPairs, Pictures, Tile
-from cellcls.report.read import DepthsRecord, Evaluation, RunRecord
+from cellcls.report.read import RunRecord
+from cellcls.runs.records import DepthsRecord, EvaluationRecord
 
 EXAMPLES_PER_PAIR = 6
 LARGEST_BATCH = 24
@@ -66,7 +67,7 @@ def _mosaics(record: RunRecord) -> Iterator[tuple[str, bytes]]:
         yield "augmented.png", style.to_png(mosaic(augmented_groups(record)))
 
 
-def confused_groups(record: RunRecord, name: str, shown: Evaluation) -> list[Group]:
+def confused_groups(record: RunRecord, name: str, shown: EvaluationRecord) -> list[Group]:
     """Group the examples of an evaluation under the pairs of classes it mixes up most; a bar shows how often."""
     pairs = tables.confusions(shown)
     groups = [

@@ -9,13 +9,14 @@ from statistics import mean
 
 import attrs
 
-from cellcls.ops.statistics.figures import is_loss
-from cellcls.recipe import METRICS, Expect
+from cellcls.ops.statistics.table import lower_is_better
+from cellcls.recipe import Expect
 from cellcls.recipe.expect import RUNNING, is_glob
 from cellcls.report.numbers import NOTHING, decimal
-from cellcls.report.read import Metrics, RunRecord
+from cellcls.report.read import RunRecord
 from cellcls.report.tables import HELD, NOT_HELD, NOT_JUDGED, Row
 from cellcls.runs.plan import Plan, PlannedFile, PlannedRun
+from cellcls.runs.records import MetricsRecord
 
 Records = Mapping[str, RunRecord]
 """Finished runs by their folder, as the plan names it."""
@@ -45,19 +46,19 @@ class _Entry:
     rehearsal: bool = False
 
 
-def figures_of(metrics: Metrics) -> list[str]:
+def figures_of(metrics: MetricsRecord) -> list[str]:
     """Return the names of all figures of a run: ``test.accuracy``, ``train_running.loss``, ``grad_cam.heat_inside``."""
-    named = [f"{name}.{metric}" for name in metrics.evaluations for metric in METRICS]
+    named = [f"{name}.{metric}" for name, record in metrics.evaluations.items() for metric in record.values]
     named += [f"{RUNNING}.{metric}" for metric in metrics.train_running or {}]
     named += [f"{name}.{metric}" for name, figures in metrics.explanations.items() for metric in figures]
     return [name for name in named if figure(metrics, name) is not None]
 
 
-def figure(metrics: Metrics, name: str) -> float | None:
+def figure(metrics: MetricsRecord, name: str) -> float | None:
     """Return a figure by its dotted name (None: there is none)."""
     source, _, metric = name.rpartition(".")
     if source in metrics.evaluations:
-        return getattr(metrics.evaluations[source], metric) if metric in METRICS else None
+        return metrics.evaluations[source].values.get(metric)
     if source == RUNNING:
         return (metrics.train_running or {}).get(metric)
     return metrics.explanations.get(source, {}).get(metric)
@@ -173,10 +174,10 @@ def _best(entry: str, variants: Sequence[str], own: Sequence[PlannedRun], metric
 def _selected(record: RunRecord) -> float | None:
     """Return the best epoch's figure by ``train.select``, larger is better."""
     select = str(record.settings.get("train", {}).get("select", "val.accuracy"))
-    best = [epoch.figures.get(select) for epoch in record.history if epoch.best]
+    best = [epoch.metrics.get(select) for epoch in record.history if epoch.best]
     if not best or best[-1] is None:
         return None
-    return -best[-1] if is_loss(select) else best[-1]
+    return -best[-1] if lower_is_better(select) else best[-1]
 
 
 def _mean(entry: str, runs: Sequence[PlannedRun], metric: str, records: Records) -> _Entry:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from cellcls.report.read import ClassScore, Epoch, Interval
+    from cellcls.ops.statistics.table import ClassScore, Interval
+    from cellcls.runs.records import EpochRecord
 
 NAME_LETTERS = 22
 """Longer class names are cut in a chart."""
@@ -26,7 +27,7 @@ MOST_NUMBERED = 14
 # --- training ---------------------------------------------------------------------------------------------------
 
 
-def curves(epochs: Sequence[Epoch]) -> Figure:
+def curves(epochs: Sequence[EpochRecord]) -> Figure:
     """Draw loss and accuracy of each epoch, for the training part and each evaluation made at every epoch.
 
     Stages follow each other and are marked by name; a ring marks the best epoch by ``train.select``.
@@ -47,12 +48,12 @@ def curves(epochs: Sequence[Epoch]) -> Figure:
     return figure
 
 
-def expanded(epochs: Sequence[Epoch]) -> bool:
+def expanded(epochs: Sequence[EpochRecord]) -> bool:
     """Tell whether training took copies of images."""
     return any(sum(epoch.copies.values()) for epoch in epochs)
 
 
-def draws(epochs: Sequence[Epoch], classes: Sequence[str]) -> Figure:
+def draws(epochs: Sequence[EpochRecord], classes: Sequence[str]) -> Figure:
     """Draw how many samples of each class the steps of each epoch took, and how many of them were copies."""
     figure, axes = style.new_figure(3.6)
     stack_draws(axes, epochs, classes)
@@ -62,7 +63,7 @@ def draws(epochs: Sequence[Epoch], classes: Sequence[str]) -> Figure:
     return figure
 
 
-def stack_draws(axes: Axes, epochs: Sequence[Epoch], classes: Sequence[str]) -> None:
+def stack_draws(axes: Axes, epochs: Sequence[EpochRecord], classes: Sequence[str]) -> None:
     """Stack the samples of each class in ``axes``, epoch by epoch; the upper, pale part of a class are its copies."""
     edges = np.arange(len(epochs) + 1) + 0.5
     bottom = np.zeros(len(epochs))
@@ -86,8 +87,8 @@ def epoch_axis(axes: Axes, epochs: int) -> None:
     axes.set_xlim(0.6, epochs + 0.4)
 
 
-def _sources(epochs: Sequence[Epoch]) -> list[str]:
-    names = {key.rsplit(".", 1)[0]: None for epoch in epochs for key in epoch.figures}
+def _sources(epochs: Sequence[EpochRecord]) -> list[str]:
+    names = {key.rsplit(".", 1)[0]: None for epoch in epochs for key in epoch.metrics}
     return sorted(names, key=lambda name: (name != "train", name != "val"))
 
 
@@ -96,8 +97,8 @@ def _source_colour(source: str, position: int) -> str:
     return known.get(source, style.OTHERS[position % len(style.OTHERS)])
 
 
-def _curve(axes: Axes, epochs: Sequence[Epoch], key: str, label: str, colour: str) -> None:
-    values = [epoch.figures.get(key) for epoch in epochs]
+def _curve(axes: Axes, epochs: Sequence[EpochRecord], key: str, label: str, colour: str) -> None:
+    values = [epoch.metrics.get(key) for epoch in epochs]
     if all(value is None for value in values):
         return
     heights = np.array([np.nan if value is None else value for value in values])
@@ -108,16 +109,16 @@ def _curve(axes: Axes, epochs: Sequence[Epoch], key: str, label: str, colour: st
         axes.plot(best + 1, heights[best], "o", markersize=9, markerfacecolor="none", markeredgecolor=style.INK)
 
 
-def _stage_starts(epochs: Sequence[Epoch]) -> list[int]:
+def _stage_starts(epochs: Sequence[EpochRecord]) -> list[int]:
     return [at for at, epoch in enumerate(epochs) if at == 0 or epoch.stage != epochs[at - 1].stage]
 
 
-def _mark_stages(axes: Axes, epochs: Sequence[Epoch]) -> None:
+def _mark_stages(axes: Axes, epochs: Sequence[EpochRecord]) -> None:
     for start in _stage_starts(epochs)[1:]:
         axes.axvline(start + 0.5, color=style.FAINT, linewidth=0.9, linestyle=(0, (4, 3)))
 
 
-def _name_stages(axes: Axes, epochs: Sequence[Epoch]) -> None:
+def _name_stages(axes: Axes, epochs: Sequence[EpochRecord]) -> None:
     starts = _stage_starts(epochs)
     if len(starts) < 2:
         return

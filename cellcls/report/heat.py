@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from cellcls.report.read import DepthRecord, DepthsRecord
+    from cellcls.runs.records import DepthRecord, DepthsRecord
 
 WIDTH = 10.5
 """Inches of the maps side by side."""

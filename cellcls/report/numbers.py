@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite
 
+from cellcls.ops.statistics.table import metric_of
+
 NOTHING = "–"
 """Stands where a figure is unknown."""
 
@@ -17,6 +19,14 @@ def percent(value: float | None, interval: Sequence[float] | None = None) -> str
         return "<0.1%" if 0 < value < 0.0005 else f"{value:.1%}"
     low, high = interval
     return f"{value:.1%} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def metric_text(name: str, value: float | None, interval: Sequence[float] | None = None) -> str:
+    """Write a metric by its dotted name: a share in percent, everything else as a decimal."""
+    metric = metric_of(name)
+    if metric is not None and metric.unit == "share":
+        return percent(value, interval)
+    return decimal(value)
 
 
 def decimal(value: float | None) -> str:

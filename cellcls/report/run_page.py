@@ -10,9 +10,10 @@ from cellcls.ops.storage import files
 from cellcls.report import draw, expect, tables
 from cellcls.report.numbers import count, duration, is_remote, percent, plain, starred
 from cellcls.report.page import Block, Chart, Charts, Commands, Fold, Gallery, Page, Section, Table, Text, render
-from cellcls.report.read import Evaluation, RunRecord, read_run
+from cellcls.report.read import RunRecord, read_run
 from cellcls.report.style import class_colour
 from cellcls.runs.plan import read_plan
+from cellcls.runs.records import EvaluationRecord
 
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -63,20 +64,20 @@ def verdict(record: RunRecord) -> str:
         return _progress(record)
     name, shown = headline
     interval = ""
-    if shown.accuracy_ci is not None:
-        low, high = shown.accuracy_ci
+    if "accuracy" in shown.intervals:
+        low, high = shown.intervals["accuracy"]
         interval = f" (95% interval: {100 * low:.1f}% to {100 * high:.1f}%)"
     unseen = "" if shown.part == "train" else ", none of which it was trained on"
     rendered = "rendered " if record.metrics.rehearsal else ""
     images = f"{count(shown.n)} {rendered}{PARTS.get(shown.part, shown.part)} images"
     which = "" if name == shown.part else f", evaluation {starred(name)}"
-    return f"The network named {percent(shown.accuracy)} of {images} correctly{unseen}{interval}{which}."
+    return f"The network named {percent(shown.values['accuracy'])} of {images} correctly{unseen}{interval}{which}."
 
 
 def _progress(record: RunRecord) -> str:
     if not record.history:
         return "Nothing is measured yet: no epoch has ended."
-    known = [epoch.figures.get("val.accuracy") for epoch in record.history]
+    known = [epoch.metrics.get("val.accuracy") for epoch in record.history]
     best = max((value for value in known if value is not None), default=None)
     so_far = "" if best is None else f"; the best accuracy on the validation images so far is {percent(best)}"
     epochs = "1 epoch" if len(known) == 1 else f"{len(known)} epochs"
@@ -131,14 +132,14 @@ def _classes(record: RunRecord) -> Iterator[Block]:
         note = (
             "Recall: share of a class's images that were named right. Precision: share of the answers that were right."
         )
-        yield Text(f"Evaluation: {starred(name)}.")
+        yield Text(f"EvaluationRecord: {starred(name)}.")
         yield Table(rows=rows, dots=_dots(shown), note=note)
     for other, found in record.metrics.evaluations.items():
         if other != name and found.per_class:
             yield Fold(title=starred(other), blocks=[Table(rows=tables.per_class(found), dots=_dots(found))])
 
 
-def _dots(shown: Evaluation) -> dict[str, str]:
+def _dots(shown: EvaluationRecord) -> dict[str, str]:
     return {plain(name): class_colour(label) for label, name in enumerate(shown.classes)}
 
 
@@ -208,14 +209,14 @@ def _figures(record: RunRecord, drawn: Mapping[str, bytes]) -> Iterator[Block]:
             yield Fold(title=f"Mistakes on {starred(name)}", blocks=list(_mistakes(record, name, shown, drawn)))
 
 
-def _mistakes(record: RunRecord, name: str, shown: Evaluation, drawn: Mapping[str, bytes]) -> Iterator[Block]:
+def _mistakes(record: RunRecord, name: str, shown: EvaluationRecord, drawn: Mapping[str, bytes]) -> Iterator[Block]:
     chart = _chart(drawn, "confusion", draw.file_name("confusion", name))
     if chart is not None:
         yield Charts(charts=[chart])
     yield from _confused(record, name, shown)
 
 
-def _confused(record: RunRecord, name: str, shown: Evaluation) -> Iterator[Block]:
+def _confused(record: RunRecord, name: str, shown: EvaluationRecord) -> Iterator[Block]:
     groups = draw.confused_groups(record, name, shown)
     if groups:
         caption = _CONFUSED + (_SUREST if name in record.examples else "")

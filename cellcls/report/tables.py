@@ -8,9 +8,21 @@ from typing import Any
 
 import attrs
 
-from cellcls.ops.statistics.figures import is_loss
-from cellcls.report.numbers import NOTHING, count, decimal, duration, milliseconds, percent, plain, short, starred
-from cellcls.report.read import Claim, DataRecord, Epoch, Evaluation, RunRecord
+from cellcls.ops.statistics.table import METRICS
+from cellcls.report.numbers import (
+    NOTHING,
+    count,
+    decimal,
+    duration,
+    metric_text,
+    milliseconds,
+    percent,
+    plain,
+    short,
+    starred,
+)
+from cellcls.report.read import RunRecord
+from cellcls.runs.records import ClaimRecord, DataRecord, EpochRecord, EvaluationRecord
 
 Row = dict[str, str]
 
@@ -23,13 +35,15 @@ def summary(record: RunRecord) -> list[Row]:
     return [of_evaluation(name, shown) for name, shown in record.metrics.evaluations.items()]
 
 
-def of_evaluation(name: str, shown: Evaluation) -> Row:
+def of_evaluation(name: str, shown: EvaluationRecord) -> Row:
     """Return one evaluation's row."""
+    columns = {key: metric for key, metric in METRICS.items() if metric.in_summary and key in shown.values}
     return {
         "evaluation": starred(name),
-        "accuracy": percent(shown.accuracy, shown.accuracy_ci),
-        "balanced accuracy": percent(shown.balanced_accuracy, shown.balanced_accuracy_ci),
-        "macro F1": percent(shown.macro_f1, shown.macro_f1_ci),
+        **{
+            metric.title: metric_text(key, shown.values[key], shown.intervals.get(key))
+            for key, metric in columns.items()
+        },
         "images": count(shown.n),
         "part": shown.part,
         "time per image": milliseconds(shown.seconds_per_image),
@@ -41,7 +55,7 @@ def claims(record: RunRecord) -> list[Row]:
     return [_claim(claim, record.metrics.rehearsal) for claim in record.metrics.claims]
 
 
-def _claim(claim: Claim, rehearsal: bool) -> Row:
+def _claim(claim: ClaimRecord, rehearsal: bool) -> Row:
     judged = claim.held is not None and not rehearsal
     return {
         "figure": f"{starred(claim.evaluation)}, {plain(claim.metric)}",
@@ -52,12 +66,12 @@ def _claim(claim: Claim, rehearsal: bool) -> Row:
     }
 
 
-def claimed(claim: Claim) -> str:
+def claimed(claim: ClaimRecord) -> str:
     """Return the claimed figure as ``0.9739 ± 0.01``."""
     return claim.claim.replace("+-", "±")
 
 
-def per_class(evaluation: Evaluation) -> list[Row]:
+def per_class(evaluation: EvaluationRecord) -> list[Row]:
     """Return a row for each class that has images."""
     return [
         {
@@ -72,7 +86,7 @@ def per_class(evaluation: Evaluation) -> list[Row]:
     ]
 
 
-def corruptions(shown: Evaluation) -> list[Row]:
+def corruptions(shown: EvaluationRecord) -> list[Row]:
     """Return a row for each corruption of an evaluation (none: no rows): balanced error at each severity, their mean,
     and, where the suite has published figures, the error added relative to AlexNet's."""
     relative = shown.relative_balanced_error
@@ -84,14 +98,14 @@ def corruptions(shown: Evaluation) -> list[Row]:
     return rows
 
 
-def views(shown: Evaluation) -> list[Row]:
+def views(shown: EvaluationRecord) -> list[Row]:
     """Return a row for each view of an evaluation with test-time augmentation (none: no rows)."""
     return [
         {
             "view": plain(name),
-            "accuracy": percent(one["accuracy"]),
-            "fixed": count(int(one["fixed"])),
-            "broken": count(int(one["broken"])),
+            "accuracy": percent(one.accuracy),
+            "fixed": count(one.fixed),
+            "broken": count(one.broken),
         }
         for name, one in shown.views.items()
     ]
@@ -117,7 +131,7 @@ class Confusion:
         return f"{pair}: {count(self.n)} of {count(self.support)} ({percent(self.share)})"
 
 
-def confusions(evaluation: Evaluation, limit: int = 5) -> list[Confusion]:
+def confusions(evaluation: EvaluationRecord, limit: int = 5) -> list[Confusion]:
     """Return the pairs most often mixed up, by number of images; ties in the order of the classes."""
     rows = evaluation.confusion
     found = [
@@ -162,17 +176,17 @@ def _without(row: Row, key: str) -> Row:
     return {name: value for name, value in row.items() if name != key}
 
 
-def history(epochs: Sequence[Epoch]) -> list[Row]:
+def history(epochs: Sequence[EpochRecord]) -> list[Row]:
     """Return a row for each epoch, with all its figures."""
-    keys = list({key: None for epoch in epochs for key in epoch.figures})
+    keys = list({key: None for epoch in epochs for key in epoch.metrics})
     return [_epoch(number, epoch, keys) for number, epoch in enumerate(epochs, start=1)]
 
 
-def _epoch(number: int, epoch: Epoch, keys: Sequence[str]) -> Row:
+def _epoch(number: int, epoch: EpochRecord, keys: Sequence[str]) -> Row:
     row = {"epoch": str(number), "stage": plain(epoch.stage_name), "lr": f"{epoch.lr:.3g}" if epoch.lr else NOTHING}
     for key in keys:
-        value = epoch.figures.get(key)
-        row[plain(key.replace(".", " "))] = decimal(value) if is_loss(key) else percent(value)
+        value = epoch.metrics.get(key)
+        row[plain(key.replace(".", " "))] = metric_text(key, value)
     return {**row, "time": duration(epoch.seconds), "best": "best" if epoch.best else ""}
 
 

@@ -3,28 +3,14 @@
 ::
 
     recipe.toml          the recipe with every default filled in; running it repeats the run
-    options.json         the command line's options, for resuming
+    options.json         the command line's options, for resuming: ``options.Options``
     environment.json     versions, plugins, commit, device, threads, processes, precision: what equality of runs needs
-    data.json            {"hash", "dataset", "classes": [..], "n": int, "names": [..] | null,
-                          "decisions": [{"index", "hash", "rule", "reason"}], "bad_images": [{"name", "reason"}],
-                          "counts": {"before": {class: n}, "after": {class: n}, "train": .., "val": .., "test": ..},
-                          "trained_on": [content hash of each training image, also of the run it started from, ..],
-                          "init": {"weights": file, "hash", "head": bool, "known": bool: whether "trained_on" is all
-                          that those weights were trained on}, only with [init]
-                          "parts": {"train": [index, ..], "val": [..], "test": [..]}}
-    history.jsonl        a line an epoch: {"stage", "stage_name", "epoch", "lr", "seconds", "best",
-                          "drawn": {class: samples its steps took}, "copies": {class: how many were copies},
-                          "train.loss", "train.accuracy", "val.loss", "val.accuracy", "val.balanced_accuracy", ..}
-    metrics.json         {"name", "seed", "rehearsal": bool, "complete": bool, "parameters": int, "memory_mb": float,
-                          "train_running": {"loss", "accuracy"},
-                          "evaluations": {NAME: {"part", "n", "classes": [..], "accuracy", "accuracy_ci": [lo, hi],
-                              "balanced_accuracy", "balanced_accuracy_ci", "macro_f1", "macro_f1_ci", "loss",
-                              "seconds_per_image", "per_class": {class: {"precision", "recall", "f1", "support",
-                              "recall_ci"}}, "confusion": [[true x predicted]]}},
-                          "explanations": {NAME: {figure: value}},
-                          "claims": [{"place", "evaluation", "metric", "claim": "0.9739 +- 0.01", "measured", "held"}]}
+    data.json            what was dropped, and which image is in which part: ``records.DataRecord``
+    history.jsonl        a line an epoch: ``records.EpochRecord``
+    metrics.json         every metric: ``records.MetricsRecord``
     predictions/NAME.npz index (n,) int64, label (n,) int64, probabilities (n, K) float32
     examples/NAME.npz    the surest wrong predictions: images, index, label, predicted, probability
+    explain/NAME.json    two networks compared depth by depth: ``records.DepthsRecord``
     explain/NAME.npz     images (n, H, W, 3) uint8, label (n,), predicted (n,), probability (n,) float32,
                          maps (n, H, W) float32 in 0..1, layer: name of the layer
     train_batch.npz      images (n, H, W, 3) uint8 as the network saw them, label (n,) int64; with [expand] copy (n,)

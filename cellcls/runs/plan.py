@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
-import cattrs
 
 from cellcls.errors import DataError
-from cellcls.ops.storage.files import write_json
 from cellcls.recipe import Expect, Loaded
-from cellcls.runs.folder import RunFolder, read_json
+from cellcls.runs.folder import RunFolder
+from cellcls.runs.records import read, write
 
 
 @attrs.frozen(kw_only=True)
@@ -66,7 +65,7 @@ def plan(loaded: Sequence[Loaded], folders: Sequence[str]) -> Plan:
 
 def write_plan(folder: Path, planned: Plan) -> None:
     """Write the plan into the folder that its runs lie in."""
-    write_json(RunFolder(folder).plan, attrs.asdict(planned, recurse=True))
+    write(RunFolder(folder).plan, planned)
 
 
 def read_plan(folder: Path) -> Plan:
@@ -74,11 +73,7 @@ def read_plan(folder: Path) -> Plan:
     path = RunFolder(folder).plan
     if not path.is_file():
         return Plan()
-    found = read_json(path)
-    try:
-        made = cattrs.structure({"files": found["files"], "by": found.get("by")}, Plan)
-    except Exception as error:  # cattrs gathers all problems into a group of its own
-        raise _damaged(path, "; ".join(cattrs.transform_error(error)[:3])) from error
+    made = read(path, Plan)
     problem = next((one.problem() for file in made.files for one in file.expect if one.problem()), None)
     if problem:
         raise _damaged(path, problem)

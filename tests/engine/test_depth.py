@@ -19,13 +19,14 @@ from cellcls.api import Backbone, Source
 from cellcls.builtin.backbones import Cnn5, Timm
 from cellcls.builtin.explainers import GradCam
 from cellcls.builtin.heads import Linear
-from cellcls.engine.depth import Block, Comparison, DepthFigures, Subject, blocks_of, compare_depths, similarity
+from cellcls.engine.depth import Block, Comparison, Subject, blocks_of, compare_depths, similarity
 from cellcls.engine.explain import answers
 from cellcls.engine.images import Images
 from cellcls.engine.network import Network, NetworkConfig
 from cellcls.ops.networks.freezing import frozen_modules
 from cellcls.recipe import Input, load
 from cellcls.registry import load_registry
+from cellcls.runs.records import DepthRecord
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -246,7 +247,7 @@ def test_the_same_network_never_parts():
     found = compare_depths(GradCam(), (subject(0), subject(0)), np.arange(6))
     assert [one.similarity for one in found.depths] == pytest.approx([1, 1, 1])
     assert (found.advised, found.lasting) == (None, None)
-    assert found.record()["freeze"] == '"backbone"'
+    assert found.record().freeze == '"backbone"'
     assert found.figures()["frozen_share"] == 1
 
 
@@ -262,7 +263,7 @@ def test_what_changes_in_the_last_block_shows_in_the_maps_of_the_first():
 def test_advice_is_the_first_depth_that_parts_and_the_lasting_one_where_they_stay_apart():
     def found(*similarities: float) -> Comparison:
         depths = tuple(
-            DepthFigures(layer=f"b{at}", frozen_share=at / 10, until=f"b{at}.conv", similarity=one, heat_inside=(0, 0))
+            DepthRecord(layer=f"b{at}", frozen_share=at / 10, until=f"b{at}.conv", similarity=one, heat_inside=(0, 0))
             for at, one in enumerate(similarities)
         )
         pictured = compare_depths(GradCam(depths=2), (subject(0), subject(0)), np.arange(1)).pictured
@@ -270,10 +271,10 @@ def test_advice_is_the_first_depth_that_parts_and_the_lasting_one_where_they_sta
 
     noisy = found(0.9, 0.1, 0.9, 0.9, 0.5, 0.4)
     assert (noisy.advised.layer, noisy.lasting.layer) == ("b1", "b4")
-    assert noisy.record()["freeze"] == '{ until = "b1.conv" }'
+    assert noisy.record().freeze == '{ until = "b1.conv" }'
     assert (noisy.figures()["frozen_share"], noisy.figures()["frozen_share_lasting"]) == (0.1, 0.4)
     apart = found(0.1, 0.2)
     assert apart.advised == apart.lasting == apart.depths[0]
-    assert apart.record()["freeze"] == '"none"'
+    assert apart.record().freeze == '"none"'
     back = found(0.1, 0.9)
     assert (back.advised.layer, back.lasting) == ("b0", None)

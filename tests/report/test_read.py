@@ -12,7 +12,7 @@ def test_a_finished_run_is_read_whole(run):
     assert record.name == "final"
     assert record.metrics.evaluations["test"].per_class["platelet"].support == 235
     assert [epoch.stage_name for epoch in record.history].count("finetune") == 9
-    assert record.history[0].figures["val.accuracy"] == pytest.approx(0.535)
+    assert record.history[0].metrics["val.accuracy"] == pytest.approx(0.535)
     assert len(record.data.decisions) == 1600
     assert record.explained["grad_cam"].layer == "blocks.6"
     assert record.classes[3] == "immature_granulocyte"

@@ -1,14 +1,15 @@
 import pytest
 
 from cellcls.report import tables
-from cellcls.report.read import Evaluation, read_run
+from cellcls.report.read import read_run
+from cellcls.runs.records import EvaluationRecord
 
 
 def test_the_summary_writes_figures_with_their_intervals(run):
     rows = {row["evaluation"]: row for row in tables.summary(read_run(run))}
     assert list(rows) == ["val", "test", "remote*"]
     shown = read_run(run).metrics.evaluations["test"]
-    low, high = shown.accuracy_ci
+    low, high = shown.intervals["accuracy"]
     assert rows["test"]["accuracy"] == f"{100 * shown.accuracy:.1f}% [{100 * low:.1f}, {100 * high:.1f}]"
     assert rows["test"]["time per image"] == "0.43 ms"
 
@@ -26,7 +27,7 @@ def test_a_rehearsal_judges_no_claim(change):
 
 def test_confusions_are_ordered_by_number(run):
     matrix = ((5, 1, 0), (3, 5, 0), (0, 0, 0))
-    shown = Evaluation(part="test", n=14, classes=("a_b", "c", "d"), accuracy=0.7, confusion=matrix)
+    shown = EvaluationRecord(part="test", n=14, classes=("a_b", "c", "d"), values={"accuracy": 0.7}, confusion=matrix)
     first, second = tables.confusions(shown)
     assert first.sentence(shown.classes) == "c taken for a b: 3 of 8 (37.5%)"
     assert (second.given, second.said, second.share) == (0, 1, pytest.approx(1 / 6))

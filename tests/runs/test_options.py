@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellcls.runs.options import Options
+from cellcls.runs.records import from_data, to_data
 
 paths = st.none() | st.from_regex(r"[a-z]{1,8}", fullmatch=True).map(lambda name: Path("/") / name)
 options = st.builds(
@@ -22,11 +23,11 @@ options = st.builds(
 
 @given(options)
 def test_options_survive_a_file(one: Options):
-    assert Options.from_data(json.loads(json.dumps(one.to_data()))) == one
+    assert from_data(json.loads(json.dumps(to_data(one))), Options, "options.json") == one
 
 
 def test_paths_become_absolute():
-    assert Options(data=Path("here")).to_data()["data"] == str(Path.cwd() / "here")
+    assert Options(data=Path("here")).absolute() == Options(data=Path.cwd() / "here")
 
 
 @given(options, options)

@@ -10,6 +10,7 @@ import numpy as np
 import tomli_w
 
 from cellcls.ops.statistics.metrics import confusion_matrix, summary
+from cellcls.runs.records import EvaluationRecord, to_data
 
 CLASSES = ["basophil", "monocyte"]
 
@@ -49,9 +50,17 @@ def write_small_run(
             probabilities=np.eye(2, dtype=np.float32)[predicted],
             **({"condition": np.repeat(np.arange(conditions), images)} if conditions > 1 else {}),
         )
-        figures = summary(confusion_matrix(label, predicted, 2), CLASSES, repeats=conditions)
-        part = evaluation if evaluation in ("train", "val") else "test"
-        evaluations[evaluation] = {**figures, "part": part, "seconds_per_image": 0.001, "loss": 0.4}
+        found = summary(confusion_matrix(label, predicted, 2), repeats=conditions)
+        evaluations[evaluation] = EvaluationRecord(
+            part=evaluation if evaluation in ("train", "val") else "test",
+            n=found.n,
+            classes=tuple(CLASSES),
+            values={**found.values, "loss": 0.4},
+            intervals=found.intervals,
+            per_class=dict(zip(CLASSES, found.per_class, strict=True)),
+            confusion=found.confusion,
+            seconds_per_image=0.001,
+        )
     listed = evaluate or [{"name": one} for one in right]
     recipe = {"name": name, "seed": seed, "train": {"select": "val.accuracy"}, "evaluate": listed}
     (folder / "recipe.toml").write_text(tomli_w.dumps(recipe))
@@ -62,7 +71,7 @@ def write_small_run(
         "complete": complete,
         "parameters": 1000,
         "train_running": {"accuracy": 0.8, "loss": 0.3},
-        "evaluations": evaluations,
+        "evaluations": {name: to_data(record) for name, record in evaluations.items()},
         "claims": claims or [],
     }
     (folder / "metrics.json").write_text(json.dumps(metrics))

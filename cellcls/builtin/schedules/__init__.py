@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from cellcls.api import Schedule, StageHistory, component, param
-from cellcls.ops.statistics.figures import is_loss
+from cellcls.ops.statistics.table import lower_is_better
 
 
 @component("constant")
@@ -82,7 +82,7 @@ class ReduceOnPlateau(Schedule):
         return lambda _step, history: self._replay(history.values(self.watch))
 
     def _replay(self, values: Sequence[float]) -> float:
-        low = is_loss(self.watch)
+        low = lower_is_better(self.watch)
         best = math.inf if low else -math.inf
         factor, waited = 1.0, 0
         for value in values:

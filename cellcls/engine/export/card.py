@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
 from cellcls.engine.export.subject import REHEARSED, Subject
+from cellcls.ops.statistics.table import METRICS
 from cellcls.recipe import Recipe
+from cellcls.runs.records import EvaluationRecord
 
 
 def model_card(subject: Subject, *, architecture: str) -> str:
@@ -22,9 +24,9 @@ def model_card(subject: Subject, *, architecture: str) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"plain": _plain, "percent": _percent, "interval": _interval}
+    environment.filters |= {"plain": _plain, "percent": _percent, "interval": _interval, "value": _value}
     recipe, metrics = subject.recipe(), subject.metrics
-    evaluations = metrics["evaluations"] if metrics else {}
+    evaluations = metrics.evaluations if metrics else {}
     return environment.get_template("card.md.j2").render(
         subject=subject,
         architecture=architecture,
@@ -36,13 +38,14 @@ def model_card(subject: Subject, *, architecture: str) -> str:
         data=subject.data,
         pretrained=getattr(recipe.backbone, "pretrained", False) and not subject.trained.rehearsal,
         evaluations=evaluations,
+        columns={name: metric for name, metric in METRICS.items() if metric.in_summary},
         detailed=evaluations.get("test") or evaluations.get("val"),
         corrupted=_corrupted(recipe, evaluations),
         how=subject.trained.config.input,
     )
 
 
-def _corrupted(recipe: Recipe, evaluations: dict[str, Any]) -> list[str]:
+def _corrupted(recipe: Recipe, evaluations: Mapping[str, EvaluationRecord]) -> list[str]:
     return [one.name for one in recipe.evaluate if one.corrupt and one.name in evaluations]
 
 
@@ -51,9 +54,14 @@ def _plain(text: object) -> str:
     return "".join(f"\\{letter}" if letter in "\\`*[]<>|#!" else letter for letter in " ".join(str(text).split()))
 
 
-def _percent(value: float) -> str:
-    return f"{value:.1%}"
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
 
 
-def _interval(pair: tuple[float, float]) -> str:
-    return f"{pair[0]:.1%} to {pair[1]:.1%}"
+def _interval(pair: tuple[float, float] | None) -> str:
+    return "-" if pair is None else f"{pair[0]:.1%} to {pair[1]:.1%}"
+
+
+def _value(record: EvaluationRecord, name: str) -> str:
+    value = record.values.get(name)
+    return _percent(value) if value is None or METRICS[name].unit == "share" else f"{value:.4f}"

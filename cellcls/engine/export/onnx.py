@@ -90,7 +90,7 @@ def _metadata(subject: Subject) -> dict[str, str]:
         "classes": json.dumps(subject.classes),
         "run": subject.trained.metadata["recipe"],
         "recipe_hash": subject.trained.metadata["recipe_hash"],
-        "data_hash": subject.data["hash"],
+        "data_hash": subject.data.hash,
     }
     return said | ({"warning": REHEARSED} if subject.trained.rehearsal else {})
 

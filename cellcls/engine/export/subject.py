@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import attrs
 import numpy as np
@@ -21,9 +20,10 @@ from cellcls.ops.classes import CLASSES
 from cellcls.ops.rendering.cells import render
 from cellcls.recipe import PARTS, Recipe, load
 from cellcls.registry import Registry
-from cellcls.runs.folder import RunFolder, read_json
+from cellcls.runs.folder import RunFolder
 from cellcls.runs.inputs import find_inputs
 from cellcls.runs.options import Options
+from cellcls.runs.records import DataRecord, MetricsRecord, read
 
 RENDERED_SIZE = 96
 """Side in pixels of rendered cells: that of the challenge's images."""
@@ -79,17 +79,18 @@ class Subject:
         return self.metrics is not None
 
     @property
-    def metrics(self) -> dict[str, Any] | None:
-        """The run's figures, None where it has not come to its end."""
+    def metrics(self) -> MetricsRecord | None:
+        """The run's metrics, None where it has not come to its end."""
         file = RunFolder(self.run).metrics
-        found: dict[str, Any] | None = read_json(file) if file.exists() else None
-        return found
+        return read(file, MetricsRecord) if file.exists() else None
 
     @property
-    def data(self) -> dict[str, Any]:
+    def data(self) -> DataRecord:
         """The run's data record. Raises ``MissingInputError``."""
-        record: dict[str, Any] = read_json(RunFolder(self.run).data)
-        return record
+        file = RunFolder(self.run).data
+        if not file.is_file():
+            raise MissingInputError(f"{file}: not there", f"is {self.run} a run folder?")
+        return read(file, DataRecord)
 
     def recipe(self) -> Recipe:
         """Return the run's recipe. Raises ``MissingInputError``."""
@@ -107,9 +108,9 @@ class Subject:
 
     def _own_images(self, count: int) -> Trial:
         folder = RunFolder(self.run)
-        options = Options.from_data(read_json(folder.options)) if folder.options.exists() else Options()
+        options = read(folder.options, Options)
         source = open_source(find_inputs(self.recipe(), folder.recipe, self.registry, options))
-        parts = {part: [index for index in self.data["parts"][part] if index < len(source)] for part in PARTS}
+        parts = {part: [index for index in self.data.parts.get(part, ()) if index < len(source)] for part in PARTS}
         chosen = next((part for part in ("test", "val") if len(parts[part]) >= count), None)
         rows = np.array(parts[chosen] if chosen else [*parts["test"], *parts["val"], *parts["train"]], dtype=np.int64)
         spread = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(np.int64)

@@ -8,17 +8,29 @@ Wilson's interval is used.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cellcls.ops.statistics.table import METRICS, ClassScore, Interval, Metric, Predicted
+
 RESAMPLES = 2000
 Z95 = 1.959963984540054
-FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 Floats = NDArray[np.float64]
+
+
+@attrs.frozen(kw_only=True)
+class Summary:
+    """What a confusion matrix says."""
+
+    n: int
+    values: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+    per_class: tuple[ClassScore, ...]
+    confusion: tuple[tuple[int, ...], ...]
 
 
 def confusion_matrix(labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
@@ -37,78 +49,74 @@ def wilson(successes: float, trials: float) -> tuple[float, float]:
     return (0.0 if share <= 0 else float(centre - half)), (1.0 if share >= 1 else float(centre + half))
 
 
-def summary(
-    confusion: NDArray[np.int64], class_names: Sequence[str], *, repeats: int = 1, seed: int = 0
-) -> dict[str, Any]:
-    """Return every figure of a confusion matrix (K, K) with its interval, as JSON data.
+def summary(confusion: NDArray[np.int64], *, repeats: int = 1, seed: int = 0) -> Summary:
+    """Return every metric of a confusion matrix (K, K) with its interval.
 
     ``repeats``: how often each image was counted (under as many corruptions, say); ``n`` and the intervals count it
-    once, as its copies are not independent.
-
-    Averages over classes take the classes that are present among the true labels. ``seed`` is the bootstrap's.
+    once, as its copies are not independent. ``seed`` is the bootstrap's.
     """
     total = int(confusion.sum())
     n = total // repeats
     rng = np.random.default_rng(seed)
     cells = rng.multinomial(n, confusion.ravel() / max(total, 1), size=RESAMPLES).reshape(-1, *confusion.shape)
-    measured, resampled = points(confusion), _figures(cells.astype(float))
-    trials = _effective_trials(confusion)
-    found: dict[str, Any] = {"n": n}
-    for name in FIGURES:
-        value = measured[name]
-        found[name] = value
-        found[f"{name}_ci"] = list(_interval(value, resampled[name], trials[name] / repeats))
-    return found | {
-        "classes": list(class_names),
-        "per_class": {name: _of_class(confusion, number, repeats) for number, name in enumerate(class_names)},
-        "confusion": confusion.tolist(),
-    }
+    values, resampled = points(confusion), _of_matrices(cells.astype(float))
+    return Summary(
+        n=n,
+        values=values,
+        intervals={
+            name: _interval(value, resampled[name], _effective_trials(confusion, METRICS[name]) / repeats)
+            for name, value in values.items()
+        },
+        per_class=tuple(_of_class(confusion, number, repeats) for number in range(len(confusion))),
+        confusion=tuple(map(tuple, confusion.tolist())),
+    )
 
 
 def points(confusion: NDArray[np.int64]) -> dict[str, float]:
-    """Return the figures of a confusion matrix (K, K) without intervals."""
-    return {name: float(values[0]) for name, values in _figures(confusion[None].astype(float)).items()}
+    """Return the metrics of a confusion matrix (K, K) without intervals."""
+    return {name: float(values[0]) for name, values in _of_matrices(confusion[None].astype(float)).items()}
 
 
-def _figures(matrices: Floats) -> dict[str, Floats]:
-    """Return the figures of many matrices (R, K, K), each (R,)."""
-    right = np.diagonal(matrices, axis1=1, axis2=2)
-    true, predicted, n = matrices.sum(2), matrices.sum(1), matrices.sum((1, 2))
-    present = true > 0
-    classes = np.maximum(present.sum(1), 1)
-    recall = np.divide(right, true, out=np.zeros_like(right), where=present)
-    both = true + predicted
-    f1 = np.divide(2 * right, both, out=np.zeros_like(right), where=both > 0)
-    return {
-        "accuracy": right.sum(1) / np.maximum(n, 1),
-        "balanced_accuracy": recall.sum(1) / classes,
-        "macro_f1": (f1 * present).sum(1) / classes,
-    }
+def of_predictions(predictions: Sequence[Predicted]) -> dict[str, float]:
+    """Return the metrics that need more than a confusion matrix, as their mean over ``predictions``: of the same images
+    under several conditions, say. Those that need a loss are left out where there is none."""
+    found = {}
+    for name, metric in METRICS.items():
+        if metric.of_predictions is None or (metric.needs_loss and predictions[0].loss is None):
+            continue
+        found[name] = float(np.mean([metric.of_predictions(predicted) for predicted in predictions]))
+    return found
 
 
-def _effective_trials(confusion: NDArray[np.int64]) -> dict[str, float]:
+def _of_matrices(matrices: Floats) -> dict[str, Floats]:
+    """Return the metrics of many matrices (R, K, K), each (R,)."""
+    return {name: metric.of_confusion(matrices) for name, metric in METRICS.items() if metric.of_confusion}
+
+
+def _effective_trials(confusion: NDArray[np.int64], metric: Metric) -> float:
     """Return how many trials Wilson's interval counts: all images, or as many as give a mean over the classes its
     variance (K^2 / sum of 1/n_c)."""
+    if not metric.mean_over_classes:
+        return float(confusion.sum())
     support = confusion.sum(1)
     support = support[support > 0]
-    over_classes = len(support) ** 2 / float((1 / support).sum()) if len(support) else 0.0
-    return {"accuracy": float(confusion.sum()), "balanced_accuracy": over_classes, "macro_f1": over_classes}
+    return len(support) ** 2 / float((1 / support).sum()) if len(support) else 0.0
 
 
-def _interval(value: float, resampled: Floats, trials: float) -> tuple[float, float]:
+def _interval(value: float, resampled: Floats, trials: float) -> Interval:
     low, high = map(float, np.quantile(resampled, [0.025, 0.975]))
     return (low, high) if high - low > 1e-12 else wilson(value * trials, trials)
 
 
-def _of_class(confusion: NDArray[np.int64], number: int, repeats: int) -> dict[str, Any]:
+def _of_class(confusion: NDArray[np.int64], number: int, repeats: int) -> ClassScore:
     right, support = int(confusion[number, number]), int(confusion[number].sum())
     if not support:
-        return {"precision": None, "recall": None, "f1": None, "support": 0, "recall_ci": None}
+        return ClassScore()
     predicted = int(confusion[:, number].sum())
-    return {
-        "precision": right / predicted if predicted else 0.0,
-        "recall": right / support,
-        "f1": 2 * right / (support + predicted),
-        "support": support // repeats,
-        "recall_ci": list(wilson(right / repeats, support / repeats)),
-    }
+    return ClassScore(
+        precision=right / predicted if predicted else 0.0,
+        recall=right / support,
+        f1=2 * right / (support + predicted),
+        support=support // repeats,
+        recall_ci=wilson(right / repeats, support / repeats),
+    )

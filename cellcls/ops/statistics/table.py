@@ -1,0 +1,132 @@
+"""The metrics of an evaluation, one entry each. A new metric is a new entry here and nothing else.
+
+It is then measured after every epoch and at the end, written into ``metrics.json`` and ``history.jsonl``, shown by the
+report, ``compare`` and the model card, and may be named by ``select``, ``watch``, claims and expectations. The
+functions import numpy when they are called, as the names are read by every command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import attrs
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+Interval = tuple[float, float]
+"""The two ends of a 95% interval."""
+
+
+@attrs.frozen(kw_only=True)
+class ClassScore:
+    """How one class fared; shares in 0..1, None where no image decides it."""
+
+    precision: float | None = None
+    recall: float | None = None
+    f1: float | None = None
+    support: int = 0
+    """Images of the class."""
+    recall_ci: Interval | None = None
+
+
+class Predicted(Protocol):
+    """What a network said of N images of K classes."""
+
+    @property
+    def label(self) -> NDArray[np.int64]:
+        """(N,) the true class of each image."""
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """(N, K) in 0..1."""
+
+    @property
+    def loss(self) -> NDArray[np.float32] | None:
+        """(N,) the recipe's loss of each image, without class weights; None where there is no recipe."""
+
+
+@attrs.frozen(kw_only=True)
+class Metric:
+    """One figure of an evaluation: a function of its confusion matrix, or of its predictions."""
+
+    title: str
+    """As tables head it."""
+    of_confusion: Callable[[Floats], Floats] | None = None
+    """Maps confusion matrices (R, K, K), rows are the true classes, to values (R,). Such a metric has an interval."""
+    of_predictions: Callable[[Predicted], np.floating | float] | None = None
+    """Maps predictions to a value, where ``of_confusion`` is None."""
+    unit: Literal["share", "nats", ""] = "share"
+    """A share of 0..1 is shown in percent, everything else as a decimal."""
+    lower_is_better: bool = False
+    mean_over_classes: bool = False
+    """Whether it weighs classes, not images, equally: its interval is as wide as the rarest class makes it."""
+    needs_loss: bool = False
+    """Whether it is measured only where a recipe names a loss."""
+    in_summary: bool = True
+    """Whether tables of evaluations have a column for it."""
+
+
+def _accuracy(matrices: Floats) -> Floats:
+    import numpy as np
+
+    values: Floats = _right(matrices).sum(1) / np.maximum(matrices.sum((1, 2)), 1)
+    return values
+
+
+def _balanced_accuracy(matrices: Floats) -> Floats:
+    import numpy as np
+
+    right, true = _right(matrices), matrices.sum(2)
+    recall = np.divide(right, true, out=np.zeros_like(right), where=true > 0)
+    values: Floats = recall.sum(1) / np.maximum((true > 0).sum(1), 1)
+    return values
+
+
+def _macro_f1(matrices: Floats) -> Floats:
+    import numpy as np
+
+    right, true = _right(matrices), matrices.sum(2)
+    both = true + matrices.sum(1)
+    f1 = np.divide(2 * right, both, out=np.zeros_like(right), where=both > 0)
+    values: Floats = (f1 * (true > 0)).sum(1) / np.maximum((true > 0).sum(1), 1)
+    return values
+
+
+def _right(matrices: Floats) -> Floats:
+    import numpy as np
+
+    return np.diagonal(matrices, axis1=1, axis2=2)
+
+
+def _mean_loss(predicted: Predicted) -> np.floating | float:
+    assert predicted.loss is not None
+    mean: np.floating = predicted.loss.mean()  # float32, as the mean over conditions takes it
+    return mean
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric(title="accuracy", of_confusion=_accuracy),
+    "balanced_accuracy": Metric(title="balanced accuracy", of_confusion=_balanced_accuracy, mean_over_classes=True),
+    "macro_f1": Metric(title="macro F1", of_confusion=_macro_f1, mean_over_classes=True),
+    "loss": Metric(
+        title="loss", of_predictions=_mean_loss, unit="nats", lower_is_better=True, needs_loss=True, in_summary=False
+    ),
+}
+"""By the name that recipes and files use. Averages over classes take those that have images."""
+
+
+def metric_of(name: str) -> Metric | None:
+    """Return the metric that a dotted name (``val.accuracy``) ends with; None for other figures."""
+    return METRICS.get(name.rpartition(".")[2])
+
+
+def lower_is_better(name: str) -> bool:
+    """Tell whether the best value of a dotted name (``val.loss``) is the lowest."""
+    metric = metric_of(name)
+    return metric is not None and metric.lower_is_better
