@@ -1,53 +1,46 @@
-"""How long a command takes to start, as a whole process, once what is known of plugins is cached.
+"""How long commands take to start, as ratios to what they cannot do without.
 
     python benchmarks/startup.py [REPEATS]
 
-Prints the median, quickest and slowest of 20 calls of each command beside its limit, with every installed plugin, and
-fails where torch gets imported. Ends with 1 when a median passes its limit. On a machine that does other things the
-time on the processor, printed too, says more.
+Each command and its yardstick run in turn, as whole processes, 20 times (a warm-up first); the ratio is that of the
+medians. Ends with 1 where a ratio misses its goal. A machine that does other things makes the figures vary.
 """
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-COMMANDS = {"--help": 0.3, "list-plugins": 0.4}
-"""Seconds each may take."""
-_CHECK = (
-    "import sys; from cellcls.cli import main\n"
-    "try: main(sys.argv[1:])\n"
-    "finally: sys.exit('torch was imported') if 'torch' in sys.modules else None"
-)
+RECIPE = Path(__file__).parents[1] / "recipes" / "quickstart.toml"
+LIGHT, TORCH = "import click, attrs, pluggy", "import torch"
+GOALS = {("--help",): (LIGHT, 2.0), ("list-plugins",): (LIGHT, 2.5), ("check", str(RECIPE)): (TORCH, 1.4)}
+"""The yardstick of each command, and how many times as long it may take."""
 
 
-def seconds(command: str) -> tuple[float, float]:
-    """Return the time of one process, and its time on the processor."""
-    started, before = time.perf_counter(), os.times()
-    subprocess.run([sys.executable, "-m", "cellcls", command], check=True, stdout=subprocess.DEVNULL)
-    taken, after = time.perf_counter() - started, os.times()
-    used = after.children_user + after.children_system - before.children_user - before.children_system
-    return taken, used
+def seconds(*arguments: str) -> float:
+    """Return the time of one Python process."""
+    started = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
 
 
 def main(repeats: int) -> int:
     """Measure and print; return the exit code."""
-    failed = False
-    for command, limit in COMMANDS.items():
-        warm = [sys.executable, "-c", _CHECK, command]  # fills the cache too
-        if subprocess.run(warm, stdout=subprocess.DEVNULL).returncode:
-            return 1
-        taken, used = zip(*(seconds(command) for _ in range(repeats)), strict=True)
-        median = statistics.median(taken)
-        failed |= median > limit
+    missed = False
+    for command, (yardstick, goal) in GOALS.items():
+        processes = (("-c", "from cellcls.cli import main; main()", *command), ("-c", yardstick))
+        times = [[seconds(*process) for process in processes] for _ in range(repeats + 1)][1:]
+        taken, least = (statistics.median(column) for column in zip(*times, strict=True))
+        missed |= taken / least > goal
+        name = " ".join([command[0], *(Path(path).name for path in command[1:])])
         print(
-            f"cellcls {command:<13} median {median:.2f} s of {repeats}, {min(taken):.2f} to {max(taken):.2f} s, "
-            f"limit {limit} s; on the processor {statistics.median(used):.2f} s"
+            f"cellcls {name}: {taken:.3f} s, {taken / least:.2f} times `{yardstick}` ({least:.3f} s); goal {goal}"
+            f"{' MISSED' if taken / least > goal else ''}; medians of {repeats}"
         )
-    return int(failed)
+    return int(missed)
 
 
 if __name__ == "__main__":

@@ -287,6 +287,13 @@ class Optimizer(Component):
 
     lr: float = param(gt=0, help="Learning rate, before the schedule.")
 
+    def state_tensors(self) -> int | None:
+        """Return how many tensors of a parameter's size the optimizer keeps (Adam: 2), for the estimate of memory.
+
+        None: it is built and makes a step to find out, which takes as long as importing ``torch`` once more.
+        """
+        return None
+
     def build(self, *, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimizer of ``parameters``, those that are trained."""
         raise NotImplementedError

@@ -101,7 +101,7 @@ def machine(options: Options, precision: str) -> Machine:
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms does the same and imports torch._inductor
     return Machine(
         device=device,
         precision=_precision(precision, device),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import resource
+import sys
 import threading
 import weakref
 from typing import Any
@@ -13,12 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from cellcls.api import Optimizer
 from cellcls.engine.device import Machine
 from cellcls.engine.evaluate import BATCH
 from cellcls.engine.images import Images
 from cellcls.recipe import Recipe
 
 MEGA = 1e6
+_COMPILER_MB = 86.0
+"""What torch's compiler takes, which the first optimizer of a process imports (measured with torch 2.15)."""
 
 
 def anonymous_mb(device: torch.device) -> float:
@@ -56,19 +60,24 @@ class PeakMemory:
 
 
 class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of tensors alive while it is on, and their peak; on the meta device nothing is computed."""
+    """Records the bytes of the tensors alive after each operation while it is on."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.now = 0
-        self.peak = 0
+        self.history: list[int] = []
         self.known: set[int] = set()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # nothing is compiled here, and to skip the compiler torch would import it
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
         for tensor in made if isinstance(made, tuple | list) else (made,):
             if isinstance(tensor, Tensor):
                 self._count(tensor)
+        self.history.append(self.now)
         return made
 
     def _count(self, tensor: Tensor) -> None:
@@ -79,7 +88,6 @@ class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.known.add(key)
         size = storage.nbytes()
         self.now += size
-        self.peak = max(self.peak, self.now)
         weakref.finalize(storage, self._forget, key, size)
 
     def _forget(self, key: int, size: int) -> None:
@@ -90,8 +98,8 @@ class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def estimate_mb(recipe: Recipe, network: nn.Module, images: Images, machine: Machine) -> float:
     """Return the peak to be expected of ``anonymous_mb`` while training, in megabytes.
 
-    One step and one batch of an evaluation are run without computing (on the meta device), with the bytes alive
-    counted; weights, gradients, the optimizer's tensors, images held on a GPU and what the process has now are added.
+    The bytes alive in a step and in a batch of an evaluation are counted; weights, gradients, the optimizer's tensors,
+    images held on a GPU and what the process has now are added.
     """
     parts = max(1, recipe.train.accumulate * machine.processes)
     size = (max(1, recipe.train.batch_size // parts), 3, images.size, images.size)
@@ -103,29 +111,44 @@ def estimate_mb(recipe: Recipe, network: nn.Module, images: Images, machine: Mac
     if machine.device.type == "cuda":
         first = images.source.read(np.arange(1))
         return (held + weights + first.nbytes * len(images.source)) / MEGA
-    return anonymous_mb(machine.device) + held / MEGA
+    to_import = 0.0 if "torch._dynamo" in sys.modules else _COMPILER_MB
+    return anonymous_mb(machine.device) + to_import + held / MEGA
 
 
 def _peak(network: nn.Module, size: tuple[int, ...], *, backward: bool) -> int:
-    """Return the peak of bytes alive beside the weights."""
-    ghost = copy.deepcopy(network).to("meta").train(backward)
+    """Return the peak of bytes alive beside the weights, for images of the shape ``size``.
+
+    Bytes grow linearly with the number of images, so two and three images are enough: the meta device, where nothing
+    would be computed, imports torch's compiler, which takes longer.
+    """
+    batch, *image = size
+    two, three = (_bytes_alive(network, (images, *image), backward=backward) for images in (2, 3))
+    return max(few + (more - few) * (batch - 2) for few, more in zip(two, three, strict=True))
+
+
+def _bytes_alive(network: nn.Module, size: tuple[int, ...], *, backward: bool) -> list[int]:
+    """Return the bytes alive after each operation of a step or, not ``backward``, of an evaluation."""
+    ghost = copy.deepcopy(network).cpu().train(backward)
     counter = _LiveBytes()
     with torch.set_grad_enabled(backward), counter:
-        images = torch.empty(size, device="meta").contiguous(memory_format=torch.channels_last)
+        images = torch.zeros(size).contiguous(memory_format=torch.channels_last)
         logits = ghost(images)
         if backward:
             logits.float().log_softmax(1).mean().backward()
-    return counter.peak
+    return counter.history
 
 
 def _optimizer_tensors(recipe: Recipe) -> int:
     """Return how many tensors of a parameter's size the optimizers keep, at most."""
-    most = 0
-    for stage in recipe.stages:
-        parameter = nn.Parameter(torch.zeros(2, 2))
-        optimizer = stage.optimizer.build(parameters=[parameter])
-        parameter.grad = torch.ones(2, 2)
-        optimizer.step()
-        state = optimizer.state.get(parameter, {})
-        most = max(most, sum(1 for value in state.values() if isinstance(value, Tensor) and value.shape == (2, 2)))
-    return most
+    known = [(stage.optimizer, stage.optimizer.state_tensors()) for stage in recipe.stages]
+    return max((measured_state(optimizer) if count is None else count for optimizer, count in known), default=0)
+
+
+def measured_state(optimizer: Optimizer) -> int:
+    """Return how many tensors of a parameter's size an optimizer keeps after a step."""
+    parameter = nn.Parameter(torch.zeros(2, 2))
+    built = optimizer.build(parameters=[parameter])
+    parameter.grad = torch.ones(2, 2)
+    built.step()
+    state = built.state.get(parameter, {})
+    return sum(1 for value in state.values() if isinstance(value, Tensor) and value.shape == (2, 2))

@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from timm.utils.model_ema import ModelEmaV3
 from torch import nn
 
 from cellcls.api import Features, PerSampleLoss, RunView, StageHistory, changed
@@ -33,6 +32,9 @@ from cellcls.ops.storage.files import write_json, write_text
 from cellcls.recipe import Evaluation, Recipe, Split, dump
 from cellcls.runs.environment import environment
 from cellcls.runs.records import EpochRecord, write, write_history
+
+if TYPE_CHECKING:
+    from timm.utils.model_ema import ModelEmaV3
 
 _log = logging.getLogger(__name__)
 
@@ -180,7 +182,7 @@ def open_session(job: Job, machine: Machine) -> Session:
     network = config.build(features, recipe.seed).to(machine.device)
     saved = load_state(job.folder)
     start = recorded_start(job.folder) if saved else _start(job, network, config, data)
-    average = ModelEmaV3(network, decay=recipe.train.ema_decay) if recipe.train.ema_decay else None
+    average = _average(network, recipe.train.ema_decay) if recipe.train.ema_decay else None
     scaler = torch.amp.GradScaler(machine.device.type, enabled=machine.precision == "float16")
     if saved:
         _restore(saved, network, average, scaler)
@@ -225,6 +227,12 @@ def _data(job: Job, machine: Machine) -> Data:
 def _start(job: Job, network: Network, config: NetworkConfig, data: Data) -> Start | None:
     start = job.inputs.recipe.init.from_
     return None if start is None else start_from(Path(start), network, config, data, job.registry)
+
+
+def _average(network: Network, decay: float) -> ModelEmaV3:
+    from timm.utils.model_ema import ModelEmaV3  # it takes as long to import as torch
+
+    return ModelEmaV3(network, decay=decay)
 
 
 def _restore(saved: Saved, network: Network, average: ModelEmaV3 | None, scaler: torch.amp.GradScaler) -> None:

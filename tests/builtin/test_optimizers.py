@@ -9,7 +9,7 @@ from torch import nn
 
 from cellcls.api import Optimizer
 from cellcls.builtin.optimizers import Adam, AdamW, Lion, Sgd
-from cellcls.errors import RecipeError
+from cellcls.engine.memory import measured_state
 
 ORACLES: list[tuple[Optimizer, Callable[[Any], torch.optim.Optimizer]]] = [
     (Adam(lr=0.01, weight_decay=0.1), lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.1, foreach=False)),
@@ -57,6 +57,13 @@ def test_lion_steps_by_the_sign() -> None:
     torch.testing.assert_close(weight.detach(), decayed - 0.1 * torch.tensor([1.0, -1.0, 0.0]))
 
 
-def test_nesterov_wants_momentum() -> None:
-    with pytest.raises(RecipeError, match="wants a `momentum`"):
-        Sgd(lr=0.1, nesterov=True).build(parameters=[nn.Parameter(torch.zeros(1))])
+def test_nesterov_needs_momentum() -> None:
+    with pytest.raises(ValueError, match="`nesterov` needs a `momentum`"):
+        Sgd(lr=0.1, nesterov=True)
+
+
+@pytest.mark.parametrize(
+    "optimizer", [Sgd(lr=0.1), Sgd(lr=0.1, momentum=0.9), Adam(lr=0.1), AdamW(lr=0.1), Lion(lr=0.1)], ids=repr
+)
+def test_the_tensors_it_says_it_keeps_are_those_it_keeps(optimizer: Optimizer) -> None:
+    assert optimizer.state_tensors() == measured_state(optimizer)

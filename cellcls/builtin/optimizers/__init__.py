@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cellcls.api import Optimizer, component, param
-from cellcls.errors import RecipeError
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +22,10 @@ class Lion(Optimizer):
 
     betas: tuple[float, float] = param(default=(0.9, 0.99), ge=0, lt=1, help="Decay in the step, and in the mean kept.")
     weight_decay: float = param(default=0.0, ge=0, help=_WEIGHT_DECAY)
+
+    def state_tensors(self) -> int:
+        """Return 1: the running mean of the gradient."""
+        return 1
 
     def build(self, *, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimizer over the trained parameters."""
@@ -42,6 +45,10 @@ class Adam(Optimizer):
     eps: float = param(default=1e-8, gt=0, help="Added to the denominator.")
     weight_decay: float = param(default=0.0, ge=0, help="L2 penalty, added to the gradient.")
 
+    def state_tensors(self) -> int:
+        """Return 2: the running means of the gradient and of its square."""
+        return 2
+
     def build(self, *, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimizer over the trained parameters."""
         from torch.optim import Adam as TorchAdam
@@ -59,6 +66,10 @@ class AdamW(Optimizer):
     eps: float = param(default=1e-8, gt=0, help="Added to the denominator.")
     weight_decay: float = param(default=0.01, ge=0, help=_WEIGHT_DECAY)
 
+    def state_tensors(self) -> int:
+        """Return 2: the running means of the gradient and of its square."""
+        return 2
+
     def build(self, *, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimizer over the trained parameters."""
         from torch.optim import AdamW as TorchAdamW
@@ -73,15 +84,21 @@ class Sgd(Optimizer):
     """Stochastic gradient descent; momentum as in Sutskever et al. 2013."""
 
     momentum: float = param(default=0.0, ge=0, lt=1, help="Share of the last step that is kept.")
-    nesterov: bool = param(default=False, help="Look ahead by the momentum first; wants a momentum.")
+    nesterov: bool = param(default=False, help="Look ahead by the momentum first; needs one.")
     weight_decay: float = param(default=0.0, ge=0, help="L2 penalty, added to the gradient.")
 
+    def __attrs_post_init__(self) -> None:
+        if self.nesterov and not self.momentum:
+            raise ValueError("`nesterov` needs a `momentum`, such as 0.9")
+
+    def state_tensors(self) -> int:
+        """Return 1 with momentum, else 0."""
+        return int(self.momentum > 0)
+
     def build(self, *, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Return the optimizer over the trained parameters. Raises ``RecipeError`` for nesterov without momentum."""
+        """Return the optimizer over the trained parameters."""
         from torch.optim import SGD
 
-        if self.nesterov and not self.momentum:
-            raise RecipeError("sgd: `nesterov = true` wants a `momentum`", "add `momentum = 0.9`")
         return SGD(
             parameters,
             lr=self.lr,

@@ -1,0 +1,37 @@
+"""What a command imports: counted in modules, not in seconds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+QUICKSTART = Path(__file__).parents[2] / "recipes" / "quickstart.toml"
+
+
+def imported(*args: str, cwd: Path) -> set[str]:
+    """Return the modules that a command imports."""
+    command = [sys.executable, "-X", "importtime", "-m", "cellcls", *args]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=250)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+def test_help_imports_no_command(tmp_path: Path) -> None:
+    modules = imported("--help", cwd=tmp_path)
+    own = {name for name in modules if name.startswith("cellcls")}
+    assert own <= {"cellcls", "cellcls.cli", "cellcls.cli.main", "cellcls.cli.commands", "cellcls.errors"}
+    assert modules.isdisjoint({"numpy", "torch", "rich", "rich_click", "attrs", "attr", "importlib.metadata"})
+
+
+def test_list_plugins_imports_no_more_than_the_plugins(tmp_path: Path) -> None:
+    modules = imported("list-plugins", cwd=tmp_path)
+    layers = {name.split(".")[1] for name in modules if name.startswith("cellcls.")}
+    assert layers == {"api", "builtin", "cli", "errors", "ops", "registry"}
+    assert modules.isdisjoint({"numpy", "torch", "rich", "packaging", "logging", "subprocess", "cellcls.api.events"})
+
+
+def test_checking_a_recipe_imports_only_what_it_uses(tmp_path: Path) -> None:
+    modules = imported("check", str(QUICKSTART), cwd=tmp_path)
+    assert "torch" in modules
+    assert modules.isdisjoint({"timm", "torchvision", "torch._dynamo", "torch._inductor.config", "sympy", "matplotlib"})
