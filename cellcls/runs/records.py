@@ -1,0 +1,389 @@
+"""The records of a run folder: what its JSON files hold, as the engine writes it and everything else reads it.
+
+One class for each file, one strict converter for all. Each file says the ``format`` it is written in; a newer one is
+refused, an unknown key is an error and never dropped. What a young run lacks has a default here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from cellcls.api import BadImage, Decision
+from cellcls.errors import DataError
+from cellcls.ops.statistics.table import ClassScore, Interval
+from cellcls.ops.storage.files import write_json, write_text
+
+FORMAT = 1
+"""The format of every file here; it grows when a file of an older one could be misread."""
+_DAMAGED = (
+    "the file is damaged or was written by another version of cellcls; `cellcls run` on its recipe.toml repeats it"
+)
+
+T = TypeVar("T")
+
+
+# --- metrics.json -----------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class ViewScore:
+    """One view of test-time augmentation alone, compared with the image as it is."""
+
+    accuracy: float
+    fixed: int
+    """Predictions that are right with this view and wrong without."""
+    broken: int
+    """Predictions that are wrong with this view and right without."""
+
+
+@attrs.frozen(kw_only=True)
+class EvaluationRecord:
+    """One evaluation. In the file, metrics stand beside the other keys: ``"accuracy": 0.97, "accuracy_ci": [lo, hi]``.
+
+    A metric is an attribute too: ``record.accuracy``.
+    """
+
+    part: str
+    """``train``, ``val`` or ``test``; ``all`` for a set without parts."""
+    n: int
+    """Images, each counted once under however many corruptions."""
+    classes: tuple[str, ...]
+    values: Mapping[str, float | None] = attrs.field()
+    """Each metric by its name (``ops.statistics.table``)."""
+    intervals: Mapping[str, Interval] = attrs.field(factory=dict)
+    """95% intervals of those that have one."""
+    per_class: Mapping[str, ClassScore] = attrs.field(factory=dict)
+    confusion: tuple[tuple[int, ...], ...] = attrs.field()
+    """(K, K) counts: rows are the true classes, columns the predicted ones."""
+    seconds_per_image: float | None = None
+    """The network's own time, the median over batches."""
+    views: Mapping[str, ViewScore] = attrs.field(factory=dict)
+    suite: str | None = None
+    """The suite of corruptions, or one corruption."""
+    severities: tuple[int, ...] = ()
+    seed: int | None = None
+    """Of the corruption."""
+    balanced_error: Mapping[str, tuple[float, ...]] = attrs.field(factory=dict)
+    """By corruption: 1 - balanced accuracy at each severity."""
+    relative_balanced_error: Mapping[str, float] = attrs.field(factory=dict)
+    """By corruption: the error it adds, in percent of what it adds to the published AlexNet."""
+
+    @confusion.validator
+    def _square(self, _attribute: object, value: tuple[tuple[int, ...], ...]) -> None:
+        if len(value) != len(self.classes) or any(len(row) != len(self.classes) for row in value):
+            raise ValueError(f"not {len(self.classes)} x {len(self.classes)}, one row and column a class")
+
+    @values.validator
+    def _measured(self, _attribute: object, value: Mapping[str, float | None]) -> None:
+        if value.get("accuracy") is None:
+            raise ValueError("no `accuracy`")
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the images whose class was named rightly; every evaluation has it."""
+        return float(self.values["accuracy"] or 0.0)
+
+    def __getattr__(self, name: str) -> float | None:
+        if name.startswith("_") or name in attrs.fields_dict(EvaluationRecord) or name not in self.values:
+            raise AttributeError(f"no metric `{name}` was measured")
+        return self.values[name]
+
+
+@attrs.frozen(kw_only=True)
+class ClaimRecord:
+    """A published value beside ours. ``held``: None where it was not judged."""
+
+    place: str | None = None
+    evaluation: str
+    metric: str
+    claim: str
+    """``0.9739 ± 0.01``, ``below 0.77``."""
+    measured: float | None = None
+    held: bool | None = None
+
+
+@attrs.frozen(kw_only=True)
+class MetricsRecord:
+    """``metrics.json``, written last: a run that has not come so far has no such file, and these defaults."""
+
+    name: str = ""
+    seed: int | None = None
+    rehearsal: bool = False
+    complete: bool = False
+    parameters: int | None = None
+    memory_mb: float | None = None
+    """Peak memory of the process, or of the GPU."""
+    stages_ended_early: Mapping[str, str] = attrs.field(factory=dict)
+    """Why, by the name of the stage."""
+    train_running: Mapping[str, float | None] | None = None
+    """``loss`` and ``accuracy``, the running mean of the last epoch with augmentation on."""
+    evaluations: Mapping[str, EvaluationRecord] = attrs.field(factory=dict)
+    explanations: Mapping[str, Mapping[str, float | None]] = attrs.field(factory=dict)
+    """What each ``[[explain]]`` measured, by its name."""
+    claims: tuple[ClaimRecord, ...] = ()
+
+
+# --- history.jsonl ----------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class EpochRecord:
+    """A line of history. In the file, metrics stand beside the other keys under their dotted names
+    (``"val.accuracy": 0.97``)."""
+
+    stage: int
+    """From 0."""
+    stage_name: str
+    epoch: int
+    """From 0 within the stage."""
+    lr: float | None = None
+    """Learning rate of the last step."""
+    seconds: float = 0.0
+    best: bool = False
+    """Whether its weights became the best so far."""
+    drawn: Mapping[str, int] = attrs.field(factory=dict)
+    """Samples of each class that training took."""
+    copies: Mapping[str, int] = attrs.field(factory=dict)
+    """How many of them were copies."""
+    metrics: Mapping[str, float | None] = attrs.field(factory=dict)
+
+
+# --- data.json --------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class InitRecord:
+    """The weights that a run started from (``[init]``)."""
+
+    weights: str
+    """Their file."""
+    hash: str
+    head: bool
+    """Whether the head's weights were taken too."""
+    known: bool = True
+    """Whether ``trained_on`` holds all images that those weights were trained on."""
+
+
+@attrs.frozen(kw_only=True)
+class DataRecord:
+    """``data.json``: what the run was given, what was dropped and why, and which image is in which part."""
+
+    hash: str = ""
+    """Of all images with their labels and class names."""
+    dataset: str = ""
+    classes: tuple[str, ...] = ()
+    n: int = 0
+    names: tuple[str, ...] | None = None
+    """File names, where the images have some."""
+    decisions: tuple[Decision, ...] = ()
+    bad_images: tuple[BadImage, ...] = ()
+    counts: Mapping[str, Mapping[str, int]] = attrs.field(factory=dict)
+    """Images of each class ``before`` and ``after`` cleaning, in each part, and ``samples`` of an epoch."""
+    trained_on: tuple[str, ...] | None = None
+    """Content hash of each training image, those of the run it started from included; None: not recorded."""
+    init: InitRecord | None = None
+    parts: Mapping[str, tuple[int, ...]] = attrs.field(factory=dict)
+    """Indices of the images of ``train``, ``val`` and ``test``."""
+
+
+# --- explain/NAME.json ------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class DepthRecord:
+    """Two networks compared at one layer."""
+
+    layer: str
+    frozen_share: float
+    """Share of the backbone's parameters before the layer's block, 0..1."""
+    until: str | None = None
+    """The first module of that block: ``freeze = { until = ... }``."""
+    similarity: float
+    """Mean correlation of the two maps of an image, -1..1."""
+    heat_inside: Interval
+    """Share of the heat that lies inside the cell, for each network."""
+
+
+@attrs.frozen(kw_only=True)
+class DepthsRecord:
+    """``explain/NAME.json``: two networks compared depth by depth. ``advised``: the first layer where they part;
+    ``lasting``: the first from which on they stay apart; each with the share of the parameters before it."""
+
+    names: tuple[str, str]
+    same_above: float
+    advised: str | None = None
+    frozen_share: float
+    freeze: str
+    """The advice as a recipe says it: ``{ until = "blocks.5.7" }``."""
+    lasting: str | None = None
+    frozen_share_lasting: float
+    cell_area: float
+    depths: tuple[DepthRecord, ...]
+
+
+# --- stages/I-NAME.json -----------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class StageRecord:
+    """``stages/I-NAME.json``: what was frozen in a stage."""
+
+    name: str
+    frozen: tuple[str, ...]
+    """Modules of the backbone."""
+    trained_parameters: int
+    parameters: int
+
+
+# --- reading and writing ----------------------------------------------------------------------------------------
+
+
+def write(path: Path, record: object) -> None:
+    """Write a record as JSON, as a whole or not at all. Raises ``WriteError``."""
+    write_json(path, file_data(record))
+
+
+def read(path: Path, shape: type[T]) -> T:
+    """Read a record; where there is no file, its defaults. Raises ``DataError`` where it is damaged or newer."""
+    return from_data(_object(path, _text(path)) if path.is_file() else {}, shape, path)
+
+
+def write_history(path: Path, epochs: Iterable[EpochRecord]) -> None:
+    """Write all lines of ``history.jsonl``; one epoch more or less, never half a line. Raises ``WriteError``."""
+    lines = [json.dumps(file_data(epoch), allow_nan=False) for epoch in epochs]
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def read_history(path: Path) -> tuple[EpochRecord, ...]:
+    """Read ``history.jsonl``; no epochs where there is none. Raises ``DataError``."""
+    if not path.is_file():
+        return ()
+    lines = _text(path).split("\n")[:-1]  # a line that is still being written has no end
+    return tuple(
+        from_data(_object(f"{path}:{number}", line), EpochRecord, f"{path}:{number}")
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    )
+
+
+def file_data(record: object) -> dict[str, Any]:
+    """Return a record as the JSON data of its file, with its format."""
+    return {"format": FORMAT, **to_data(record)}
+
+
+def to_data(record: object) -> dict[str, Any]:
+    """Return a record as JSON data, without its format."""
+    data: dict[str, Any] = _CONVERTER.unstructure(record)
+    return data
+
+
+def from_data(data: Mapping[str, Any], shape: type[T], place: Path | str) -> T:
+    """Return JSON data as a record. ``place`` is what errors call it. Raises ``DataError``."""
+    found = dict(data)
+    written = found.pop("format", FORMAT)
+    if not isinstance(written, int) or written > FORMAT:
+        raise DataError(
+            f"{place}: written in format {written}, and this cellcls reads up to {FORMAT}",
+            "update cellcls: pip install --upgrade cellcls",
+        )
+    try:
+        return _CONVERTER.structure(found, shape)
+    except Exception as error:  # cattrs gathers all problems into a group of its own
+        problems = cattrs.transform_error(error, format_exception=lambda problem, _wanted: _in_words(problem))
+        raise DataError(f"{place}: {'; '.join(problems[:3])}", _DAMAGED) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}", _DAMAGED) from error
+
+
+def _object(place: Path | str, text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{place}: not JSON: {error}", _DAMAGED) from error
+    if not isinstance(found, dict):
+        raise DataError(f"{place}: not a JSON object", _DAMAGED)
+    return found
+
+
+def _in_words(error: BaseException) -> str:
+    return f"no {error}" if isinstance(error, KeyError) else str(error)
+
+
+def _strict(accepted: tuple[type, ...], value: Any, wanted: type) -> Any:
+    if not isinstance(value, accepted) or (isinstance(value, bool) and wanted is not bool):
+        raise ValueError(f"{value!r} is not of type {wanted.__name__}")
+    return wanted(value)
+
+
+def _converter() -> cattrs.Converter:
+    """Return a converter that takes nothing for what it is not (by default ``bool("false")`` is true) and drops no key;
+    metrics stand beside the keys of their record."""
+    made = cattrs.Converter(forbid_extra_keys=True, unstruct_collection_overrides={tuple: list})
+    for wanted, accepted in ((float, (int, float)), (int, (int,)), (str, (str,)), (bool, (bool,))):
+        made.register_structure_hook(wanted, partial(_strict, accepted))
+    made.register_structure_hook(Path, lambda value, _: Path(_strict((str,), value, str)))
+    made.register_unstructure_hook(Path, str)
+    optional: dict[str, Any] = {
+        name: override(omit_if_default=True)
+        for name in ("views", "suite", "severities", "seed", "balanced_error", "relative_balanced_error")
+    }
+    made.register_structure_hook(
+        EvaluationRecord, partial(_gathered, make_dict_structure_fn(EvaluationRecord, made), _values_and_intervals)
+    )
+    made.register_unstructure_hook(
+        EvaluationRecord, partial(_spread, make_dict_unstructure_fn(EvaluationRecord, made, **optional))
+    )
+    made.register_structure_hook(EpochRecord, partial(_gathered, make_dict_structure_fn(EpochRecord, made), _dotted))
+    made.register_unstructure_hook(EpochRecord, partial(_spread, make_dict_unstructure_fn(EpochRecord, made)))
+    made.register_unstructure_hook(
+        DataRecord,
+        make_dict_unstructure_fn(DataRecord, made, init=override(omit_if_default=True)),
+    )
+    return made
+
+
+def _gathered(structure: Any, gather: Any, data: Any, shape: type[Any]) -> Any:
+    """Structure a record whose metrics stand beside its keys."""
+    if not isinstance(data, dict):
+        raise ValueError(f"{data!r} is not an object")
+    return structure(gather(data), shape)
+
+
+def _values_and_intervals(data: dict[str, Any]) -> dict[str, Any]:
+    known = set(attrs.fields_dict(EvaluationRecord)) - {"values", "intervals"}
+    rest = {key: value for key, value in data.items() if key not in known}
+    intervals = {key.removesuffix("_ci"): rest.pop(key) for key in list(rest) if key.endswith("_ci")}
+    return {**{key: data[key] for key in known & data.keys()}, "values": rest, "intervals": intervals}
+
+
+def _dotted(data: dict[str, Any]) -> dict[str, Any]:
+    metrics = {key: value for key, value in data.items() if "." in key}
+    return {**{key: value for key, value in data.items() if "." not in key}, "metrics": metrics}
+
+
+def _spread(unstructure: Any, record: Any) -> dict[str, Any]:
+    data: dict[str, Any] = unstructure(record)
+    intervals = data.pop("intervals", {})
+    metrics: dict[str, Any] = data.pop("metrics", {})
+    for name, value in data.pop("values", {}).items():
+        metrics[name] = value
+        if name in intervals:
+            metrics[f"{name}_ci"] = intervals[name]
+    first = {key: data.pop(key) for key in ("part", "n") if key in data}
+    return first | metrics | data if first else data | metrics
+
+
+_CONVERTER = _converter()
