@@ -114,11 +114,11 @@ class Download:
     """File name on disk, without a folder."""
     address: str
     """URL, http or https."""
+    checksum: str
+    """``md5:HEX`` or ``sha256:HEX`` in lower case: published by the authors, or by you if they publish none."""
     bytes: int | None = None
     """File size, None if not published."""
     licence: str | None = None
-    checksum: str | None = None
-    """``md5:HEX`` or ``sha256:HEX`` as published by the authors, None if not published."""
 
 
 @_kind("dataset")
