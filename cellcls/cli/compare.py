@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -63,24 +62,3 @@ def show_expected(comparison: Comparison) -> None:
     from cellcls.report import expect
 
     table("expected and measured", expect.rows(comparison.verdicts))
-
-
-def compared(results: Sequence[dict[str, Any]]) -> Comparison | None:
-    """Compare the runs of one call, and write it where they share a folder; None where nothing was evaluated.
-
-    A single run is compared with nothing, but what its file expects of its evaluations is judged.
-    """
-    from cellcls.report.compare_read import read_comparison
-    from cellcls.runs.folder import RunFolder
-    from cellcls.runs.plan import read_plan
-
-    if not any(one["metrics"] and one["metrics"]["evaluations"] for one in results):
-        return None
-    run = Path(results[0]["run"])
-    if not RunFolder(run.parent).plan.is_file():
-        return read_comparison([run])
-    comparison = read_comparison([run.parent], read_plan(run.parent).by)
-    from cellcls.report.compare_page import write_comparison
-
-    write_comparison(comparison, run.parent)
-    return comparison

@@ -5,29 +5,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 import attrs
 
 from cellcls.api import events
-from cellcls.cli.output import color_system, say
+from cellcls.cli.output import color_system, say, table
+from cellcls.execution.context import Output, Watch
 
 
-class Shows(Protocol):
-    """Shows events."""
-
-    def __call__(self, event: events.Event) -> None:
-        """Show one event."""
+def console() -> Output:
+    """Return the output of the command line: progress on stderr, tables on stdout."""
+    return Output(say=say, table=table, progress=progress)
 
 
 @contextmanager
-def progress(*, silent: bool = False) -> Iterator[Shows]:
+def progress() -> Iterator[Watch]:
     """Yield what shows the events of one run."""
-    if silent:
-        yield lambda _event: None
-    elif sys.stderr.isatty() and color_system():
-        with _bar() as shows:
-            yield shows
+    if sys.stderr.isatty() and color_system():
+        with _bar() as watch:
+            yield watch
     else:
         yield _lines
 
@@ -66,7 +62,7 @@ def _worth_showing(metric: str) -> bool:
 
 
 @contextmanager
-def _bar() -> Iterator[Shows]:
+def _bar() -> Iterator[Watch]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -76,7 +72,7 @@ def _bar() -> Iterator[Shows]:
         task = made.add_task("opening data and network", total=None, loss="")
         counter = _Counter()
 
-        def shows(event: events.Event) -> None:
+        def watch(event: events.Event) -> None:
             text = _text(event)
             if text:
                 made.console.print(text, markup=False, highlight=False)
@@ -92,7 +88,7 @@ def _bar() -> Iterator[Shows]:
                     loss=f"loss {event.loss:.3f}",
                 )
 
-        yield shows
+        yield watch
 
 
 @attrs.define

@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from cellcls.cli.compare import compared, show_comparison, show_expected
-from cellcls.cli.execute import resume_all, run_all
-from cellcls.cli.launch import chosen
+from cellcls.cli.compare import show_comparison, show_expected
 from cellcls.cli.output import NO_RECIPE, json_option, machine_options, print_json, recipes_argument, say, table
-from cellcls.cli.single import Result
-from cellcls.cli.sweep import is_sweep
+from cellcls.cli.progress import console
 from cellcls.errors import ExitCode, UsageError
+from cellcls.execution.context import Context
 from cellcls.ops.processes.torchrun import is_first
 from cellcls.recipe import load_all
 from cellcls.registry import load_registry
 from cellcls.runs.options import Options
 
 if TYPE_CHECKING:
+    from cellcls.execution.result import RunResult
     from cellcls.report.compare import Comparison
 
 
@@ -54,58 +53,66 @@ def run(
     A file with variants or seeds, a folder of recipes, or several recipes make one run each, in folders below RUN,
     and a comparison beside them.
     """
+    from cellcls.execution.comparison import compare_results
+    from cellcls.execution.launch import choose_launcher
+    from cellcls.execution.several import resume_all, run_all
+
     registry = load_registry()
     options = Options(**machine)
-    launcher = chosen(launched_by, registry) if launched_by else None
+    launcher = choose_launcher(launched_by, registry) if launched_by else None
+    context = Context(registry=registry, options=options, output=console(), launcher=launcher)
     if resume is not None:
         if recipes or out or overrides or variant or options.rehearse:
             raise UsageError("--resume takes a run folder, which holds the recipe, and options of the machine only")
-        results = resume_all(resume, registry, options, launcher)
+        results = resume_all(resume, context)
     else:
         if not recipes:
             raise UsageError(NO_RECIPE, "cellcls run RECIPE")
         loaded = load_all(recipes, registry, overrides=overrides, variant=variant, rehearse=options.rehearse)
-        results = run_all(loaded, registry, options, out, launcher)
-    together = compared(results) if is_first() else None
+        results = run_all(loaded, out, context)
+    comparison = compare_results(results) if is_first() else None
     if is_first():
-        _print(results, together, as_json)
-    return _code(results, together, fail_on_claims)
+        _print(results, comparison, as_json)
+    return _code(results, comparison, fail_on_claims)
 
 
-def _code(results: Sequence[Result], together: Comparison | None, fail_on_claims: bool) -> int:
+def _code(results: Sequence[RunResult], comparison: Comparison | None, fail_on_claims: bool) -> int:
     """Return the exit code: that of the first run that failed, but for trials of a search, of which some may."""
-    code = next((one["exit_code"] for one in results if one["exit_code"] and not is_sweep(Path(one["run"]).parent)), 0)
+    from cellcls.execution.sweep import is_sweep
+
+    code = next((result.exit_code for result in results if result.exit_code and not is_sweep(result.folder.parent)), 0)
     if code:
-        return int(code)
-    missed = [claim for one in results if one["metrics"] for claim in one["metrics"]["claims"] if not claim["held"]]
-    missed += [one for one in together.verdicts if one.held is False] if together else []
+        return code
+    missed = any(not claim.held for result in results if result.metrics for claim in result.metrics.claims)
+    missed |= comparison is not None and any(verdict.held is False for verdict in comparison.verdicts)
     return ExitCode.CHECK_FAILED if missed and fail_on_claims else ExitCode.DONE
 
 
-def _print(results: list[Result], together: Comparison | None, as_json: bool) -> None:
+def _print(results: Sequence[RunResult], comparison: Comparison | None, as_json: bool) -> None:
     from cellcls.report import tables
     from cellcls.report.read import read_run
 
     if as_json:
-        print_json(_with_expectations(results[0], together) if len(results) == 1 else results)
+        data = [result.to_data() for result in results]
+        print_json(_with_expectations(data[0], comparison) if len(data) == 1 else data)
         return
-    for one in results:
-        if one["metrics"] is None:
+    for result in results:
+        if result.metrics is None:
             continue
-        record = read_run(Path(one["run"]))
+        record = read_run(result.folder)
         rehearsal = record.metrics.rehearsal
-        table(f"{one['metrics']['name']}{' (rehearsal)' if rehearsal else ''}", tables.summary(record))
+        table(f"{record.metrics.name}{' (rehearsal)' if rehearsal else ''}", tables.summary(record))
         table("claimed and measured", tables.claims(record))
         if rehearsal:
             say("cellcls: warning: a rehearsal: rendered cells, a step a stage; the figures say nothing about cells")
-        print(f"report: {one['run']}/report.html\n")
-    if together and together.parent:
-        show_comparison(together)
-        print(f"comparison: {Path(results[0]['run']).parent}/comparison.html")
-    elif together:
-        show_expected(together)
+        print(f"report: {result.folder}/report.html\n")
+    if comparison and comparison.parent:
+        show_comparison(comparison)
+        print(f"comparison: {results[0].folder.parent}/comparison.html")
+    elif comparison:
+        show_expected(comparison)
 
 
-def _with_expectations(result: Result, together: Comparison | None) -> Result:
-    verdicts = [attrs.asdict(one) for one in together.verdicts] if together else []
+def _with_expectations(result: dict[str, Any], comparison: Comparison | None) -> dict[str, Any]:
+    verdicts = [attrs.asdict(verdict) for verdict in comparison.verdicts] if comparison else []
     return {**result, "expectations": verdicts} if verdicts else result

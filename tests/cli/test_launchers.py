@@ -16,7 +16,7 @@ from support.equality import assert_equal_runs
 from cellcls.api import Launcher
 from cellcls.builtin.launchers import processes
 from cellcls.builtin.launchers.processes import visible_gpus
-from cellcls.cli import launch
+from cellcls.execution import launch
 from cellcls.ops.processes import launching
 
 VARIANTS = "[variants.a]\n[variants.b]\nseed = 9\n"
@@ -103,7 +103,7 @@ class Fake(Launcher):
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[Fake]:
-    monkeypatch.setattr("cellcls.cli.run.chosen", lambda *_: launch.Chosen(said="fake", launcher=Fake()))
+    monkeypatch.setattr(launch, "choose_launcher", lambda *_: launch.ChosenLauncher(said="fake", launcher=Fake()))
     return Fake
 
 

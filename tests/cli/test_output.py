@@ -18,6 +18,7 @@ from cellcls.cli.commands import COMMANDS
 from cellcls.cli.main import cellcls
 from cellcls.cli.progress import progress
 from cellcls.cli.recipes import shipped
+from cellcls.execution.context import Output
 
 HEAVY = "torch", "timm", "kornia", "sklearn", "matplotlib", "captum"
 
@@ -210,7 +211,7 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(monkeypatch: pytest
 def test_a_silent_process_shows_nothing(monkeypatch: pytest.MonkeyPatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    with progress(silent=True) as shows:
+    with Output().progress() as shows:
         for event in EVENTS:
             shows(event)
     assert stream.getvalue() == ""

@@ -10,9 +10,9 @@ import pytest
 
 from cellcls import report
 from cellcls.builtin.searches import Random
-from cellcls.cli import launch, single
-from cellcls.cli.single import failed
 from cellcls.errors import DataError, ExitCode, InterruptedRunError
+from cellcls.execution import launch, single
+from cellcls.execution.result import failed
 
 SWEEP = """
 [sweep]
@@ -64,10 +64,10 @@ def test_a_sweep_goes_on_as_if_it_had_not_been_stopped(cli, recipe: Path, monkey
     made = single._execute
     count = iter(range(9))
 
-    def stopping(job):
+    def stopping(job, output):
         if next(count) == 1:
             raise InterruptedRunError("stopped by SIGTERM", code=ExitCode.TERMINATED)
-        made(job)
+        made(job, output)
 
     monkeypatch.setattr(single, "_execute", stopping)
     said = cli("run", recipe, "--out", "out")
@@ -96,10 +96,10 @@ def test_a_trial_that_fails_is_told_and_the_search_goes_on(cli, recipe: Path, mo
     made = single._execute
     count = iter(range(9))
 
-    def failing(job):
+    def failing(job, output):
         if next(count) == 0:
             raise DataError("no luck")
-        made(job)
+        made(job, output)
 
     monkeypatch.setattr(single, "_execute", failing)
     said = cli("run", recipe, "--out", "out")
@@ -191,7 +191,7 @@ def test_a_launcher_runs_trials_side_by_side(cli, recipe: Path):
 
 def test_a_launched_trial_that_somebody_stopped_is_no_outcome(cli, recipe: Path, monkeypatch: pytest.MonkeyPatch):
     results = [143, 0]
-    monkeypatch.setattr(launch, "execute", lambda _, runs, __: [failed(run, results.pop(0)) for run in runs])
+    monkeypatch.setattr(launch, "execute", lambda _, runs, *__: [failed(run, results.pop(0)) for run in runs])
     recipe.write_text(recipe.read_text().replace("trials = 3", "trials = 3\nat_once = 2"))
     said = cli("run", recipe, "--out", "out", "--launcher", "local")
     assert said.code == 75

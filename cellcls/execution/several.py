@@ -9,76 +9,61 @@ from typing import NoReturn
 
 import attrs
 
-from cellcls.cli import launch
-from cellcls.cli.output import say
-from cellcls.cli.single import (
-    Result,
-    failed,
-    make_run,
-    plan_run,
-    resume_line,
-    resume_run,
-    shared_folder,
-    with_hints,
-)
-from cellcls.cli.sweep import is_sweep, new_sweep, stopped_sweep
 from cellcls.errors import CellclsError, ExitCode, InterruptedRunError, MissingInputError, UsageError
+from cellcls.execution import launch
+from cellcls.execution.context import Context
+from cellcls.execution.result import RunResult, failed
+from cellcls.execution.single import make_run, plan_run, resume_line, resume_run, shared_folder, with_hints
+from cellcls.execution.sweep import is_sweep, new_sweep, stopped_sweep
 from cellcls.ops.processes.torchrun import is_first, processes
 from cellcls.recipe import Loaded
-from cellcls.registry import Registry
 from cellcls.runs.folder import RunFolder, free_folder
 from cellcls.runs.init import find_all, find_init
 from cellcls.runs.inputs import Inputs, find_inputs
-from cellcls.runs.options import Options, kept_options, write_options
+from cellcls.runs.options import kept_options, write_options
 from cellcls.runs.plan import plan, read_plan, write_plan
 
-Todo = tuple[Path, Callable[[], Result]]
+Todo = tuple[Path, Callable[[], RunResult]]
 """A run's folder, and what makes it or raises what is wrong."""
 
 
-def run_all(
-    loaded: Sequence[Loaded],
-    registry: Registry,
-    options: Options,
-    out: Path | None,
-    launcher: launch.Chosen | None = None,
-) -> list[Result]:
-    """Make every run; with several, one that fails is told and the others go on. ``launcher``: who executes them."""
+def run_all(loaded: Sequence[Loaded], out: Path | None, context: Context) -> list[RunResult]:
+    """Make every run; with several, one that fails is reported and the others go on."""
     searching = next((one for one in loaded if one.sweep is not None), None)
     if searching and len(loaded) > 1:
         raise UsageError(f"{searching.file}: a [sweep] makes many runs; give it alone")
-    _refuse_torchrun(searching is not None, launcher)
+    _refuse_torchrun(searching is not None, context)
     if searching:
-        return new_sweep(searching, registry, options, out, launcher).execute()
-    if len(loaded) == 1 and launcher is None:
-        return [_single(loaded[0], registry, options, out)]
-    return _several(loaded, registry, options, out, launcher)
+        return new_sweep(searching, out, context).execute()
+    if len(loaded) == 1 and context.launcher is None:
+        return [_single(loaded[0], out, context)]
+    return _several(loaded, out, context)
 
 
-def resume_all(path: Path, registry: Registry, now: Options, launcher: launch.Chosen | None = None) -> list[Result]:
+def resume_all(path: Path, context: Context) -> list[RunResult]:
     """Go on with the run in ``path``, or with every run below it, that is not finished.
 
-    Each has the options it was started with but for those given ``now``.
+    Each has the options it was started with but for those of ``context``.
     """
     folder = RunFolder(path)
-    _refuse_torchrun(is_sweep(path), launcher)
+    _refuse_torchrun(is_sweep(path), context)
     if is_sweep(path):
-        return stopped_sweep(path, registry, now, launcher).execute()
-    lost = _lost(path)
+        return stopped_sweep(path, context).execute()
+    lost = _lost(path, context)
     todo = _unfinished(_runs_in(folder), path, lost)
-    if launcher is not None:
-        launch.refuse_needing({one.path: launch.start_of(one, registry) for one in todo})
-        for one in todo:
-            write_options(one, kept_options(one, now))
-        return [*launch.execute(launcher, [one.path for one in todo], path), *lost]
+    if context.launcher is not None:
+        launch.refuse_needing({run.path: launch.start_of(run, context.registry) for run in todo})
+        for run in todo:
+            write_options(run, kept_options(run, context.options))
+        return [*launch.execute(context.launcher, [run.path for run in todo], path, context.output), *lost]
     if folder.is_run:
-        return [resume_run(folder, registry, now)]
-    return [*_each([(one.path, partial(resume_run, one, registry, now)) for one in todo], path), *lost]
+        return [resume_run(folder, context)]
+    return [*_each([(run.path, partial(resume_run, run, context)) for run in todo], path, context), *lost]
 
 
-def _refuse_torchrun(searches: bool, launcher: launch.Chosen | None) -> None:
+def _refuse_torchrun(searches: bool, context: Context) -> None:
     """Refuse a launcher or a search in several processes of torchrun. Raises ``UsageError``."""
-    if processes() > 1 and (searches or launcher is not None):
+    if processes() > 1 and (searches or context.launcher is not None):
         what = "a [sweep]" if searches else "--launcher"
         raise UsageError(
             f"torchrun made {processes()} processes of this command, and each would make all runs of {what}",
@@ -86,12 +71,12 @@ def _refuse_torchrun(searches: bool, launcher: launch.Chosen | None) -> None:
         )
 
 
-def _single(loaded: Loaded, registry: Registry, options: Options, out: Path | None) -> Result:
-    inputs = find_all(loaded, registry, options)
-    folder = plan_run(out or free_folder(loaded.recipe.name), inputs, options)
+def _single(loaded: Loaded, out: Path | None, context: Context) -> RunResult:
+    inputs = find_all(loaded, context.registry, context.options)
+    folder = plan_run(out or free_folder(loaded.recipe.name), inputs, context.options)
     if loaded.expect and is_first():
         write_plan(folder.path, plan([loaded], ["."]))
-    return make_run(inputs, folder, registry, options)
+    return make_run(inputs, folder, context)
 
 
 @attrs.frozen
@@ -118,14 +103,12 @@ class _Child:
         return find_init(self.found, self.loaded.file, {name: parent / one for name, one in self.earlier.items()})
 
 
-def _several(
-    loaded: Sequence[Loaded], registry: Registry, options: Options, out: Path | None, launcher: launch.Chosen | None
-) -> list[Result]:
-    children = list(_children(loaded, registry, options))
+def _several(loaded: Sequence[Loaded], out: Path | None, context: Context) -> list[RunResult]:
+    children = list(_children(loaded, context))
     problems = [one.found for one in children if isinstance(one.found, CellclsError)]
     if len(problems) == len(children):
         raise problems[0]
-    if launcher is not None:
+    if context.launcher is not None:
         launch.refuse_needing({Path(one.name): Path(one.start) if one.start else None for one in children})
     name = loaded[0].file.stem if len({one.file for one in loaded}) == 1 else "runs"
     whole = shared_folder(out or free_folder(name))
@@ -133,23 +116,23 @@ def _several(
     try:
         if is_first():
             write_plan(parent, plan(loaded, [one.name for one in children]))
-        todo = [_planned(one, parent, registry, options) for one in children]
+        todo = [_planned(one, parent, context) for one in children]
     except CellclsError:
         whole.discard()
         raise
-    if launcher is None:
-        return _each(todo, parent)
+    if context.launcher is None:
+        return _each(todo, parent, context)
     planned = [path for path, _ in todo if RunFolder(path).recipe.exists()]
-    told = _each([(path, make) for path, make in todo if path not in planned], parent)
-    return told + launch.execute(launcher, planned, parent)
+    refused = _each([(path, make) for path, make in todo if path not in planned], parent, context)
+    return refused + launch.execute(context.launcher, planned, parent, context.output)
 
 
-def _children(loaded: Sequence[Loaded], registry: Registry, options: Options) -> Iterator[_Child]:
+def _children(loaded: Sequence[Loaded], context: Context) -> Iterator[_Child]:
     earlier: dict[str, str] = {}
     names = _child_names(loaded)
     for name, one in zip(names, loaded, strict=True):
         try:
-            found: Inputs | CellclsError = find_inputs(one.recipe, one.file, registry, options)
+            found: Inputs | CellclsError = find_inputs(one.recipe, one.file, context.registry, context.options)
         except CellclsError as error:
             found = error
         yield _Child(name, one, found, dict(earlier))
@@ -165,21 +148,21 @@ def _child_names(loaded: Sequence[Loaded]) -> list[str]:
     return names
 
 
-def _planned(child: _Child, parent: Path, registry: Registry, options: Options) -> Todo:
+def _planned(child: _Child, parent: Path, context: Context) -> Todo:
     path = parent / child.name
     try:
         inputs = child.inputs(parent)
     except CellclsError as error:
         return path, partial(_raise, error)
-    return path, partial(make_run, inputs, plan_run(path, inputs, options), registry, options)
+    return path, partial(make_run, inputs, plan_run(path, inputs, context.options), context)
 
 
 def _raise(error: CellclsError) -> NoReturn:
     raise error
 
 
-def _each(todo: Sequence[Todo], parent: Path) -> list[Result]:
-    """Make one run after the other; tell what failed and go on, but for a wish to stop."""
+def _each(todo: Sequence[Todo], parent: Path, context: Context) -> list[RunResult]:
+    """Make one run after the other; report what failed and go on, but for a wish to stop."""
     results = []
     for path, make in todo:
         try:
@@ -187,7 +170,7 @@ def _each(todo: Sequence[Todo], parent: Path) -> list[Result]:
         except InterruptedRunError as error:
             raise with_hints(error, resume_line(parent)) from error
         except CellclsError as error:
-            say(f"cellcls: {path}: {error}")
+            context.output.say(f"cellcls: {path}: {error}")
             results.append(failed(path, error.exit_code))
     return results
 
@@ -204,17 +187,19 @@ def _runs_in(folder: RunFolder) -> list[RunFolder]:
     return found
 
 
-def _lost(path: Path) -> list[Result]:
+def _lost(path: Path, context: Context) -> list[RunResult]:
     """Tell and return the runs that were planned in ``path`` and are not there: their recipes are not there either."""
     names = [run.folder for file in read_plan(path).files for run in file.runs]
     lost = [path / name for name in names if not RunFolder(path / name).recipe.exists()]
     for one in lost:
         said = "it failed at its start, or the call was killed before it wrote the recipe there"
-        say(f"cellcls: {one}: planned, and not there: {said}\n  run its recipe again, into a folder of its own")
+        context.output.say(
+            f"cellcls: {one}: planned, and not there: {said}\n  run its recipe again, into a folder of its own"
+        )
     return [failed(one, ExitCode.NO_INPUT) for one in lost]
 
 
-def _unfinished(runs: Sequence[RunFolder], path: Path, lost: Sequence[Result]) -> list[RunFolder]:
+def _unfinished(runs: Sequence[RunFolder], path: Path, lost: Sequence[RunResult]) -> list[RunFolder]:
     """Return those of ``runs`` that are not complete, or were killed before their report was drawn."""
     if not runs:
         raise MissingInputError(f"{path}: no run folder", "it would have a recipe.toml, or folders that have one")

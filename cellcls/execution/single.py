@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cellcls.cli.output import say
-from cellcls.cli.progress import progress
+import attrs
+
 from cellcls.errors import CellclsError, ExitCode, InterruptedRunError
+from cellcls.execution.context import Context, Output
+from cellcls.execution.result import RunResult, result_of
 from cellcls.ops.processes.torchrun import is_first, processes
 from cellcls.ops.storage.files import write_text
 from cellcls.recipe import dump, load
-from cellcls.registry import Registry
-from cellcls.runs.folder import RunFolder, make_folder, read_json
+from cellcls.runs.folder import RunFolder, make_folder
 from cellcls.runs.init import find_all
 from cellcls.runs.inputs import Inputs, find_inputs
 from cellcls.runs.options import Options, kept_options, write_options
@@ -22,9 +23,6 @@ from cellcls.runs.stop import Stop
 
 if TYPE_CHECKING:
     from cellcls.engine.job import Job
-
-Result = dict[str, Any]
-"""``run``: its folder, ``exit_code``, ``metrics``: as in its ``metrics.json``, None where it failed."""
 
 
 def shared_folder(path: Path) -> RunFolder:
@@ -56,21 +54,21 @@ def plan_run(path: Path, inputs: Inputs, options: Options, *, half_planned: bool
     return folder
 
 
-def make_run(inputs: Inputs, folder: RunFolder, registry: Registry, options: Options) -> Result:
+def make_run(inputs: Inputs, folder: RunFolder, context: Context) -> RunResult:
     """Execute a planned run, from its start or from its saved state, and draw its report."""
     from cellcls.engine.job import Job
 
     with Stop().listening() as stop:
-        job = Job(inputs=inputs, folder=folder, options=options, registry=registry, stop=stop)
+        job = Job(inputs=inputs, folder=folder, options=context.options, registry=context.registry, stop=stop)
         try:
-            _execute(job)
+            _execute(job, context.output)
         except InterruptedRunError as error:
             raise with_hints(error, *(error.hints or [resume_line(folder.path)])) from error
-    return result_of(folder) if is_first() else {"run": str(folder.path), "exit_code": 0, "metrics": {"claims": []}}
+    return result_of(folder) if is_first() else RunResult(folder=folder.path)
 
 
-def resume_run(folder: RunFolder, registry: Registry, now: Options) -> Result:
-    """Go on with a run with the options it was started with, but for those given ``now``.
+def resume_run(folder: RunFolder, context: Context) -> RunResult:
+    """Go on with a run with the options it was started with, but for those of ``context``.
 
     One that is complete is tidied up, and gets its report where it was killed before that was drawn. One whose state
     was saved needs the run it started from no more.
@@ -80,23 +78,14 @@ def resume_run(folder: RunFolder, registry: Registry, now: Options) -> Result:
         if not folder.report.exists():
             _draw(folder)
         return result_of(folder)
-    options = kept_options(folder, now)
+    options = kept_options(folder, context.options)
+    registry = context.registry
     loaded = load(folder.recipe, registry, rehearse=options.rehearse)[0]
     if folder.saved.exists():
         inputs = find_inputs(loaded.recipe, loaded.file, registry, options)
     else:
         inputs = find_all(loaded, registry, options)
-    return make_run(inputs, folder, registry, options)
-
-
-def result_of(folder: RunFolder) -> Result:
-    """Return the result of a complete run."""
-    return {"run": str(folder.path), "exit_code": 0, "metrics": read_json(folder.metrics)}
-
-
-def failed(path: Path, code: int) -> Result:
-    """Return the result of a run that failed."""
-    return {"run": str(path), "exit_code": int(code), "metrics": None}
+    return make_run(inputs, folder, attrs.evolve(context, options=options))
 
 
 def resume_line(path: Path, more: str = "") -> str:
@@ -109,16 +98,16 @@ def with_hints(error: InterruptedRunError, *hints: str) -> InterruptedRunError:
     return InterruptedRunError(error.message, *hints, code=ExitCode(error.exit_code))
 
 
-def _execute(job: Job) -> None:
-    say("cellcls: importing torch")
+def _execute(job: Job, output: Output) -> None:
+    output.say("cellcls: importing torch")
     from cellcls.engine.device import leave
     from cellcls.engine.train import run as execute
 
     first = is_first()
     try:
-        with progress(silent=not first) as shows, _writing(job.folder) if first else nullcontext():
+        with (output if first else Output()).progress() as watch, _writing(job.folder) if first else nullcontext():
             for event in execute(job):
-                shows(event)
+                watch(event)
     finally:
         leave()
     if first:

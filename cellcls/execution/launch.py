@@ -9,9 +9,10 @@ from typing import Any
 import attrs
 
 from cellcls.api import Launcher
-from cellcls.cli.output import say
-from cellcls.cli.single import Result, failed, result_of, resume_line, with_hints
 from cellcls.errors import CellclsError, ExitCode, InterruptedRunError, UsageError
+from cellcls.execution.context import Output
+from cellcls.execution.result import RunResult, failed, result_of
+from cellcls.execution.single import resume_line, with_hints
 from cellcls.ops.processes.launching import exit_code, last_words
 from cellcls.recipe import load
 from cellcls.recipe.overlay import parsed
@@ -22,14 +23,14 @@ from cellcls.runs.stop import Stop
 
 
 @attrs.frozen(kw_only=True)
-class Chosen:
+class ChosenLauncher:
     """A launcher as it was asked for."""
 
     said: str
     launcher: Launcher
 
 
-def chosen(said: str, registry: Registry) -> Chosen:
+def choose_launcher(said: str, registry: Registry) -> ChosenLauncher:
     """Return the launcher ``NAME`` or ``NAME:SETTING=VALUE,...``. Raises ``UsageError`` where there is none such."""
     name, _, rest = said.partition(":")
     pairs = [part.partition("=") for part in rest.split(",") if part.strip()]
@@ -39,7 +40,7 @@ def chosen(said: str, registry: Registry) -> Chosen:
     if made is INVALID:
         first = structurer.problems[0]
         raise UsageError(f"--launcher {said}: {first.message}", *filter(None, [first.hint]))
-    return Chosen(said=said, launcher=made)
+    return ChosenLauncher(said=said, launcher=made)
 
 
 def start_of(folder: RunFolder, registry: Registry) -> Path | None:
@@ -65,42 +66,42 @@ def refuse_needing(starts: Mapping[Path, Path | None]) -> None:
             )
 
 
-def execute(chosen: Chosen, runs: Sequence[Path], parent: Path) -> list[Result]:
+def execute(launcher: ChosenLauncher, runs: Sequence[Path], parent: Path, output: Output) -> list[RunResult]:
     """Execute planned runs; return their results in their order. One that fails is told, and the others go on.
 
     Raises ``InterruptedRunError`` when a person or the system asks to stop; the runs save their state first.
     """
     codes: dict[Path, int] = {}
     where = "each prints into a .log file beside its folder"
-    say(f"cellcls: {len(runs)} runs, launched by `{chosen.launcher.component_name}`; {where}")
+    output.say(f"cellcls: {len(runs)} runs, launched by `{launcher.launcher.component_name}`; {where}")
     with Stop().listening():
-        ended = chosen.launcher.build()(runs)
+        ended = launcher.launcher.build()(runs)
         try:
             for run, code in ended:
-                codes[run] = _told(run, exit_code(code))
+                codes[run] = _ended(run, exit_code(code), output)
         except InterruptedRunError as error:
-            raise with_hints(error, resume_line(parent, f" --launcher {chosen.said}")) from error
+            raise with_hints(error, resume_line(parent, f" --launcher {launcher.said}")) from error
         finally:
             close = getattr(ended, "close", None)
             if close is not None:
                 close()  # the launcher ends what still runs
     for run in runs:
         if run not in codes:
-            say(f"cellcls: {run}: was not run: the launcher `{chosen.launcher.component_name}` left it out")
+            output.say(f"cellcls: {run}: was not run: the launcher `{launcher.launcher.component_name}` left it out")
     return [_result(run, codes.get(run, ExitCode.BUG)) for run in runs]
 
 
-def _told(run: Path, code: int) -> int:
-    """Tell how a run's process ended, and return what that means: one that says it is done must have its figures."""
+def _ended(run: Path, code: int, output: Output) -> int:
+    """Say how a run's process ended, and return what that means: one that says it is done must have its figures."""
     if code:
-        say(f"cellcls: {run}: ended with {code}\n{last_words(run)}")
+        output.say(f"cellcls: {run}: ended with {code}\n{last_words(run)}")
     elif RunFolder(run).complete:
-        say(f"cellcls: {run}: done")
+        output.say(f"cellcls: {run}: done")
     else:
-        say(f"cellcls: {run}: ended as if it were done, and there are no figures\n{last_words(run)}")
+        output.say(f"cellcls: {run}: ended as if it were done, and there are no figures\n{last_words(run)}")
         return ExitCode.BUG
     return code
 
 
-def _result(run: Path, code: int) -> Result:
+def _result(run: Path, code: int) -> RunResult:
     return failed(run, code) if code else result_of(RunFolder(run))

@@ -10,17 +10,17 @@ from typing import Any
 import attrs
 
 from cellcls.api import Search, Trial, changed
-from cellcls.cli import launch
-from cellcls.cli.output import say, table
-from cellcls.cli.single import Result, failed, make_run, plan_run, result_of, resume_line, resume_run, with_hints
 from cellcls.errors import CellclsError, DataError, ExitCode, InterruptedRunError
+from cellcls.execution import launch
+from cellcls.execution.context import Context
+from cellcls.execution.result import RunResult, failed, result_of
+from cellcls.execution.single import make_run, plan_run, resume_line, resume_run, with_hints
 from cellcls.ops.storage.files import write_json, write_text
 from cellcls.recipe import Loaded, dump, load
 from cellcls.recipe.sweep import Best, as_text, settings_of
-from cellcls.registry import Registry
 from cellcls.runs.folder import RunFolder, free_folder, make_folder, read_history, write_history
 from cellcls.runs.init import find_all
-from cellcls.runs.options import Options, kept_options, write_options
+from cellcls.runs.options import kept_options, write_options
 from cellcls.runs.plan import Plan, PlannedFile, PlannedRun, write_plan
 
 _RECIPE, _JOURNAL = "sweep.toml", "sweep.jsonl"
@@ -37,19 +37,16 @@ class Sweep:
     folder: Path
     search: Search
     seed: int
-    options: Options
-    registry: Registry
-    launcher: launch.Chosen | None = None
-    """Who executes the trials of a batch, None: this process, one after another."""
+    context: Context
 
     @property
     def trials(self) -> int:
         """Number of trials: no more than there are different ones."""
-        asked = min(REHEARSED, self.search.trials) if self.options.rehearse else self.search.trials
+        asked = min(REHEARSED, self.search.trials) if self.context.options.rehearse else self.search.trials
         different = self.search.combinations()
         return asked if different is None else min(asked, different)
 
-    def execute(self) -> list[Result]:
+    def execute(self) -> list[RunResult]:
         """Run what is missing; return the results of all trials. A trial that fails is told, and the search goes on."""
         with RunFolder(self.folder).locked():
             self._announce()
@@ -59,11 +56,13 @@ class Sweep:
         """Tell where the number of trials is not that of the combinations."""
         different, asked = self.search.combinations(), self.search.trials
         if different is not None and different < asked:
-            say(f"cellcls: there are {different} combinations: {different} trials, not {asked}")
+            self.context.output.say(f"cellcls: there are {different} combinations: {different} trials, not {asked}")
         elif different is not None and different > asked:
-            say(f"cellcls: the first {asked} of {different} combinations; trials = {different} makes all")
+            self.context.output.say(
+                f"cellcls: the first {asked} of {different} combinations; trials = {different} makes all"
+            )
 
-    def _executed(self) -> list[Result]:
+    def _executed(self) -> list[RunResult]:
         propose = self.search.build(seed=self.seed)
         journal = read_history(self.folder / _JOURNAL)
         for first in range(0, self.trials, self.search.at_once):
@@ -91,7 +90,7 @@ class Sweep:
             folder = RunFolder(self.folder / self._name(line["trial"]))
             try:
                 make = self._planned(line, folder)
-                if self.launcher is None or folder.complete:
+                if self.context.launcher is None or folder.complete:
                     self._note(line, make())
                     yield
                 else:
@@ -99,45 +98,48 @@ class Sweep:
             except InterruptedRunError as error:
                 raise with_hints(error, resume_line(self.folder)) from error
             except CellclsError as error:
-                say(f"cellcls: {folder.path}: {error}")
+                self.context.output.say(f"cellcls: {folder.path}: {error}")
                 self._note(line, failed(folder.path, error.exit_code))
                 yield
-        if self.launcher is not None and planned:
-            yield from self._launched(self.launcher, planned)
+        if self.context.launcher is not None and planned:
+            yield from self._launched(self.context.launcher, planned)
 
-    def _launched(self, launcher: launch.Chosen, planned: Sequence[tuple[dict[str, Any], RunFolder]]) -> Iterator[None]:
+    def _launched(
+        self, launcher: launch.ChosenLauncher, planned: Sequence[tuple[dict[str, Any], RunFolder]]
+    ) -> Iterator[None]:
         """Let the launcher run planned trials. One that somebody else stopped has no outcome."""
-        results = launch.execute(launcher, [folder.path for _, folder in planned], self.folder)
-        stopped = [one for one in results if one["exit_code"] in _STOPPED]
+        results = launch.execute(launcher, [run.path for _, run in planned], self.folder, self.context.output)
+        stopped = [one for one in results if one.exit_code in _STOPPED]
         for (line, _), result in zip(planned, results, strict=True):
             if result not in stopped:
                 self._note(line, result)
         yield
         if stopped:
-            said = f"{', '.join(Path(one['run']).name for one in stopped)}: stopped"
+            said = f"{', '.join(one.folder.name for one in stopped)}: stopped"
             raise InterruptedRunError(said, resume_line(self.folder), code=ExitCode.RESUMABLE)
 
-    def _planned(self, line: dict[str, Any], folder: RunFolder) -> Callable[[], Result]:
+    def _planned(self, line: dict[str, Any], folder: RunFolder) -> Callable[[], RunResult]:
         """Plan a trial, unless it is; return what makes it, or goes on with it."""
         settings = settings_of(line["settings"])
-        say(f"cellcls: trial {line['trial'] + 1} of {self.trials}: {', '.join(settings)}")
+        self.context.output.say(f"cellcls: trial {line['trial'] + 1} of {self.trials}: {', '.join(settings)}")
         if folder.recipe.exists():
-            write_options(folder, self.options)
-            return partial(resume_run, folder, self.registry, self.options)
+            write_options(folder, self.context.options)
+            return partial(resume_run, folder, self.context)
         overrides = [f"name={folder.path.name}", *settings]
-        loaded = load(self.folder / _RECIPE, self.registry, overrides=overrides, rehearse=self.options.rehearse)[0]
-        inputs = find_all(loaded, self.registry, self.options)
-        planned = plan_run(folder.path, inputs, self.options, half_planned=True)
-        return partial(make_run, inputs, planned, self.registry, self.options)
+        loaded = load(
+            self.folder / _RECIPE, self.context.registry, overrides=overrides, rehearse=self.context.options.rehearse
+        )[0]
+        inputs = find_all(loaded, self.context.registry, self.context.options)
+        planned = plan_run(folder.path, inputs, self.context.options, half_planned=True)
+        return partial(make_run, inputs, planned, self.context)
 
-    def _note(self, line: dict[str, Any], result: Result) -> None:
+    def _note(self, line: dict[str, Any], result: RunResult) -> None:
         """Write into a trial's line of the journal what became of it."""
         name, _, figure = self.search.metric.rpartition(".")
-        metrics = result["metrics"]
-        value = metrics["evaluations"][name][figure] if metrics else None
-        line |= {"exit_code": int(result["exit_code"]), "value": value}
+        value = result.metrics.evaluations[name].values[figure] if result.metrics else None
+        line |= {"exit_code": result.exit_code, "value": value}
 
-    def _result(self, number: int, line: dict[str, Any]) -> Result:
+    def _result(self, number: int, line: dict[str, Any]) -> RunResult:
         folder = self.folder / self._name(number)
         return failed(folder, line["exit_code"]) if line["exit_code"] else result_of(RunFolder(folder))
 
@@ -151,7 +153,9 @@ class Sweep:
         found = {"trial": self._name(best), self.search.metric: line["value"], "settings": line["settings"]}
         write_json(self.folder / "best.json", found)
         rows = [{"setting": key, "value": value} for key, value in line["settings"].items()]
-        table(f"best of {len(values)} trials: {self._name(best)}, {self.search.metric} {line['value']:.4f}", rows)
+        self.context.output.table(
+            f"best of {len(values)} trials: {self._name(best)}, {self.search.metric} {line['value']:.4f}", rows
+        )
 
 
 def is_sweep(folder: Path) -> bool:
@@ -159,42 +163,36 @@ def is_sweep(folder: Path) -> bool:
     return (folder / _RECIPE).is_file() and RunFolder(folder).options.is_file()
 
 
-def new_sweep(
-    loaded: Loaded, registry: Registry, options: Options, out: Path | None, launcher: launch.Chosen | None
-) -> Sweep:
+def new_sweep(loaded: Loaded, out: Path | None, context: Context) -> Sweep:
     """Plan a search: its folder, with all that going on with it needs. Raises what is wrong with its inputs."""
     assert loaded.sweep is not None
-    inputs = find_all(loaded, registry, options)
-    recipe = changed(loaded.recipe if options.rehearse else inputs.recipe, claim=None)
+    inputs = find_all(loaded, context.registry, context.options)
+    recipe = changed(loaded.recipe if context.options.rehearse else inputs.recipe, claim=None)
     folder = make_folder(out or free_folder(loaded.recipe.name)).path
     made = Sweep(
         folder=folder,
         search=loaded.sweep,
         seed=recipe.seed,
-        options=options,
-        registry=registry,
-        launcher=launcher,
+        context=context,
     )
     runs = tuple(PlannedRun(folder=name, recipe=name) for name in map(made._name, range(made.trials)))
     write_plan(folder, Plan(files=(PlannedFile(name=loaded.recipe.name, runs=runs),), by=loaded.sweep.metric))
-    write_options(RunFolder(folder), options)
+    write_options(RunFolder(folder), context.options)
     write_text(folder / _RECIPE, f"{dump(recipe)}\n{as_text(loaded.sweep)}")  # last: it says that the search is planned
     return made
 
 
-def stopped_sweep(folder: Path, registry: Registry, now: Options, launcher: launch.Chosen | None) -> Sweep:
+def stopped_sweep(folder: Path, context: Context) -> Sweep:
     """Return the search in ``folder``, to go on with it."""
-    options = kept_options(RunFolder(folder), now)
-    loaded = load(folder / _RECIPE, registry, rehearse=options.rehearse)[0]
+    options = kept_options(RunFolder(folder), context.options)
+    loaded = load(folder / _RECIPE, context.registry, rehearse=options.rehearse)[0]
     if loaded.sweep is None:
         raise DataError(f"{folder / _RECIPE}: has no [sweep] any more")
     return Sweep(
         folder=folder,
         search=loaded.sweep,
         seed=loaded.recipe.seed,
-        options=options,
-        registry=registry,
-        launcher=launcher,
+        context=attrs.evolve(context, options=options),
     )
 
 
