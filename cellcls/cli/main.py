@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ def cellcls() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line (``args`` None: the process's) and exit with its code."""
+    atexit.register(gc.freeze)  # at the end of the process, no search for garbage
     sys.exit(_code(args))
 
 
