@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
 import sys
@@ -22,8 +21,10 @@ def cellcls() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line (``args`` None: the process's) and exit with its code."""
-    atexit.register(gc.freeze)  # at the end of the process, no search for garbage
-    sys.exit(_code(args))
+    code = _code(args)
+    if "torch" not in sys.modules:
+        gc.freeze()  # a quick command ends without a search for garbage
+    sys.exit(code)
 
 
 def _code(args: Sequence[str] | None) -> int:

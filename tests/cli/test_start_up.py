@@ -35,3 +35,15 @@ def test_checking_a_recipe_imports_only_what_it_uses(tmp_path: Path) -> None:
     modules = imported("check", str(QUICKSTART), cwd=tmp_path)
     assert "torch" in modules
     assert modules.isdisjoint({"timm", "torchvision", "torch._dynamo", "torch._inductor.config", "sympy", "matplotlib"})
+
+
+def test_a_command_that_used_torch_ends_quietly(tmp_path: Path) -> None:
+    code = "import sys, torch._dynamo; from cellcls.cli import main; main(sys.argv[1:])"  # the compiler's libraries too
+    done = subprocess.run(
+        [sys.executable, "-c", code, "check", str(QUICKSTART)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=250,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
