@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellcls.auditing.dataset import AuditedDataset
-from cellcls.ops.curation.suspects import FEWEST
+from cellcls.ops.curation.suspects import MIN_IMAGES
 
 
 def skipped_checks(data: AuditedDataset, kept: NDArray[np.bool_], *, compared: bool) -> dict[str, str]:
@@ -29,7 +29,7 @@ def _reasons(data: AuditedDataset, kept: NDArray[np.bool_], *, compared: bool) -
         yield "wrong_labels", "two classes are required"
     elif distinct <= classes:
         yield "wrong_labels", "no class has two distinct images"
-    if len(data.groups.firsts()) < FEWEST:
-        yield "suspects", f"requires at least {FEWEST} distinct images"
+    if len(data.groups.firsts()) < MIN_IMAGES:
+        yield "suspects", f"requires at least {MIN_IMAGES} distinct images"
     if not compared:
         yield "shared", "no other data set was given (--against OTHER)"

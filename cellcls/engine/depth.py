@@ -19,7 +19,7 @@ from cellcls.engine.evaluate import pictures
 from cellcls.engine.explain import answers, heat, heat_figures, masks
 from cellcls.engine.images import Images
 from cellcls.engine.network import Network
-from cellcls.ops.networks.call_order import noted_calls
+from cellcls.ops.networks.call_order import record_calls
 from cellcls.runs.records import DepthRecord, DepthsRecord
 
 PICTURED_IMAGES = 8
@@ -247,7 +247,7 @@ def _returned(network: Network, size: int) -> dict[str, int]:
     example = torch.zeros(1, 3, size, size, device=network.mean.device)
     returned: dict[str, int] = {}
     reached = 0
-    for call in noted_calls(backbone, lambda: backbone(example)):
+    for call in record_calls(backbone, lambda: backbone(example)):
         reached = max(reached, within.get(call.name, 0))
         returned[call.name] = reached
     return returned

@@ -17,7 +17,7 @@ from cellcls.engine.device import Machine
 from cellcls.engine.evaluate import Predictions, predict
 from cellcls.engine.images import Images
 from cellcls.errors import RecipeError
-from cellcls.ops.imaging.corruptions.published import ALEXNET, relative_balanced_error
+from cellcls.ops.imaging.corruptions.baselines import ALEXNET, relative_balanced_error
 from cellcls.ops.statistics.metrics import of_predictions, points, summary
 from cellcls.recipe import Evaluation
 from cellcls.registry import Registry

@@ -13,7 +13,7 @@ from cellcls.errors import CellclsError, ExitCode, InterruptedRunError, UsageErr
 from cellcls.execution.context import Output
 from cellcls.execution.result import RunResult, failed, result_of
 from cellcls.execution.single import resume_line, with_hints
-from cellcls.ops.processes.launching import exit_code, last_words
+from cellcls.ops.processes.launching import exit_code, log_tail
 from cellcls.recipe import load
 from cellcls.recipe.overlay import parsed
 from cellcls.recipe.structure import INVALID, Structurer
@@ -94,11 +94,11 @@ def execute(launcher: ChosenLauncher, runs: Sequence[Path], parent: Path, output
 def _ended(run: Path, code: int, output: Output) -> int:
     """Say how a run's process ended, and return what that means: one that says it is done must have its figures."""
     if code:
-        output.say(f"cellcls: {run}: ended with {code}\n{last_words(run)}")
+        output.say(f"cellcls: {run}: ended with {code}\n{log_tail(run)}")
     elif RunFolder(run).complete:
         output.say(f"cellcls: {run}: done")
     else:
-        output.say(f"cellcls: {run}: ended as if it were done, and there are no figures\n{last_words(run)}")
+        output.say(f"cellcls: {run}: ended as if it were done, and there are no figures\n{log_tail(run)}")
         return ExitCode.BUG
     return code
 

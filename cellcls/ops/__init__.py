@@ -1,1 +1,1 @@
-"""Pure functions that both the engine and components need. Modules that need torch import it at their top."""
+"""Pure functions shared by the engine and components. Modules that need torch import it at the top."""

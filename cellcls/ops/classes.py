@@ -1,4 +1,4 @@
-"""The eight classes of blood cells and the names other sets give them. Sets are matched by name, never by position."""
+"""The eight blood cell classes and their aliases in other data sets. Classes are matched by name, never by position."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ _ALIASES = {
     "thrombocyte": "platelet",
     "thrombocytes": "platelet",
 }
-"""By the folded name, with blanks for ``_`` and ``-``."""
+"""By case-folded name, with spaces for ``_`` and ``-``."""
 
 
 def canonical(name: str) -> str:
     """Return the canonical name of a class: ``IG``, ``Immature-Granulocytes`` -> ``immature_granulocyte``.
 
-    Names are equal when they are equal in Unicode's NFC, case folded, without blanks around them: ``CD34+`` and
-    ``CD34-`` are two classes. For the names and aliases of the eight alone, ``_``, ``-`` and blanks are equal too.
+    Names are compared in Unicode normal form C, case-folded and stripped: ``CD34+`` and ``CD34-`` are two classes. Only
+    for the names and aliases of the eight classes, ``_``, ``-`` and spaces are equivalent.
     """
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
     return _ALIASES.get(re.sub(r"[_\-\s]+", " ", folded), folded)
 
 
 def clash(names: Iterable[str]) -> tuple[str, str] | None:
-    """Return the first two different ``names`` that mean the same class, None where there are none."""
+    """Return the first two different ``names`` of the same class, or None."""
     first: dict[str, str] = {}
     for name in names:
         other = first.setdefault(canonical(name), name)

@@ -1,7 +1,7 @@
-"""Random numbers that are a function of what they are for, not of a generator's state.
+"""Counter-based random numbers: a function of their purpose instead of the state of a generator.
 
-A counter-based hash of (seed, epoch, sample id, place of the operation, index): the same bits on every device, for any
-batch, in any order, so that resuming needs no generator. Each word is mixed in by the finaliser of SplitMix64 (Steele,
+A hash of (seed, epoch, sample id, position of the operation, index): the same bits on every device, for any batch and
+in any order, so resuming needs no generator state. Each word is mixed in by the finaliser of SplitMix64 (Steele,
 Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014, with Stafford's constants "Mix13").
 """
 
@@ -20,7 +20,7 @@ _ORDER = -1  # the place of the epoch's order; operations have places from 0
 def draws(seed: int, epoch: int, sample_ids: Tensor, place: int, count: int) -> Tensor:
     """Return uniform draws (B, ``count``) float32 in [0, 1) for the operation at ``place``.
 
-    ``sample_ids`` (B,) int64; the draws of a sample depend on its id only, not on the batch it stands in.
+    ``sample_ids`` (B,) int64; the draws of a sample depend on its id only, not on the rest of the batch.
     """
     return draws_at(seed, epoch, sample_ids, [(place, index) for index in range(count)])
 
@@ -38,7 +38,7 @@ def permutation(seed: int, epoch: int, count: int) -> Tensor:
 
 
 def between(draws: Tensor, low: float, high: float) -> Tensor:
-    """Spread draws in [0, 1) over [``low``, ``high``)."""
+    """Scale draws in [0, 1) to [``low``, ``high``)."""
     return low + (high - low) * draws
 
 

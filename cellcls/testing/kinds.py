@@ -31,7 +31,7 @@ from cellcls.api import (
 )
 from cellcls.engine.pipeline import Pipeline
 from cellcls.ops.curation.copies import group_by_hash
-from cellcls.ops.networks.call_order import noted_calls
+from cellcls.ops.networks.call_order import record_calls
 from cellcls.ops.storage.files import write_text
 from cellcls.ops.storage.hashing import source_hashes
 from cellcls.recipe import dump, to_data
@@ -200,7 +200,7 @@ def backbone_works(component: Any, _folder: Path) -> list[Any]:
     outputs: list[Any] = []
     with torch.no_grad():
         images = torch.rand(2, 3, 2 * SIZE, 2 * SIZE)
-        called = [call.name for call in noted_calls(features.module, lambda: outputs.append(features.module(images)))]
+        called = [call.name for call in record_calls(features.module, lambda: outputs.append(features.module(images)))]
     [out] = outputs
     assert out.ndim == 4, "what comes out is no map (B, C, h, w)"
     assert out.shape[:2] == (2, features.channels), "`channels` is not what comes out"

@@ -282,7 +282,7 @@ def test_weights_that_are_not_to_be_had(no_cache: Path, tmp_path: Path, offline:
 
 def test_weights_of_another_network(tmp_path: Path, no_cache: Path) -> None:
     _save(tmp_path / f"{SMALL}.in1k.safetensors", "tf_mobilenetv3_small_075")
-    with pytest.raises(DataError, match=r"`\S+` has shape .* the network wants"):
+    with pytest.raises(DataError, match=r"`\S+` has shape .* expected"):
         Timm(model=f"{SMALL}.in1k", pretrained=True).build(size=64, weights=WeightPlaces(directory=tmp_path))
     _save(tmp_path / "vit_tiny_patch16_224.safetensors", "vgg11")
     with pytest.raises(DataError, match="another network"):

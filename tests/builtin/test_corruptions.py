@@ -15,7 +15,7 @@ from cellcls.builtin.corruptions.severity import at
 from cellcls.engine.corruption import corrupt
 from cellcls.errors import RecipeError
 from cellcls.ops.imaging.colour import from_uint8
-from cellcls.ops.imaging.corruptions.published import ALEXNET
+from cellcls.ops.imaging.corruptions.baselines import ALEXNET
 from cellcls.ops.rendering.cells import render
 from cellcls.registry import load_registry
 

@@ -77,8 +77,8 @@ def test_class_names_come_from_the_recipe_the_file_or_the_labels(tmp_path: Path)
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"labels": LABELS}, "no array `images`; it holds `labels`"),
-        ({"images": IMAGES}, "no array `labels`; it holds `images`"),
+        ({"labels": LABELS}, "no array `images`; it contains `labels`"),
+        ({"images": IMAGES}, "no array `labels`; it contains `images`"),
         ({"images": IMAGES, "labels": LABELS[:9]}, r"`labels` is int64 \(9,\); 16 images need labels"),
         ({"images": IMAGES, "labels": np.eye(16)}, "16 images need labels"),
         ({"images": IMAGES / 255, "labels": LABELS}, "`images` is float64 .* must be uint8"),
@@ -87,7 +87,7 @@ def test_class_names_come_from_the_recipe_the_file_or_the_labels(tmp_path: Path)
         ({"images": IMAGES, "labels": LABELS.astype(object)}, "Python objects"),
         ({"images": IMAGES.transpose(0, 3, 1, 2).copy(), "labels": LABELS}, r"must be \(N, H, W, 3\)"),
         ({"images": IMAGES[0, 0], "labels": LABELS}, r"must be \(N, H, W, 3\)"),
-        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "at least one"),
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "N > 0"),
         ({"images": IMAGES, "labels": LABELS.astype(float)}, "must be integers"),
         ({"images": IMAGES, "labels": LABELS - 2}, "image 0 has label -2"),
         ({"images": IMAGES, "labels": LABELS.astype("u8") + 2**63}, "image 0 has label 9223372036854775808"),
@@ -309,7 +309,7 @@ def test_bad_pictures_may_leave_too_little(tmp_path: Path) -> None:
     source = build(Folder(file=tmp_path, on_bad_image="skip"), tmp_path / "set")
     assert (source.class_names, source.labels.tolist()) == (("basophil", "platelet"), [0])
     (tmp_path / "set" / "basophil" / "1.png").write_bytes(b"")
-    with pytest.raises(DataError, match="none of its pictures can be read"):
+    with pytest.raises(DataError, match="none of its images can be read"):
         build(Folder(file=tmp_path, on_bad_image="skip"), tmp_path / "set")
 
 
@@ -346,10 +346,10 @@ def test_what_is_left_aside_is_told_with_its_reason(cells: Path) -> None:
         assert len(source) == 5
         left = {one.name: one.reason for one in source.skipped_files}
         assert left == {
-            "basophil/anim.gif": "no picture by its name (.gif)",
+            "basophil/anim.gif": "no image by its name (.gif)",
             "basophil/more": "a folder inside a class folder",
-            "basophil/notes.txt": "no picture by its name (.txt)",
-            "none": "a folder without pictures",
+            "basophil/notes.txt": "no image by its name (.txt)",
+            "none": "a folder without images",
             "stray.png": "beside the class folders",
             "table.csv": "beside the class folders",
         }

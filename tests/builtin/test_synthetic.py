@@ -12,7 +12,7 @@ from cellcls.builtin.datasets.synthetic import Synthetic
 from cellcls.errors import RecipeError
 from cellcls.ops.classes import CLASSES
 from cellcls.ops.curation.copies import Groups, group_by_hash
-from cellcls.ops.rendering.appearance import LOOK_ALIKES
+from cellcls.ops.rendering.styles import LOOK_ALIKES
 from cellcls.ops.storage.hashing import content_hashes
 
 SIZE = 24

@@ -96,7 +96,7 @@ def _arrays(images: np.ndarray, labels: np.ndarray) -> dict[str, tuple[dict[str,
         "float images": ({"images": images / 255, "labels": labels}, "uint8"),
         "one class": ({"images": images, "labels": 0 * labels}, "of one class, `basophil`"),
         "negative label": ({"images": images, "labels": labels - 1}, "label -1"),
-        "channels first": ({"images": images.transpose(0, 3, 1, 2), "labels": labels}, "colour comes last"),
+        "channels first": ({"images": images.transpose(0, 3, 1, 2), "labels": labels}, "channels must be last"),
         "no labels": ({"images": images}, "`images`"),
     }
 

@@ -33,18 +33,18 @@ class DropDuplicates(Cleaner):
 
 @component("drop_near_duplicates")
 class DropNearDuplicates(Cleaner):
-    """Drop near copies: the same picture turned, mirrored, shifted, cropped, recompressed, lighter or darker. Where
+    """Drop near copies: the same image turned, mirrored, shifted, cropped, recompressed, lighter or darker. Where
     they carry different labels, all of them go. Byte-equal copies alone are left to ``drop_duplicates``."""
 
     similarity: float = param(
-        default=SIMILARITY, ge=0.5, le=1, help="From which correlation of details on two pictures count as near copies."
+        default=SIMILARITY, ge=0.5, le=1, help="From which correlation of details on two images count as near copies."
     )
     agreeing: Literal["keep_first", "keep_all"] = param(
         default="keep_first", help="Near copies under one label: keep the first image, or all of them."
     )
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
-        """Decide. Reads every picture once. Raises what the source raises where it cannot be read."""
+        """Decide. Reads every image once. Raises what the source raises where it cannot be read."""
         from cellcls.builtin.cleaners.rules import near_duplicates
         from cellcls.ops.curation.near_copies import find_near_copies
         from cellcls.ops.curation.perceptual import read_fingerprints
@@ -59,14 +59,14 @@ class DropLeaks(Cleaner):
     test: what is tested on must not be trained on. Without such parts it drops nothing."""
 
     keep: Literal["test", "train"] = param(
-        default="test", help="Which part keeps the picture: test before val before train, or the other way round."
+        default="test", help="Which part keeps the image: test before val before train, or the other way round."
     )
     similarity: float = param(
-        default=SIMILARITY, ge=0.5, le=1, help="From which correlation of details on two pictures count as near copies."
+        default=SIMILARITY, ge=0.5, le=1, help="From which correlation of details on two images count as near copies."
     )
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
-        """Decide. Reads every picture once. Raises what the source raises where it cannot be read."""
+        """Decide. Reads every image once. Raises what the source raises where it cannot be read."""
         from cellcls.builtin.cleaners.rules import leaks
         from cellcls.ops.curation.near_copies import find_near_copies
         from cellcls.ops.curation.perceptual import read_fingerprints
@@ -80,16 +80,16 @@ class DropLeaks(Cleaner):
 
 @component("drop_shared")
 class DropShared(Cleaner):
-    """Drop pictures, byte-equal or near ones, that another data set holds too: of a set that is trained on what a set
+    """Drop images, byte-equal or near ones, that another data set holds too: of a set that is trained on what a set
     from elsewhere is to test."""
 
     against: Dataset = param(help='The other set, as in [dataset]: { use = "npz", file = "other.npz" }.')
     similarity: float = param(
-        default=SIMILARITY, ge=0.5, le=1, help="From which correlation of details on two pictures count as near copies."
+        default=SIMILARITY, ge=0.5, le=1, help="From which correlation of details on two images count as near copies."
     )
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
-        """Decide. Reads every picture of both sets once. Raises what the sources raise where they cannot be read."""
+        """Decide. Reads every image of both sets once. Raises what the sources raise where they cannot be read."""
         import numpy as np
 
         from cellcls.builtin.cleaners.rules import shared
@@ -103,10 +103,10 @@ class DropShared(Cleaner):
 
 @component("drop_outliers")
 class DropOutliers(Cleaner):
-    """Drop pictures repeated far above the rest: they are put in, not photographed. All their copies go."""
+    """Drop images repeated far above the rest: they are put in, not photographed. All their copies go."""
 
     times: float = param(
-        default=10.0, ge=2, help="How many times the copies of the 90th-percentile picture (mostly 1) are too many."
+        default=10.0, ge=2, help="How many times the copies of the 90th-percentile image (mostly 1) are too many."
     )
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:

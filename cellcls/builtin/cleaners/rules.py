@@ -131,7 +131,7 @@ def outliers(groups: Groups, kept: NDArray[np.bool_], *, times: float) -> list[D
     decisions: list[Decision] = []
     for members in groups.copied():
         if overrepresented[groups.group[members[0]]]:
-            reason = f"a picture that is there {len(members)} times, far above the rest"
+            reason = f"an image that is there {len(members)} times, far above the rest"
             decisions += _decide(groups, kept, members, "drop_outliers", reason)
     return decisions
 
@@ -156,9 +156,9 @@ def wrongly_labelled(
 ) -> list[Decision]:
     """Drop images whose label confident learning finds wrong and another class likelier by ``margin``.
 
-    All versions of a picture, byte-equal or near copies, are judged together: none vouches for another's label.
+    All versions of an image, byte-equal or near copies, are judged together: none vouches for another's label.
 
-    Copies under several labels and pictures repeated far above the rest teach nothing about a class: they are neither
+    Copies under several labels and images repeated far above the rest teach nothing about a class: they are neither
     learnt from nor judged, whatever other cleaners do with them.
     """
     from cellcls.ops.curation.copies import group_by_hash

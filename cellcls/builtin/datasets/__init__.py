@@ -69,26 +69,26 @@ class Npz(Dataset):
 
 @component("folder")
 class Folder(Dataset):
-    """Picture files in one folder a class (JPEG, PNG, WebP, BMP, TIFF, any size); with folders train, val, test around
+    """Image files in one folder a class (JPEG, PNG, WebP, BMP, TIFF, any size); with folders train, val, test around
     them those are its parts. Files are decoded once into a cache. Hidden files and other files are left aside."""
 
     how_to_get: ClassVar[tuple[str, ...]] = (
-        "make a folder a class and put its pictures there: FOLDER/basophil/1.jpg, or FOLDER/train/basophil/1.jpg",
+        "make a folder a class and put its images there: FOLDER/basophil/1.jpg, or FOLDER/train/basophil/1.jpg",
         _DATA_OPTION,
     )
     accepts_any_images: ClassVar[bool] = True
 
     file: Path = param(help="The folder that holds the class folders.")
     fit: Literal["crop", "stretch", "pad"] = param(
-        default="crop", help="How a picture that is not square becomes so: middle square, new proportions, reflection."
+        default="crop", help="How an image that is not square becomes so: middle square, new proportions, reflection."
     )
     on_bad_image: Literal["error", "skip"] = param(
-        default="error", help="A picture that cannot be read: stop, or leave it out and list it."
+        default="error", help="An image that cannot be read: stop, or leave it out and list it."
     )
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Tell whether ``path`` is a folder with two class folders or more that hold pictures."""
+        """Tell whether ``path`` is a folder with two class folders or more that hold images."""
         from cellcls.builtin.datasets.folder import looks_like_classes
 
         return looks_like_classes(path)

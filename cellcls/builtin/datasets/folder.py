@@ -15,18 +15,18 @@ from cellcls.errors import DataError
 from cellcls.ops.classes import CLASSES, canonical, clash
 from cellcls.ops.storage.decode import EXTENSIONS, Fit
 from cellcls.ops.storage.files import printable
-from cellcls.ops.storage.picture_cache import Pictures, decode_once
+from cellcls.ops.storage.image_cache import DecodedImages, decode_once
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
 _PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-_LAYOUT = "a folder a class with its pictures (JPEG, PNG, WebP, BMP, TIFF), or such folders in train, val and test"
+_LAYOUT = "a folder a class with its images (JPEG, PNG, WebP, BMP, TIFF), or such folders in train, val and test"
 
 
 @attrs.frozen
-class _Picture:
+class _ImageFile:
     path: Path
     name: str
     class_name: str
@@ -34,16 +34,16 @@ class _Picture:
 
 
 class _FolderSource(Source):
-    """Those of the pictures that could be read."""
+    """Those of the images that could be read."""
 
-    def __init__(self, decoded: Pictures, pictures: list[_Picture], skipped_files: tuple[BadImage, ...]) -> None:
-        self.class_names = _order({picture.class_name for picture in pictures})
-        self.bad_images = tuple(BadImage(pictures[row].name, reason) for row, reason in decoded.bad.items())
+    def __init__(self, decoded: DecodedImages, images: list[_ImageFile], skipped_files: tuple[BadImage, ...]) -> None:
+        self.class_names = _order({image.class_name for image in images})
+        self.bad_images = tuple(BadImage(images[row].name, reason) for row, reason in decoded.bad.items())
         self.skipped_files = skipped_files
-        pictures = [pictures[row] for row in decoded.rows]
-        self.labels = np.array([self.class_names.index(one.class_name) for one in pictures], dtype=np.int64)
-        self.parts = np.array([picture.part for picture in pictures], dtype=np.str_) if pictures[0].part else None
-        self.names = [picture.name for picture in pictures]
+        images = [images[row] for row in decoded.rows]
+        self.labels = np.array([self.class_names.index(one.class_name) for one in images], dtype=np.int64)
+        self.parts = np.array([image.part for image in images], dtype=np.str_) if images[0].part else None
+        self.names = [image.name for image in images]
         self.sizes, self.hashes = decoded.sizes, decoded.hashes
         self._decoded = decoded
 
@@ -57,10 +57,10 @@ class _FolderSource(Source):
 
 
 def looks_like_classes(path: Path) -> bool:
-    """Tell whether ``path`` holds folders of two classes or more with a picture in each, looking at few files."""
+    """Tell whether ``path`` holds folders of two classes or more with an image in each, looking at few files."""
     try:
         return (
-            len({canonical(place.name) for place, _ in _class_folders(path) if any(map(_is_picture, place.iterdir()))})
+            len({canonical(place.name) for place, _ in _class_folders(path) if any(map(_is_image, place.iterdir()))})
             > 1
         )
     except OSError:
@@ -68,40 +68,40 @@ def looks_like_classes(path: Path) -> bool:
 
 
 def open_folder(path: Path, size: int, interpolation: str, how: Fit, cache: Path, *, skip_bad: bool) -> Source:
-    """Open a folder of class folders, its pictures brought to ``size`` x ``size``.
+    """Open a folder of class folders, its images brought to ``size`` x ``size``.
 
-    ``skip_bad``: leave out pictures that cannot be read and list them in ``bad_images``; else the first is an error.
+    ``skip_bad``: leave out images that cannot be read and list them in ``bad_images``; else the first is an error.
     Raises ``DataError``.
     """
-    pictures, skipped_files = _list(path)
+    images, skipped_files = _list(path)
     decoded = decode_once(
         path,
-        [picture.path for picture in pictures],
+        [image.path for image in images],
         size=size,
         interpolation=interpolation,
         how=how,
         cache=cache,
         skip_bad=skip_bad,
     )
-    return _FolderSource(decoded, pictures, skipped_files)
+    return _FolderSource(decoded, images, skipped_files)
 
 
-def _list(path: Path) -> tuple[list[_Picture], tuple[BadImage, ...]]:
-    """Return the pictures by part, class and file name, and what is left aside. Raises ``DataError`` where it is not
+def _list(path: Path) -> tuple[list[_ImageFile], tuple[BadImage, ...]]:
+    """Return the images by part, class and file name, and what is left aside. Raises ``DataError`` where it is not
     laid out so."""
     try:
-        pictures, left = _sorted_out(path)
+        images, left = _sorted_out(path)
     except OSError as error:
         raise DataError(f"{printable(path)}: cannot be read: {error.strerror}", "look at who may read it") from error
-    if not pictures:
+    if not images:
         raise DataError(
-            f"{printable(path)}: no pictures in it, and no class folders that hold some", f"expected: {_LAYOUT}"
+            f"{printable(path)}: no images in it, and no class folders that hold some", f"expected: {_LAYOUT}"
         )
-    return pictures, tuple(BadImage(_name(one, path), reason) for one, reason in sorted(left.items()))
+    return images, tuple(BadImage(_name(one, path), reason) for one, reason in sorted(left.items()))
 
 
-def _sorted_out(path: Path) -> tuple[list[_Picture], dict[Path, str]]:
-    pictures: list[_Picture] = []
+def _sorted_out(path: Path) -> tuple[list[_ImageFile], dict[Path, str]]:
+    images: list[_ImageFile] = []
     places = _class_folders(path)
     _refuse_clash(path, places)
     left = {
@@ -111,29 +111,29 @@ def _sorted_out(path: Path) -> tuple[list[_Picture], dict[Path, str]]:
         if not file.is_dir()
     }
     for place, part in places:
-        found, other = _pictures_in(place, path, part)
+        found, other = _images_in(place, path, part)
         if not found:
-            _log.warning("%s: no picture in it; left aside", printable(place))
-            left[place] = "a folder without pictures"
-        pictures += found
+            _log.warning("%s: no images in it; skipped", printable(place))
+            left[place] = "a folder without images"
+        images += found
         left |= other
-    if pictures:
-        return pictures, left
-    return _pictures_in(path, path, None)  # pictures without classes can still be looked at
+    if images:
+        return images, left
+    return _images_in(path, path, None)  # images without classes can still be looked at
 
 
-def _pictures_in(place: Path, root: Path, part: str | None) -> tuple[list[_Picture], dict[Path, str]]:
-    """Return the pictures of a class, and what else is in its folder."""
-    pictures, left = [], {}
+def _images_in(place: Path, root: Path, part: str | None) -> tuple[list[_ImageFile], dict[Path, str]]:
+    """Return the images of a class, and what else is in its folder."""
+    images, left = [], {}
     class_name = canonical(printable(place.name or place.resolve().name))
     for file in sorted(_visible(place)):
-        if _is_picture(file):
-            pictures.append(_Picture(file, _name(file, root), class_name, part))
+        if _is_image(file):
+            images.append(_ImageFile(file, _name(file, root), class_name, part))
         elif file.is_dir():
             left[file] = "a folder inside a class folder"
         else:
-            left[file] = f"no picture by its name ({printable(file.suffix)})"
-    return pictures, left
+            left[file] = f"no image by its name ({printable(file.suffix)})"
+    return images, left
 
 
 def _refuse_clash(path: Path, places: list[tuple[Path, str | None]]) -> None:
@@ -144,7 +144,7 @@ def _refuse_clash(path: Path, places: list[tuple[Path, str | None]]) -> None:
             raise DataError(
                 f"{printable(path)}: the folders {same[0]!r} and {same[1]!r} are one class by their names "
                 f"(`{canonical(same[0])}`)",
-                "put their pictures into one folder, or rename one of them",
+                "put their images into one folder, or rename one of them",
             )
 
 
@@ -167,8 +167,8 @@ def _visible(folder: Path) -> Iterator[Path]:
     return (file for file in folder.iterdir() if not file.name.startswith("."))
 
 
-def _is_picture(file: Path) -> bool:
-    """Tell by its name whether a file is a picture; a broken link was one."""
+def _is_image(file: Path) -> bool:
+    """Tell by its name whether a file is an image; a broken link was one."""
     return file.suffix.lower() in EXTENSIONS and (file.is_file() or (file.is_symlink() and not file.exists()))
 
 

@@ -1,4 +1,4 @@
-"""The source of rendered cells: which are planted in what order, and their pictures in a cache file."""
+"""The source of rendered cells: which are planted in what order, and their images in a cache file."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from cellcls.api import Source
 from cellcls.ops.classes import CLASSES
-from cellcls.ops.rendering.appearance import LOOK_ALIKES
 from cellcls.ops.rendering.cells import VERSION, render, render_target
+from cellcls.ops.rendering.styles import LOOK_ALIKES
 from cellcls.ops.storage.cache import cache_key, cached_array
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _SEEDS_APART = 1 << 32
 class RenderedCells(Source):
     """Rendered cells in shuffled order, then the conflicting copies, then the outliers.
 
-    The cache file holds each picture once, the outlier's last, so planting needs no new file.
+    The cache file holds each image once, the outlier's last, so planting needs no new file.
     """
 
     class_names = CLASSES
@@ -45,10 +45,10 @@ class RenderedCells(Source):
         wrong = np.array([CLASSES.index(LOOK_ALIKES[name]) for name in CLASSES], dtype=np.int64)[own[planted]]
         others = rng.integers(0, len(CLASSES), settings.outliers)
         self.labels = np.concatenate([own, wrong, others])
-        self._picture = np.concatenate([np.arange(len(own)), planted, np.full(settings.outliers, len(own))])
+        self._image = np.concatenate([np.arange(len(own)), planted, np.full(settings.outliers, len(own))])
         key = cache_key("synthetic", VERSION, settings.images_per_class, settings.imbalance, settings.seed, size)
         shape = (len(own) + 1, size, size, 3)
-        self._pictures = cached_array(cache / f"synthetic-{key}.npy", shape, np.dtype(np.uint8), self._rendered)
+        self._images = cached_array(cache / f"synthetic-{key}.npy", shape, np.dtype(np.uint8), self._rendered)
 
     def _rendered(self) -> Iterator[NDArray[np.uint8]]:
         for kind, seed in self._cells:
@@ -57,14 +57,14 @@ class RenderedCells(Source):
 
     def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Return the images (B, H, W, 3), RGB, 0..255, in the order of ``indices``."""
-        return np.asarray(self._pictures[self._picture[indices]])
+        return np.asarray(self._images[self._image[indices]])
 
     def masks(self, indices: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return where the white cell or platelet lies (B, H, W), rendered anew; nowhere on an outlier."""
         masks = np.zeros((len(indices), self._size, self._size), dtype=np.bool_)
-        for mask, picture in zip(masks, self._picture[indices], strict=True):
-            if picture < len(self._cells):
-                kind, seed = self._cells[picture]
+        for mask, image in zip(masks, self._image[indices], strict=True):
+            if image < len(self._cells):
+                kind, seed = self._cells[image]
                 mask[:] = render(kind, seed, size=self._size).mask
         return masks
 

@@ -29,7 +29,7 @@ class Synthetic(Dataset):
         default=0.0, ge=0, le=1, help="Share of the cells planted again, byte-equal, under their look-alike's label."
     )
     copies: int = param(default=3, ge=1, help="How many times each conflicting cell is planted again.")
-    outliers: int = param(default=0, ge=0, help="Copies of one picture that is no cell, under random labels.")
+    outliers: int = param(default=0, ge=0, help="Copies of one image that is no cell, under random labels.")
 
     @classmethod
     def for_rehearsal(cls) -> Synthetic:

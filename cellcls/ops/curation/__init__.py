@@ -1,1 +1,1 @@
-"""What is wrong with a data set: copies, outliers, wrong labels, drift; and how it is split."""
+"""Data set curation: copies, outliers, wrong labels, drift, and splitting."""

@@ -31,7 +31,7 @@ _DIGITS = 18
 
 @attrs.frozen(kw_only=True)
 class DecisionRow:
-    """One image, what was found about it and what to do with it."""
+    """The decision on one image."""
 
     index: int
     file: str
@@ -42,8 +42,8 @@ class DecisionRow:
 
 
 @attrs.frozen(kw_only=True)
-class Decided:
-    """The decisions on one set."""
+class Decisions:
+    """The decisions on a data set."""
 
     data_hash: str
     count: int
@@ -51,47 +51,47 @@ class Decided:
 
 
 def write_decisions(data_hash: str, count: int, rows: Iterable[DecisionRow]) -> str:
-    """Return the decisions as CSV, byte for byte what the audit's page makes of the same rows."""
-    made: list[tuple[str, ...]] = [COLUMNS, ("", "", data_hash, _DATA, f"{count} images", "")]
-    made += [(str(row.index), _safe(row.file), row.hash, row.finding, _safe(row.reason), row.action) for row in rows]
-    return "".join(",".join(map(_quoted, cells)) + "\n" for cells in made)
+    """Return the decisions as CSV, byte for byte as the audit page writes them."""
+    lines: list[tuple[str, ...]] = [COLUMNS, ("", "", data_hash, _DATA, f"{count} images", "")]
+    lines += [(str(row.index), _safe(row.file), row.hash, row.finding, _safe(row.reason), row.action) for row in rows]
+    return "".join(",".join(map(_quoted, cells)) + "\n" for cells in lines)
 
 
-def read_decisions(path: Path) -> Decided:
-    """Read the decisions, also as a spreadsheet saved them (with semicolons, a byte order mark, reordered columns).
+def read_decisions(path: Path) -> Decisions:
+    """Read the decisions, also if saved by a spreadsheet (with semicolons, a byte order mark, reordered columns).
 
-    Raises ``MissingInputError``, and ``DataError`` naming the line.
+    Raises ``MissingInputError``, or ``DataError`` naming the line.
     """
     try:
         if path.stat().st_size > _LIMIT:
-            raise DataError(f"{path}: larger than {_LIMIT >> 20} MB, so no file of decisions")
-        text = path.read_bytes().decode("utf-8-sig")  # line ends within a name are the name's own
+            raise DataError(f"{path}: larger than {_LIMIT >> 20} MB, so it is not a decisions.csv")
+        text = path.read_bytes().decode("utf-8-sig")  # names may contain line breaks
     except FileNotFoundError as error:
         raise MissingInputError(f"no decisions at {path}", "make them: cellcls audit DATA") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a text in UTF-8: {error}") from error
+        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from error
     first = text.partition("\n")[0]
     delimiter = max((",", ";", "\t"), key=first.count)
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         lines = [(reader.line_num, line) for line in reader]
     except csv.Error as error:
-        raise DataError(f"{path}: no readable CSV: {error}") from error
+        raise DataError(f"{path}: not valid CSV: {error}") from error
     missing = [name for name in COLUMNS if not lines or name not in lines[0][1]]
     if missing:
         raise DataError(f"{path}: has no column `{missing[0]}`", f"its first line must be: {','.join(COLUMNS)}")
     return _decided(path, lines)
 
 
-def _decided(path: Path, lines: Sequence[tuple[int, dict[str, str | None]]]) -> Decided:
-    named = [line for _, line in lines if line["finding"] == _DATA]
-    if len(named) != 1:
-        raise DataError(f"{path}: does not say which data set it is about", "take decisions.csv as the audit wrote it")
+def _decided(path: Path, lines: Sequence[tuple[int, dict[str, str | None]]]) -> Decisions:
+    about = [line for _, line in lines if line["finding"] == _DATA]
+    if len(about) != 1:
+        raise DataError(f"{path}: does not say which data set it is about", "use decisions.csv as the audit wrote it")
     rows = tuple(_row(path, number, line) for number, line in lines if line["finding"] != _DATA)
-    count = _number((named[0]["reason"] or "").partition(" ")[0])
+    count = _number((about[0]["reason"] or "").partition(" ")[0])
     if count is None:
-        raise DataError(f"{path}: does not say how many images the set has", "take it as the audit wrote it")
-    return Decided(data_hash=named[0]["hash"] or "", count=count, rows=rows)
+        raise DataError(f"{path}: does not say how many images the set has", "use decisions.csv as the audit wrote it")
+    return Decisions(data_hash=about[0]["hash"] or "", count=count, rows=rows)
 
 
 def _row(path: Path, number: int, line: dict[str, str | None]) -> DecisionRow:
@@ -113,13 +113,13 @@ def _row(path: Path, number: int, line: dict[str, str | None]) -> DecisionRow:
 
 
 def _number(text: str) -> int | None:
-    """Return the number of images that a text says, None where it says none."""
+    """Parse a nonnegative integer, None if invalid."""
     digits = text.strip()
     return int(digits) if digits.isdecimal() and len(digits) <= _DIGITS else None
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if any(one in text for one in ',"\r\n') else text
+    return '"' + text.replace('"', '""') + '"' if any(character in text for character in ',"\r\n') else text
 
 
 def _safe(text: str) -> str:

@@ -1,4 +1,4 @@
-"""How alike the details of two pictures are, whatever their brightness, over small shifts and scales."""
+"""Correlation of the details of two images, independent of brightness, maximised over small shifts and scales."""
 
 from __future__ import annotations
 
@@ -17,30 +17,31 @@ if TYPE_CHECKING:
 
 _SCALES = (1 / 1.05, 1.05)
 _UNDECIDED = (0.45, 0.9)
-"""Between these correlations at the same scale other scales are tried: crops of 5% lie at 0.55 and above."""
+"""Other scales are tried only for correlations in this range: crops of 5% reach 0.55 at the same scale."""
 _SHIFTS = np.arange(-2, 2.5, 0.5)
 _DETAIL = 2.2
 """Standard deviation, in pixels of a thumbnail, of the blur that separates shape from detail."""
 _NOISE = 2.0
-"""Grey levels of noise taken for granted."""
+"""Assumed noise, in grey levels."""
 
 
 def detail_correlation(waves: Waves, theirs: NDArray[Any]) -> Floats:
-    """Return the best correlation (P,) of the details of thumbnails over shifts up to 2 pixels and three scales.
+    """Return the maximum correlation (P,) of the details of thumbnails over shifts up to 2 pixels and three scales.
 
-    ``waves`` (P, S, S / 2 + 1): the ``detail_waves`` of the ones; ``theirs`` (P, S, S): the others.
+    ``waves`` (P, S, S / 2 + 1): ``detail_waves`` of the first thumbnails; ``theirs`` (P, S, S): the second ones.
     """
     best = _best_shift(waves, detail_waves(theirs))
     low, high = _UNDECIDED
-    open_ = np.flatnonzero((best > low) & (best < high))
+    undecided = np.flatnonzero((best > low) & (best < high))
     for scale in _SCALES:
         zoom = _zoom_matrix(scale)
-        best[open_] = np.maximum(best[open_], _best_shift(waves[open_], detail_waves(zoom @ theirs[open_] @ zoom.T)))
+        zoomed = detail_waves(zoom @ theirs[undecided] @ zoom.T)
+        best[undecided] = np.maximum(best[undecided], _best_shift(waves[undecided], zoomed))
     return best
 
 
 def detail_waves(images: NDArray[Any]) -> Waves:
-    """Return the spectrum of the details of thumbnails (N, S, S), as ``rfft2`` gives it."""
+    """Return the spectrum of the details of thumbnails (N, S, S), in the layout of ``rfft2``."""
     return np.fft.rfft2(_details(images)).astype(np.complex64)
 
 
@@ -51,10 +52,10 @@ def _best_shift(ours: Waves, theirs: Waves) -> Floats:
 
 
 def _details(images: NDArray[Any]) -> Floats:
-    """Return what is finer than a blur over its local strength, faded out towards the border, of norm 1 (P, S, S).
+    """Return the high-pass filtered images divided by their local strength, windowed, with norm 1 (P, S, S).
 
-    Local strength makes faint texture count as much as the dark edge of a nucleus, which all cells have. Two grey
-    levels of noise and the floor of the norm keep flat pictures from looking alike.
+    Dividing by local strength gives faint texture as much weight as the dark edge of a nucleus, which all cells have.
+    The assumed noise and the floor of the norm keep flat images from appearing similar.
     """
     blur = _blur_matrix()
     fine = images - blur @ images @ blur.T
@@ -79,7 +80,7 @@ def _blur_matrix() -> Floats:
 
 @cache
 def _zoom_matrix(scale: float) -> Floats:
-    """Return the matrix that stretches a line about its middle, linearly interpolated."""
+    """Return the matrix that scales a line about its centre with linear interpolation."""
     middle = (THUMBNAIL - 1) / 2
     place = np.clip((np.arange(THUMBNAIL) - middle) / scale + middle, 0, THUMBNAIL - 1)
     left = np.minimum(place.astype(int), THUMBNAIL - 2)
@@ -91,9 +92,9 @@ def _zoom_matrix(scale: float) -> Floats:
 
 @cache
 def _shift_matrices() -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
-    """Return the inverse Fourier transform at the shifts alone, half pixels among them.
+    """Return the inverse Fourier transform at the shifts only, half pixels included.
 
-    Down (S, s) and across (S / 2 + 1, s), for a spectrum as ``rfft2`` gives it.
+    Down (S, s) and across (S / 2 + 1, s), for a spectrum in the layout of ``rfft2``.
     """
     down = np.exp(2j * np.pi * np.fft.fftfreq(THUMBNAIL)[:, None] * _SHIFTS) / THUMBNAIL
     half = np.fft.rfftfreq(THUMBNAIL)

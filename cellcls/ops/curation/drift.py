@@ -1,7 +1,7 @@
-"""How two sets of images differ: statistic by statistic, and whether a classifier can tell them apart.
+"""Drift between two data sets: differences of image statistics, and a classifier two-sample test.
 
-A two-sample test by a classifier (Lopez-Paz and Oquab, ICLR 2017): fitted to tell the sets apart, judged on images it
-did not see. The area under its curve is 0.5 where the sets are alike and 1 where each image shows its origin.
+The test (Lopez-Paz and Oquab, ICLR 2017) trains a classifier to distinguish the data sets and evaluates it on held-out
+images. Its area under the ROC curve is 0.5 if the sets do not differ and 1 if every image reveals its origin.
 """
 
 from __future__ import annotations
@@ -20,36 +20,35 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating]
 
-_AT_MOST = 5000
-"""Images of each set that are looked at: the interval is then narrower than a hundredth on either side."""
-_FEWEST = 20
-"""Different images a set needs, or the classifier would have nothing to learn from."""
+_MAX_IMAGES = 5000
+"""Images of each data set that are used; enough for an interval within 0.01 on either side."""
+_MIN_IMAGES = 20
+"""Distinct images that each data set must have for the classifier to be trained."""
 _RESAMPLES = 500
 _COVERAGE = 0.95
 
 
 @attrs.frozen
 class Shift:
-    """How one statistic differs."""
+    """Difference of one statistic."""
 
     name: str
     ours: float
-    """Mean over our set."""
+    """Mean over our data set."""
     theirs: float
     effect: float
-    """Cohen's d: their mean less ours, over the standard deviation within the sets; 0 where both are constant and
-    equal."""
+    """Cohen's d: their mean minus ours, over the pooled standard deviation; 0 if both are constant and equal."""
 
 
 @attrs.frozen(kw_only=True)
 class Drift:
-    """How two sets differ."""
+    """Difference of two data sets."""
 
     shifts: tuple[Shift, ...]
-    """Every statistic, the largest effect first."""
+    """All statistics, largest effect first."""
     auc: float | None
-    """Area under the curve of the classifier that tells the sets apart, 0..1, out of fold; None as the ends of its
-    interval where the images are too few to tell."""
+    """Out-of-fold area under the ROC curve of the classifier, 0..1. It and its interval are None if there are too few
+    images."""
     low: float | None
     """Lower end of its 95% interval, from a bootstrap over the images."""
     high: float | None
@@ -67,26 +66,25 @@ def measure_drift(
 ) -> Drift:
     """Compare statistics (N, F) and (M, F), named by ``names`` (F,).
 
-    The hashes keep copies in one fold: a picture that both sets hold says nothing about either. Of a set with fewer
-    than 20 different images nothing can be said: the area is None. Deterministic under ``seed``.
+    The hashes keep copies in one fold, as an image in both data sets does not distinguish them. With fewer than 20
+    distinct images in either, the area is None. Deterministic given ``seed``.
     """
     shifts = _shifts(np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64), names)
     rng = np.random.default_rng(seed)
-    first, second = (rng.permutation(len(values))[:_AT_MOST] for values in (ours, theirs))
+    first, second = (rng.permutation(len(values))[:_MAX_IMAGES] for values in (ours, theirs))
     labels = np.repeat([0, 1], [len(first), len(second)])
     own = [str(index) if our_hashes is None else our_hashes[index] for index in first]
     other = [f"their {index}" if their_hashes is None else their_hashes[index] for index in second]
-    if min(len(set(own)), len(set(other))) < _FEWEST:
+    if min(len(set(own)), len(set(other))) < _MIN_IMAGES:
         return Drift(shifts=shifts, auc=None, low=None, high=None)
     features = np.concatenate([ours[first], theirs[second]])
-    told = out_of_fold(features, labels, group_by_hash([*own, *other]), folds=folds, seed=seed)[:, 1]
-    low, high = _interval(told, labels, rng)
-    return Drift(shifts=shifts, auc=roc_auc(told, labels), low=low, high=high)
+    scores = out_of_fold(features, labels, group_by_hash([*own, *other]), folds=folds, seed=seed)[:, 1]
+    low, high = _interval(scores, labels, rng)
+    return Drift(shifts=shifts, auc=roc_auc(scores, labels), low=low, high=high)
 
 
 def roc_auc(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Return the area under the curve: how often a score (N,) of label 1 is above one of label 0; ties
-    count half."""
+    """Return the area under the ROC curve: how often a score (N,) of label 1 exceeds one of 0; ties count half."""
     ordered = np.sort(scores[labels == 0])
     ours = scores[labels == 1]
     below = np.searchsorted(ordered, ours, side="left") + np.searchsorted(ordered, ours, side="right")
@@ -94,7 +92,7 @@ def roc_auc(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
 
 
 def _interval(scores: NDArray[np.float64], labels: NDArray[np.int64], rng: np.random.Generator) -> tuple[float, float]:
-    """Return the percentiles of the area over resamples of either set."""
+    """Return the bootstrap interval of the area, resampling each data set."""
     zeros, ones = scores[labels == 0], scores[labels == 1]
     fixed = np.repeat([0, 1], [len(zeros), len(ones)])
     areas = [

@@ -1,7 +1,7 @@
-"""Colour and texture of images in some hundred named numbers: what the audit tells cells apart by without a network.
+"""About a hundred named statistics of colour and texture, by which the audit compares cells without a network.
 
-All of it is read off the image brought to 48 x 48, where a cell fills the middle, but for brightness, contrast and
-sharpness, which are of the image as it is.
+Brightness, contrast and sharpness are measured at full resolution, everything else on the image resized to 48 x 48
+pixels, in which a cell fills the middle.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 _FINE = 48
 _COARSE = 24
 _RINGS = (0, 2, 4, 6, 8, 10, 12, 18)
-"""Radii of the rings about the middle, in pixels of 24 x 24."""
+"""Radii of the rings around the centre, in pixels of 24 x 24."""
 _QUANTILES = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
 _CHANNELS = ("red", "green", "blue", "saturation", "red_green", "blue_green")
 _DARK = (0.25, 0.45, 0.7)
-"""How far from the darkest to the lightest green a pixel counts as nucleus, cell, anything."""
+"""Thresholds between the darkest and the lightest green, for nucleus, cell and anything."""
 _SHAPE = ("area", "edge", "spread", "off_centre")
 _TEXTURE = ("step", "middle_step", "middle_step_spread", "bend", "middle_bend")
 
 WHOLE = ("brightness", "contrast", "saturation", "sharpness", "sharpness_range")
-"""Of the whole image: mean, standard deviation and mean saturation of it in 0..1; the standard deviation of its
-Laplacian, and that over the image's contrast."""
+"""Of the whole image: mean, standard deviation and mean saturation in 0..1; the standard deviation of the Laplacian,
+and its ratio to the contrast."""
 
 STATISTICS = (
     *WHOLE,
@@ -47,9 +47,9 @@ STATISTICS = (
 
 
 def statistics(images: NDArray[np.uint8]) -> Floats:
-    """Return the statistics (N, F) of images (N, H, W, 3) uint8 of any size from 1 x 1, in the order of ``STATISTICS``.
+    """Return the statistics (N, F), always finite, of images (N, H, W, 3) uint8 of at least 1 x 1 pixels.
 
-    Always finite.
+    In the order of ``STATISTICS``.
     """
     count, height, width, _ = images.shape
     full = images.astype(np.float32)
@@ -69,7 +69,7 @@ def statistics(images: NDArray[np.uint8]) -> Floats:
 
 
 def read_statistics(read: Callable[[NDArray[np.intp]], NDArray[np.uint8]], count: int, *, batch: int = 64) -> Floats:
-    """Return the statistics (N, F) of ``count`` images, which are read batch by batch."""
+    """Return the statistics (N, F) of ``count`` images, read in batches."""
     starts = range(0, count, batch)
     images = (read(np.arange(start, min(start + batch, count), dtype=np.intp)) for start in starts)
     return np.concatenate([np.zeros((0, len(STATISTICS)), dtype=np.float32), *in_parallel(statistics, images)])
@@ -79,8 +79,8 @@ def _channels(coarse: Floats) -> Floats:
     """Return the channels (N, 6, 576) of images (N, 24, 24, 3)."""
     red, green, blue = coarse[..., 0], coarse[..., 1], coarse[..., 2]
     saturation = coarse.max(axis=-1) - coarse.min(axis=-1)
-    made = np.stack([red, green, blue, saturation, red - green, blue - green], axis=1)
-    return made.reshape(len(coarse), len(_CHANNELS), _COARSE * _COARSE)
+    channels = np.stack([red, green, blue, saturation, red - green, blue - green], axis=1)
+    return channels.reshape(len(coarse), len(_CHANNELS), _COARSE * _COARSE)
 
 
 def _whole(grey: Floats, channels: Floats) -> Floats:
@@ -96,7 +96,7 @@ def _rings(channels: Floats) -> list[Floats]:
     squares = (channels * channels) @ rings
     spread = np.sqrt(np.maximum(squares - means * means, 0))
     shape = (len(channels), len(_CHANNELS) * pixels)
-    return [one.transpose(0, 2, 1).reshape(shape) for one in (means, spread)]
+    return [values.transpose(0, 2, 1).reshape(shape) for values in (means, spread)]
 
 
 @cache
@@ -110,7 +110,7 @@ def _ring_matrix() -> tuple[Floats, int]:
 
 @cache
 def _places() -> tuple[Floats, Floats]:
-    """Return how far each pixel of 24 x 24 is below and right of the middle (576,)."""
+    """Return the offsets of each pixel of 24 x 24 from the centre, down and right (576,)."""
     line = np.arange(_COARSE, dtype=np.float32) - (_COARSE - 1) / 2
     return np.repeat(line, _COARSE), np.tile(line, _COARSE)
 
@@ -122,7 +122,7 @@ def _ordered(channels: Floats) -> list[Floats]:
 
 
 def _dark(channels: Floats, share: float) -> list[Floats]:
-    """Return shape and colour of what is dark in green: the nucleus, then the cell, then anything."""
+    """Return shape and colour of the region below a threshold of green: nucleus, cell or anything."""
     green = channels[:, 1]
     ordered = np.partition(green, (12, 518), axis=1)
     low, high = ordered[:, 12, None], ordered[:, 518, None]
@@ -139,7 +139,7 @@ def _dark(channels: Floats, share: float) -> list[Floats]:
 
 
 def _edge(mask: Floats) -> Floats:
-    """Return the length of a mask's edge over the root of its area: small where it is round."""
+    """Return the perimeter of a mask over the square root of its area: small if round."""
     square = mask.reshape(len(mask), _COARSE, _COARSE)
     length = np.abs(np.diff(square, axis=1)).sum(axis=(1, 2)) + np.abs(np.diff(square, axis=2)).sum(axis=(1, 2))
     return np.asarray(length / (np.sqrt(mask.sum(axis=1)) + 1), dtype=np.float32)

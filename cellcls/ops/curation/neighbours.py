@@ -1,9 +1,9 @@
-"""Pairs of near descriptors: every pair in a small set, those that share a cell in a large one.
+"""Nearest-neighbour search among descriptors: exhaustive in a small data set, by cells in a large one.
 
-Beyond 20,000 descriptors they are sorted into N / 256 cells around descriptors drawn evenly from the set (an inverted
-file: Sivic and Zisserman 2003); each meets the members of the eight cells it is nearest to. So dense places have more
-cells, and the cost per image is that of 2,048 distances and of N / 256 more for the cells: nearly linear up to a
-million images. Each keeps its 16 nearest neighbours, so neither crowds nor equal pictures make the pairs explode.
+More than 20,000 descriptors are sorted into N / 256 cells around evenly spaced descriptors (an inverted file: Sivic and
+Zisserman 2003), and each is compared with the members of its eight nearest cells. Dense regions thus have more cells,
+and the cost per image is 2,048 distances plus N / 256 for the cells: nearly linear up to a million images. Only the 16
+nearest neighbours are kept, so that clusters and equal images do not produce a quadratic number of pairs.
 """
 
 from __future__ import annotations
@@ -22,58 +22,58 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Indices = NDArray[np.int64]
     Rows = NDArray[np.float64]
-    """(P, 3): asked, neighbour, squared distance."""
+    """(P, 3): query, neighbour, squared distance."""
 
 _NEIGHBOURS = 16
 _ALL_PAIRS = 20_000
 _CELL = 256
 _PROBES = 8
-_CROWD = 2048
-"""So many members of a cell are met at most: equal descriptors all lie in one."""
+_MAX_MEMBERS = 2048
+"""Maximum number of members of a cell to compare with: equal descriptors are all in one cell."""
 _DISTANCES = 2**21
-"""How many distances a block holds."""
+"""Number of distances in a block."""
 _ROWS = 2**22
-"""So many new neighbours are gathered before the farther ones are let go."""
+"""Number of new neighbours collected before all but the nearest are discarded."""
 
 
 @attrs.frozen(eq=False)
 class Neighbours:
-    """P pairs of near descriptors by their places, ``first`` < ``second``."""
+    """P pairs of neighbouring descriptors by index, ``first`` < ``second``."""
 
     first: Indices
     second: Indices
     rank: Indices
-    """(P,) the lower of the two ranks, from 0, that one has among the neighbours of the other."""
+    """(P,) rank, from 0, of one among the neighbours of the other; the lower of the two."""
     squares: Floats
     """(P,) squared distance."""
 
 
-def near_pairs(descriptors: Floats, radius: float, *, askers: int | None = None) -> Neighbours:
-    """Return the pairs of ``descriptors`` (N, D) closer than ``radius``. ``askers``: so many of the first descriptors
-    ask for neighbours among the rest, instead of all among all."""
+def near_pairs(descriptors: Floats, radius: float, *, queries: int | None = None) -> Neighbours:
+    """Return the pairs of ``descriptors`` (N, D) closer than ``radius``. ``queries``: search neighbours of that many
+    first descriptors among the remaining ones, instead of neighbours of all among all."""
     count = len(descriptors)
     centred = descriptors - descriptors.mean(axis=0) if count else descriptors
     squares = (centred * centred).sum(axis=1)
 
     def near(block: tuple[Indices, Indices]) -> Rows:
-        asked, among = block
-        distances = squares[asked, None] + squares[among] - 2 * (centred[asked] @ centred[among].T)
+        query, among = block
+        distances = squares[query, None] + squares[among] - 2 * (centred[query] @ centred[among].T)
         row, column = _within(distances, radius * radius)
-        other = asked[row] != among[column]
+        other = query[row] != among[column]
         row, column = row[other], column[other]
-        return _closest(np.stack([asked[row], among[column], distances[row, column]], axis=1))
+        return _closest(np.stack([query[row], among[column], distances[row, column]], axis=1))
 
-    asked = np.arange(count if askers is None else askers)
-    among = np.arange(askers or 0, count)
-    blocks = _blocks(asked, among) if count <= _ALL_PAIRS else _cell_blocks(centred, asked, among)
+    query = np.arange(count if queries is None else queries)
+    among = np.arange(queries or 0, count)
+    blocks = _blocks(query, among) if count <= _ALL_PAIRS else _cell_blocks(centred, query, among)
     return _pairs(_gathered(in_parallel(near, blocks)), count)
 
 
 def _within(distances: Floats, limit: float) -> tuple[Indices, Indices]:
-    """Return rows and columns of the distances below ``limit``, in a crowd only of the nearest of each row."""
+    """Return rows and columns of the distances below ``limit``; if there are many, only of the nearest in each row."""
     near = distances < limit
     if distances.shape[1] > _NEIGHBOURS and np.count_nonzero(near) > 4 * _NEIGHBOURS * len(distances):
-        nearest = np.argpartition(distances, _NEIGHBOURS, axis=1)[:, : _NEIGHBOURS + 1]  # the asked one among them
+        nearest = np.argpartition(distances, _NEIGHBOURS, axis=1)[:, : _NEIGHBOURS + 1]  # includes the query itself
         chosen = np.zeros_like(near)
         np.put_along_axis(chosen, nearest, True, axis=1)
         near &= chosen
@@ -82,7 +82,7 @@ def _within(distances: Floats, limit: float) -> tuple[Indices, Indices]:
 
 
 def _closest(rows: Rows) -> Rows:
-    """Return of ``rows`` those of the nearest neighbours of each asked one, the nearest first."""
+    """Return the rows of the nearest neighbours of each query, nearest first."""
     ordered = rows[np.lexsort((rows[:, 2], rows[:, 0]))]
     return ordered[_ranks(ordered) < _NEIGHBOURS]
 
@@ -92,7 +92,7 @@ def _ranks(ordered: Rows) -> Indices:
 
 
 def _gathered(parts: Iterable[Rows]) -> Rows:
-    """Return the nearest neighbours of all parts; what is no longer among them is let go on the way."""
+    """Return the nearest neighbours over all parts, discarding others along the way."""
     held, size = [np.zeros((0, 3))], 0
     for part in parts:
         held.append(part)
@@ -103,31 +103,32 @@ def _gathered(parts: Iterable[Rows]) -> Rows:
 
 
 def _pairs(rows: Rows, count: int) -> Neighbours:
-    one, two = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64)
+    query, neighbour = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64)
     rank = _ranks(rows)
     order = np.argsort(rank, kind="stable")
-    code, chosen = np.unique((np.minimum(one, two) * count + np.maximum(one, two))[order], return_index=True)
+    code = np.minimum(query, neighbour) * count + np.maximum(query, neighbour)
+    code, chosen = np.unique(code[order], return_index=True)
     chosen = order[chosen]
     return Neighbours(code // max(count, 1), code % max(count, 1), rank[chosen], rows[chosen, 2].astype(np.float32))
 
 
-def _blocks(asked: Indices, among: Indices) -> Iterator[tuple[Indices, Indices]]:
+def _blocks(query: Indices, among: Indices) -> Iterator[tuple[Indices, Indices]]:
     rows = max(1, _DISTANCES // max(len(among), 1))
-    for start in range(0, len(asked), rows):
-        yield asked[start : start + rows], among
+    for start in range(0, len(query), rows):
+        yield query[start : start + rows], among
 
 
-def _cell_blocks(descriptors: Floats, asked: Indices, among: Indices) -> Iterator[tuple[Indices, Indices]]:
-    """Yield those of ``asked`` that have a cell among their nearest ones, beside the members of it in ``among``."""
+def _cell_blocks(descriptors: Floats, query: Indices, among: Indices) -> Iterator[tuple[Indices, Indices]]:
+    """Yield, for each cell, the queries that probe it and its members in ``among``."""
     count = len(descriptors)
     centres = descriptors[np.linspace(0, count - 1, count // _CELL).astype(int)]
     rows = max(1, _DISTANCES // len(centres))
     probes = np.concatenate(
         [_nearest_centres(descriptors[start : start + rows], centres) for start in range(0, count, rows)]
     )
-    visits = _members(probes[asked].ravel(), len(centres))
+    visits = _members(probes[query].ravel(), len(centres))
     for visitors, members in zip(visits, _members(probes[among, 0], len(centres)), strict=True):
-        yield from _blocks(asked[visitors // probes.shape[1]], among[members[:_CROWD]])
+        yield from _blocks(query[visitors // probes.shape[1]], among[members[:_MAX_MEMBERS]])
 
 
 def _nearest_centres(descriptors: Floats, centres: Floats) -> Indices:

@@ -1,10 +1,10 @@
-"""Fingerprints of images: what stays nearly the same under turns, mirrors, shifts, slight crops, JPEG and brightness.
+"""Perceptual fingerprints, nearly invariant to rotations, flips, shifts, slight crops, JPEG and brightness.
 
-A discrete cosine transform of the grey image holds all eight symmetries of the square at once: a mirror flips the signs
-of odd coefficients, a transposition transposes them. So their magnitudes, sorted over (u, v) and (v, u), know no
-orientation, and the signs tell which symmetry maps one image onto the other. Magnitudes of the windowed Fourier
-transform know no shift either, and the ordered colours of an image know nothing of places at all. One row of all three
-is the descriptor; two images of the same cell lie near each other in it (``near_copies`` then compares the pictures).
+The discrete cosine transform of the grey image covers all eight symmetries of the square: a flip negates odd
+coefficients, a transposition transposes them. Hence magnitudes sorted over (u, v) and (v, u) are invariant to
+orientation, and the signs reveal which symmetry maps an image onto another. Magnitudes of the windowed Fourier
+transform are also invariant to shifts, and the sorted colours of an image to any spatial change. The concatenation of
+all three is the descriptor, in which two images of a cell are close (``near_copies`` then compares the images).
 """
 
 from __future__ import annotations
@@ -24,47 +24,47 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 THUMBNAIL = 48
-"""Side of the grey thumbnails that near copies are verified on."""
+"""Side of the grey thumbnails by which near copies are verified."""
 ORIENTING = 6
-"""Coefficients a side that tell the symmetry."""
+"""Number of coefficients per side that determine the symmetry."""
 _SIDE = 32
 _COSINES = 5
 _WAVES = 8
 _COLOUR_SIDE = 24
 _QUANTILES = np.arange(0.05, 1, 0.1)
 _WEIGHTS = (1.0, 0.7, 1.5)
-"""Of cosines, colours and waves in the descriptor; chosen on planted copies (``benchmarks/audit_copies.py``)."""
+"""Weights of cosines, colours and waves, chosen on planted copies (``benchmarks/audit_copies.py``)."""
 GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """Weights of red, green and blue in a grey value (ITU-R BT.601)."""
 
 
 @attrs.frozen(eq=False)
 class Fingerprints:
-    """What the search for near copies needs of N images: about 3 kB each."""
+    """The data by which near copies among N images are found, about 3 kB per image."""
 
     descriptors: Floats
-    """(N, D): near copies are near each other, in any of the eight orientations."""
+    """(N, D): near copies have close descriptors, in any of the eight orientations."""
     cosines: Floats
-    """(N, 6, 6) signed DCT coefficients, of norm 1, the mean left out."""
+    """(N, 6, 6) signed DCT coefficients without the mean, with norm 1."""
     thumbnails: NDArray[np.uint8]
     """(N, 48, 48) grey."""
 
     def __len__(self) -> int:
         return len(self.descriptors)
 
-    def take(self, places: NDArray[np.int64]) -> Fingerprints:
-        """Return the fingerprints of some of the images, by their places (M,)."""
-        return Fingerprints(self.descriptors[places], self.cosines[places], self.thumbnails[places])
+    def take(self, indices: NDArray[np.int64]) -> Fingerprints:
+        """Return the fingerprints of the images at ``indices`` (M,)."""
+        return Fingerprints(self.descriptors[indices], self.cosines[indices], self.thumbnails[indices])
 
     @classmethod
     def joined(cls, parts: Sequence[Fingerprints]) -> Fingerprints:
-        """Return the fingerprints of several batches or sets, one behind the other."""
+        """Concatenate the fingerprints of several batches or data sets."""
         names = ("descriptors", "cosines", "thumbnails")
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def fingerprints(images: NDArray[np.uint8]) -> Fingerprints:
-    """Return the fingerprints of images (N, H, W, 3) uint8, of any size from 1 x 1."""
+    """Return the fingerprints of images (N, H, W, 3) uint8 of at least 1 x 1 pixels."""
     grey = images.astype(np.float32) @ GREY
     height, width = grey.shape[1:]
     small = area_matrix(height, _SIDE) @ grey @ area_matrix(width, _SIDE).T
@@ -81,31 +81,31 @@ def fingerprints(images: NDArray[np.uint8]) -> Fingerprints:
 
 
 def read_fingerprints(
-    read: Callable[[NDArray[np.intp]], NDArray[np.uint8]], places: NDArray[np.int64], *, batch: int = 64
+    read: Callable[[NDArray[np.intp]], NDArray[np.uint8]], indices: NDArray[np.int64], *, batch: int = 64
 ) -> Fingerprints:
-    """Return the fingerprints of the images at ``places``, which are read batch by batch."""
-    starts = range(0, max(len(places), 1), batch)
-    return Fingerprints.joined(list(in_parallel(fingerprints, (read(places[i : i + batch]) for i in starts))))
+    """Return the fingerprints of the images at ``indices``, read in batches."""
+    starts = range(0, max(len(indices), 1), batch)
+    return Fingerprints.joined(list(in_parallel(fingerprints, (read(indices[i : i + batch]) for i in starts))))
 
 
 def unit(values: Floats, axes: tuple[int, ...], floor: float = 1e-6) -> Floats:
-    """Return ``values`` brought to norm 1 over ``axes``; a norm below ``floor`` counts as ``floor``."""
+    """Return ``values`` divided by their norm over ``axes``, or by ``floor`` if the norm is smaller."""
     norm = np.sqrt((values * values).sum(axes, keepdims=True))
     return np.asarray(values / np.maximum(norm, np.float32(floor)), dtype=np.float32)
 
 
 def orientations(cosines: Floats) -> Floats:
-    """Return the coefficients of the eight symmetries (N, 8, k, k) of images with coefficients (N, k, k).
+    """Return the coefficients (N, 8, k, k) under the eight symmetries of images with coefficients (N, k, k).
 
-    Symmetry 4 t + 2 y + x transposes (t), then mirrors top to bottom (y) and left to right (x): see ``oriented``.
+    Symmetry 4 t + 2 y + x transposes (t), then flips vertically (y) and horizontally (x): see ``oriented``.
     """
     signs = np.where(np.arange(cosines.shape[1]) % 2, -1, 1).astype(np.float32)
-    made = []
+    variants = []
     for symmetry in range(8):
         turned = cosines.transpose(0, 2, 1) if symmetry & 4 else cosines
         turned = turned * signs[:, None] if symmetry & 2 else turned
-        made.append(turned * signs if symmetry & 1 else turned)
-    return np.stack(made, axis=1)
+        variants.append(turned * signs if symmetry & 1 else turned)
+    return np.stack(variants, axis=1)
 
 
 def oriented(images: NDArray[Any], symmetry: int) -> NDArray[Any]:
@@ -117,7 +117,7 @@ def oriented(images: NDArray[Any], symmetry: int) -> NDArray[Any]:
 
 @cache
 def area_matrix(size: int, to: int) -> Floats:
-    """Return the matrix (to, size) that resamples a line by the mean over equal stretches."""
+    """Return the matrix (to, size) that resamples a line by averaging over equal intervals."""
     edges = np.linspace(0, size, to + 1)
     starts = np.arange(size)
     ends = np.minimum.outer(edges[1:], starts + 1)
@@ -130,9 +130,9 @@ def area_matrix(size: int, to: int) -> Floats:
 def _cosine_matrix(size: int, count: int) -> Floats:
     """Return the first ``count`` rows of the orthonormal DCT-II (Ahmed, Natarajan, Rao 1974)."""
     angles = np.pi * (np.arange(size) + 0.5) * np.arange(count)[:, None] / size
-    made = np.cos(angles) * np.sqrt(2 / size)
-    made[0] = np.sqrt(1 / size)
-    return np.asarray(made, dtype=np.float32)
+    matrix = np.cos(angles) * np.sqrt(2 / size)
+    matrix[0] = np.sqrt(1 / size)
+    return np.asarray(matrix, dtype=np.float32)
 
 
 def _cosine_part(signed: Floats) -> Floats:
@@ -144,7 +144,7 @@ def _cosine_part(signed: Floats) -> Floats:
 
 
 def _colour_part(images: NDArray[np.uint8]) -> Floats:
-    """Return quantiles of each channel over the image's median brightness (N, 30)."""
+    """Return quantiles of each channel, divided by the median brightness (N, 30)."""
     _, height, width, _ = images.shape
     rows = np.minimum(np.arange(_COLOUR_SIDE * 2) * height // (_COLOUR_SIDE * 2), height - 1)
     columns = np.minimum(np.arange(_COLOUR_SIDE * 2) * width // (_COLOUR_SIDE * 2), width - 1)
@@ -157,7 +157,7 @@ def _colour_part(images: NDArray[np.uint8]) -> Floats:
 
 
 def _wave_part(small: Floats) -> Floats:
-    """Return magnitudes of low frequencies, those that the symmetries exchange in ascending order (N, 106)."""
+    """Return magnitudes of low frequencies, sorted within each orbit of the symmetries (N, 106)."""
     level = small / (small.mean((1, 2), keepdims=True) + 1) - 1
     window = np.hanning(_SIDE + 2)[1:-1].astype(np.float32)
     sizes = np.abs(np.fft.rfft2(level * np.outer(window, window)))
@@ -168,7 +168,7 @@ def _wave_part(small: Floats) -> Floats:
 
 
 def _exchanged_waves() -> list[list[tuple[int, int]]]:
-    """Return the low frequencies (y, x) in the groups that the symmetries exchange."""
+    """Return the low frequencies (y, x), grouped by orbit of the symmetries."""
     waves = [(u, v) for u in range(_WAVES + 1) for v in range(max(u, 1), _WAVES + 1)]
     return [
         sorted({(u, v), (-u, v), (v, u), (-v, u)} if u else {(0, v), (v, 0)})

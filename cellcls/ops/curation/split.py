@@ -1,4 +1,4 @@
-"""Splitting a set into train, val and test, class by class and by content."""
+"""Splitting a data set into train, val and test, stratified by class and grouped by content."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from cellcls.ops.curation.copies import Groups
 
-_SHOWN = 8
-"""Classes that a message names at most."""
+_MAX_NAMES = 8
+"""Maximum number of classes listed in a message."""
 
 
 def split(
@@ -30,16 +30,16 @@ def split(
     test: float,
     seed: int,
 ) -> dict[str, NDArray[np.int64]]:
-    """Return the ascending indices of ``train``, ``val`` and ``test``: together the ``kept`` images, each once.
+    """Return the ascending indices of ``train``, ``val`` and ``test``, which partition the ``kept`` images.
 
-    Within a class, groups of equal content are taken in the order of hash(``seed``, content): first for test until its
-    share is reached, then for val, the rest is train. So no copy crosses from one part to another, and an image's index
-    does not decide where it goes. A group with several labels, or repeated far above the rest, is always train and
-    counts for no share: sets cleaned otherwise are tested on the same images but for the few at a cut.
+    Within a class, groups of equal content are assigned in the order of hash(``seed``, content): to test until its
+    share is reached, then to val, the remaining ones to train. Copies are never in different parts, and the assignment
+    does not depend on the index. Groups with conflicting labels and overrepresented ones are always in train and do not
+    count towards a share, so that differently cleaned versions of a data set have nearly the same test images.
 
-    ``labels`` (N,) in 0..K-1, ``kept`` (N,), ``val`` and ``test`` shares in [0, 1); a share of 0 leaves its part empty,
-    any other gets one group of each class at least, as train does. Raises ``DataError`` when a class would be empty in
-    a part.
+    ``labels`` (N,) in 0..K-1, ``kept`` (N,), ``val`` and ``test``: shares in [0, 1). A part with a share of 0 is empty;
+    every other part gets at least one group of each class. Raises ``RecipeError`` if the shares leave nothing for
+    train, ``DataError`` if a class would be missing in a part.
     """
     if min(val, test) < 0 or val + test >= 1:
         raise RecipeError(f"[split] val = {val:g} and test = {test:g} leave nothing to train on", "make them smaller")
@@ -54,12 +54,12 @@ def split(
 
 
 def _cut(groups: Groups, members: NDArray[np.int64], *, val: float, test: float, seed: int) -> NDArray[np.int64]:
-    """Return the part (n,) of each of a class's images, given as ascending indices ``members`` (n,)."""
+    """Return the part (n,) of each image of a class, given as ascending indices ``members`` (n,)."""
     numbers, inverse, counts = np.unique(groups.group[members], return_inverse=True, return_counts=True)
     contents = [groups.hashes[index] for index in groups.firsts()[numbers]]
     part_of_group = np.zeros(len(numbers), dtype=np.int64)
     place = iter(sorted(range(len(numbers)), key=lambda group: _rank(seed, contents[group])))
-    left = len(numbers) - 1  # one group at least is for train, and one for val where it has a share
+    left = len(numbers) - 1  # reserves one group for train, and one for val if it has a share
     for part, share, reserved in ((2, test, int(val > 0)), (1, val, 0)):
         wanted = max(1, round(share * len(members))) if share else 0
         while wanted > 0 and left > reserved:
@@ -89,10 +89,10 @@ def _refuse_empty(
             problems.append(
                 f"class `{class_name}` has {total} image{'s' * (total != 1)} left, none for {' and '.join(empty)}"
             )
-    more = len(problems) - _SHOWN
+    more = len(problems) - _MAX_NAMES
     if problems:
         raise DataError(
-            "the set cannot be split: " + "; ".join(problems[:_SHOWN]) + (f"; {more} more" if more > 0 else ""),
-            "each part needs an image of each class that is no copy of another part's: add images",
-            "or leave the class out, name only the classes there are (`classes`), or set val or test to 0 in [split]",
+            "the set cannot be split: " + "; ".join(problems[:_MAX_NAMES]) + (f"; {more} more" if more > 0 else ""),
+            "each part needs an image of each class that is not a copy of one in another part: add images",
+            "or remove the class, name only existing classes (`classes`), or set val or test to 0 in [split]",
         )

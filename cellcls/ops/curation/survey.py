@@ -1,4 +1,4 @@
-"""One pass over all images of a set, for everything that is told from their pixels, on all cores."""
+"""A single pass over all images of a data set that computes hashes, fingerprints and statistics, on all cores."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Read = Callable[["NDArray[np.intp]"], "NDArray[np.uint8]"]
 
 _BATCH = 64
 _PIXELS = 1 << 22
-"""Pixels a batch holds at most, so that large images make small batches."""
+"""Maximum number of pixels in a batch, so that large images are read in small batches."""
 
 
 @attrs.frozen(eq=False)
 class Survey:
-    """What one pass over N images found."""
+    """Hashes, fingerprints and statistics of N images."""
 
     hashes: tuple[str, ...]
     """Content hash of each image."""
@@ -37,27 +37,27 @@ class Survey:
 
 
 def survey(
-    read: Read, count: int, seen: Callable[[int], None] = lambda _: None, *, hashes: Sequence[str] | None = None
+    read: Read, count: int, progress: Callable[[int], None] = lambda _: None, *, hashes: Sequence[str] | None = None
 ) -> Survey:
-    """Hash, fingerprint and measure ``count`` images; ``seen`` is told how many are done. ``hashes`` (N,): the content
-    hashes, where they are known already."""
-    parts = list(_parts(read, count, seen, hashes))
+    """Survey ``count`` images. ``progress`` is called with the number of images done; ``hashes`` (N,): the content
+    hashes, if already known."""
+    parts = list(_parts(read, count, progress, hashes))
     if not parts:
         empty = np.zeros((0, 1, 1, 3), dtype=np.uint8)
         return Survey((), fingerprints(empty), np.zeros((0, len(STATISTICS)), dtype=np.float32))
     return Survey(
-        tuple(one for part in parts for one in part.hashes),
+        tuple(value for part in parts for value in part.hashes),
         Fingerprints.joined([part.prints for part in parts]),
         np.concatenate([part.statistics for part in parts]),
     )
 
 
-def _parts(read: Read, count: int, seen: Callable[[int], None], hashes: Sequence[str] | None) -> Iterator[Survey]:
-    """Yield the batches' surveys in order."""
+def _parts(read: Read, count: int, progress: Callable[[int], None], hashes: Sequence[str] | None) -> Iterator[Survey]:
+    """Yield the survey of each batch, in order."""
     lock = threading.Lock()
 
     def work(indices: NDArray[np.intp]) -> Survey:
-        with lock:  # a source need not bear two readers
+        with lock:  # sources need not be thread-safe
             images = read(indices)
         known = map(content_hash, images) if hashes is None else (hashes[index] for index in indices)
         return Survey(tuple(known), fingerprints(images), statistics(images))
@@ -65,7 +65,7 @@ def _parts(read: Read, count: int, seen: Callable[[int], None], hashes: Sequence
     done = 0
     for part in in_parallel(work, _batches(read, count)):
         done += len(part.hashes)
-        seen(done)
+        progress(done)
         yield part
 
 

@@ -1,7 +1,7 @@
-"""Images that are probably no cells, or damaged: by rules relative to the set they lie in.
+"""Images that are probably damaged or not cells, by rules relative to the rest of the data set.
 
-Every threshold is relative to the set's own median, so that dark slides or low magnification are no fault of a whole
-set; what is odd is odd among its fellows.
+All thresholds are relative to the median, so that a data set of dark slides or low magnification is not flagged as a
+whole.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 RULES: Mapping[str, str] = MappingProxyType(
     {
         "dark": "less than half as bright as the median image",
-        "bright": "less than a quarter of the way from the median brightness to white is left",
+        "bright": "less than a quarter of the median image's distance to white",
         "blank": "less than a quarter of the median contrast",
-        "blurred": "less than a third of the median sharpness, measured over contrast",
-        "harsh": "three times the median sharpness over contrast, or beyond: text, noise, edges",
-        "grey": "a fifth of the median saturation at most, among images in colour",
-        "odd_size": "half or twice the median width, height or aspect ratio, or beyond",
+        "blurred": "less than a third of the median ratio of sharpness to contrast",
+        "harsh": "at least three times the median ratio of sharpness to contrast: text, noise, edges",
+        "grey": "at most a fifth of the median saturation, in a data set in colour",
+        "odd_size": "width, height or aspect ratio at most half or at least twice the median",
         "far_away": "far from other images in colour and texture",
     }
 )
-"""Each rule in words."""
+"""Description of each rule."""
 
-FEWEST = 8
-"""Fewer different images say nothing about what is usual."""
+MIN_IMAGES = 8
+"""Number of distinct images required to determine what is usual."""
 _REFERENCES = 2000
 _NEIGHBOUR_SHARE = 0.01
 _COMPONENTS = 40
@@ -47,7 +47,7 @@ _CLIP = 5.0
 
 @attrs.frozen
 class Suspect:
-    """An image that a rule holds for; ``score``: how far beyond the rule's threshold, 1 is at it."""
+    """An image that matches a rule; ``score``: 1 at the threshold of the rule, larger beyond."""
 
     index: int
     rule: str
@@ -63,14 +63,14 @@ def suspects(
     features: Floats | None = None,
     max_distance: float = MAX_DISTANCE,
 ) -> list[Suspect]:
-    """Return what is suspicious among N images, rule by rule, the worst first.
+    """Return the suspects among N images by rule, highest score first.
 
-    ``statistics`` (N, F) as ``image_statistics`` gives them; ``groups``: copies count once in a median; ``sizes``
-    (N, 2): height and width before resizing; ``features`` (N, D): what distances are measured in instead of the
-    statistics (a network's). Fewer than 8 different images say nothing about what is usual: none is suspicious.
+    ``statistics`` (N, F): see ``image_statistics``; ``groups``: copies count once in a median; ``sizes`` (N, 2): height
+    and width before resizing; ``features`` (N, D): features of a network, in which to measure distances instead of in
+    the statistics. Returns nothing for fewer than 8 distinct images.
     """
     firsts = groups.firsts()
-    if len(firsts) < FEWEST:
+    if len(firsts) < MIN_IMAGES:
         return []
     found: list[Suspect] = []
     for rule, score in _scores(statistics, firsts, sizes):
@@ -83,10 +83,11 @@ def suspects(
 
 
 def distances(features: Floats, firsts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return how far each image (N,) is from the nearest hundredth of the set, in standardised principal components.
+    """Return the distance (N,) of each image to its neighbour at 1% of the data set, in standardised principal
+    components.
 
-    ``firsts``: one image of each group of copies, so that a picture does not lie near its own copies; at most 2,000 of
-    them are measured against.
+    ``firsts``: the first image of each group of copies, so that copies are not neighbours; at most 2,000 of them are
+    used as references.
     """
     values = np.asarray(features, dtype=np.float64)
     own = values[firsts]
@@ -116,7 +117,7 @@ def _blocks(values: NDArray[np.float64], size: int = 2048) -> Iterator[NDArray[n
 def _scores(
     statistics: Floats, firsts: NDArray[np.int64], sizes: NDArray[np.int64] | None
 ) -> Iterator[tuple[str, Floats]]:
-    """Yield for each simple rule how far beyond its threshold each image is."""
+    """Yield each simple rule with the score (N,) of all images."""
     named = {name: np.asarray(statistics[:, number], dtype=np.float64) for number, name in enumerate(STATISTICS)}
     usual = {name: float(np.median(values[firsts])) for name, values in named.items()}
 

@@ -1,7 +1,7 @@
-"""Labels that are probably wrong: predictions that never saw the image's own label, and confident learning on them.
+"""Labels that are probably wrong, by confident learning on out-of-fold predictions.
 
-The classifier is linear discriminant analysis with a little shrinkage: no iteration, a second for ten thousand images,
-and on statistics of real cells about as good as a logistic regression.
+The classifier is linear discriminant analysis with slight shrinkage: it needs no iterations, takes a second for ten
+thousand images, and on statistics of real cells is about as good as logistic regression.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ _SHRINKAGE = 0.01
 
 @attrs.frozen(eq=False)
 class WrongLabels:
-    """What out-of-fold predictions say of N labels over K classes."""
+    """Assessment of N labels over K classes."""
 
     probabilities: NDArray[np.float64]
-    """(N, K) of each class, from a classifier that was fitted without the image and its copies."""
+    """(N, K) probability of each class, from a classifier fitted without the image and its copies."""
     likely: NDArray[np.int64]
-    """(N,) the class of the highest probability."""
+    """(N,) class with the highest probability."""
     score: NDArray[np.float64]
-    """(N,) how much likelier another class is than the given one, -1..1."""
+    """(N,) highest probability of another class minus that of the given class, -1..1."""
     issue: NDArray[np.bool_]
-    """(N,) whether confident learning says that the label is wrong."""
+    """(N,) whether the label is wrong according to confident learning."""
 
     def order(self) -> NDArray[np.int64]:
-        """Return all images, the most suspicious label first."""
+        """Return the indices of all images, most suspicious label first."""
         return np.argsort(-self.score, kind="stable").astype(np.int64)
 
 
 def find_wrong_labels(
     features: NDArray[np.floating], labels: NDArray[np.int64], groups: Groups, *, folds: int = 5, seed: int = 0
 ) -> WrongLabels:
-    """Judge the labels (N,), in 0..K-1, of images by their features (N, D).
+    """Assess the labels (N,), in 0..K-1, of images with features (N, D).
 
-    Copies are always judged together. Of a class in fewer than two groups of copies nothing can be said: its images
-    have no issue. Deterministic under ``seed``.
+    Copies are always in the same fold. Images of a class with fewer than two groups of copies have no issue.
+    Deterministic given ``seed``.
     """
     probabilities = out_of_fold(features, labels, groups, folds=folds, seed=seed)
     given = probabilities[np.arange(len(labels)), labels] if len(labels) else np.zeros(0)
@@ -58,10 +58,11 @@ def find_wrong_labels(
 
 
 def confident_issues(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell of each label whether it is off the diagonal of the confident joint.
+    """Return for each label whether it is off the diagonal of the confident joint.
 
-    An image counts as a class where its probability of it is at least the mean over the images labelled so; of several
-    such classes the likeliest counts (Northcutt, Jiang, Chuang: Confident Learning, JAIR 70, 2021, equations 1 and 2).
+    An image counts as a class if its probability of the class is at least the mean over the images with that label; of
+    several such classes, the most probable one (Northcutt, Jiang, Chuang: Confident Learning, JAIR 70, 2021,
+    equations 1 and 2).
     """
     count, classes = probabilities.shape
     given = np.eye(classes, dtype=bool)[labels] if count else np.zeros((0, classes), dtype=bool)
@@ -77,18 +78,18 @@ def confident_issues(probabilities: NDArray[np.float64], labels: NDArray[np.int6
 def out_of_fold(
     features: NDArray[np.floating], labels: NDArray[np.int64], groups: Groups, *, folds: int, seed: int
 ) -> NDArray[np.float64]:
-    """Return probabilities (N, K) of each image by classifiers fitted on the other folds; 0 for a class that has none
-    there, and the given label's 1 where nothing can be fitted."""
+    """Return probabilities (N, K) of each image by classifiers fitted on the other folds. A class missing from these
+    has probability 0; if no classifier can be fitted, the given label has probability 1."""
     classes = int(labels.max(initial=0)) + 1
-    found: NDArray[np.float64] = np.zeros((len(labels), classes))
-    found[np.arange(len(labels)), labels] = 1
-    place = np.random.default_rng(seed).permutation(len(groups.sizes()))[groups.group] % folds
+    probabilities: NDArray[np.float64] = np.zeros((len(labels), classes))
+    probabilities[np.arange(len(labels)), labels] = 1
+    fold_of = np.random.default_rng(seed).permutation(len(groups.sizes()))[groups.group] % folds
     standard = _standardised(np.asarray(features, dtype=np.float64))
     for fold in range(folds):
-        held, rest = place == fold, place != fold
+        held, rest = fold_of == fold, fold_of != fold
         if held.any() and len(np.unique(labels[rest])) > 1:
-            found[held] = _discriminate(standard[rest], labels[rest], standard[held], classes)
-    return found
+            probabilities[held] = _discriminate(standard[rest], labels[rest], standard[held], classes)
+    return probabilities
 
 
 def _standardised(features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -100,20 +101,20 @@ def _standardised(features: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _discriminate(
-    known: NDArray[np.float64], labels: NDArray[np.int64], asked: NDArray[np.float64], classes: int
+    known: NDArray[np.float64], labels: NDArray[np.int64], queries: NDArray[np.float64], classes: int
 ) -> NDArray[np.float64]:
     """Return probabilities (M, K) by linear discriminant analysis (Hastie, Tibshirani, Friedman 2009, section 4.3)."""
     counts = np.bincount(labels, minlength=classes)
     present = np.flatnonzero(counts)
-    means = np.stack([known[labels == one].mean(axis=0) for one in present])
+    means = np.stack([known[labels == label].mean(axis=0) for label in present])
     rows = np.searchsorted(present, labels)
     centred = known - means[rows]
     pooled = centred.T @ centred / len(known)
     size = np.trace(pooled) / max(len(pooled), 1)
     pooled += (_SHRINKAGE * size + 1e-9) * np.eye(len(pooled))
     weights = np.linalg.solve(pooled, means.T)
-    logits = asked @ weights - 0.5 * (means.T * weights).sum(axis=0) + np.log(counts[present] / len(known))
+    logits = queries @ weights - 0.5 * (means.T * weights).sum(axis=0) + np.log(counts[present] / len(known))
     likelihood = np.exp(logits - logits.max(axis=1, keepdims=True))
-    found = np.zeros((len(asked), classes))
-    found[:, present] = likelihood / likelihood.sum(axis=1, keepdims=True)
-    return found
+    probabilities = np.zeros((len(queries), classes))
+    probabilities[:, present] = likelihood / likelihood.sum(axis=1, keepdims=True)
+    return probabilities

@@ -1,1 +1,1 @@
-"""Images on the device: colour, place, contrast, stain, and the corruptions of test images."""
+"""Image operations on tensors: colour, geometry, contrast, stain, and corruptions of test images."""

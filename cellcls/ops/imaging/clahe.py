@@ -1,4 +1,4 @@
-"""Contrast-limited adaptive histogram equalisation on batches (Zuiderveld, in Graphics Gems IV, 1994)."""
+"""Contrast-limited adaptive histogram equalisation of batches (Zuiderveld, in Graphics Gems IV, 1994)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _BINS = 256
 
 
 def clahe(images: Tensor, clip_limit: float, tiles: int) -> Tensor:
-    """Equalise the luma of square images (B, 3, S, S) in 0..1 tile by tile; chroma stays (the result may leave 0..1).
+    """Equalise the luma of square images (B, 3, S, S) in 0..1 by tiles, keeping chroma. The result may exceed 0..1.
 
-    ``tiles`` x ``tiles`` must divide S. A bin of a tile's histogram holds at most ``clip_limit`` times the mean count
-    of the bins (at least 1), the excess is spread over all; mappings are interpolated between the tiles' centres. As in
-    OpenCV, but for half a pixel (it measures from the pixels' corners, which a flip would show) and for luma, where its
-    users commonly take L of CIELAB.
+    ``tiles``: number of tiles per side, which must divide S. Histogram bins are clipped at ``clip_limit`` times their
+    mean count (at least 1) and the excess is redistributed evenly; mappings are interpolated between the centres of
+    tiles. As in OpenCV, except that pixels are measured from their centres (so that the result commutes with flips) and
+    that luma is used, where OpenCV users commonly take L of CIELAB.
     """
     brightness = luma(images)
     level = (brightness * (_BINS - 1) + 0.5).to(torch.int64).clamp_(0, _BINS - 1)  # (B, S, S)
@@ -39,18 +39,18 @@ def _tables(histograms: Tensor, clip_limit: float, pixels: int) -> Tensor:
     clipped = histograms.to(torch.int32).clamp_max_(limit)
     excess = pixels - clipped.sum(-1, keepdim=True, dtype=torch.int32)
     extra = _spread(histograms.device)[(excess % _BINS)[..., 0]]
-    return clipped.add_(excess // _BINS).add_(extra).cumsum(-1, dtype=torch.int32) / pixels  # whole: order is no matter
+    return clipped.add_(excess // _BINS).add_(extra).cumsum(-1, dtype=torch.int32) / pixels  # exact in any order
 
 
 def _spread(device: torch.device) -> Tensor:
-    """Return (n, bins) 0 or 1: where an excess of n < bins goes, to every (bins // n)-th bin, as in OpenCV."""
+    """Return (n, bins) 0 or 1: the bins that receive an excess of n < bins, every (bins // n)-th one as in OpenCV."""
     spare, number = torch.arange(_BINS, device=device)[:, None], torch.arange(_BINS, device=device)
     step = _BINS // spare.clamp_min(1)
     return ((number % step == 0) & (number // step < spare)).to(torch.int32)
 
 
 def _interpolate(tables: Tensor, level: Tensor, tiles: int) -> Tensor:
-    """Look levels (B, S, S) up in the tables of the four nearest tile centres and weigh the answers by distance."""
+    """Look up levels (B, S, S) in the tables of the four nearest tile centres and interpolate bilinearly."""
     count, size, _ = level.shape
     position = (torch.arange(size, device=level.device) + 0.5) * (tiles / size) - 0.5
     low = position.floor()
@@ -61,7 +61,7 @@ def _interpolate(tables: Tensor, level: Tensor, tiles: int) -> Tensor:
     left, right = (level + column * _BINS for column in (near, far))  # (B, S, S)
 
     def look_up(place: Tensor) -> Tensor:
-        return tables.flatten().index_select(0, place.flatten()).view_as(place)  # six times quicker than tables[place]
+        return tables.flatten().index_select(0, place.flatten()).view_as(place)  # six times faster than tables[place]
 
     upper = look_up(top + left).lerp_(look_up(top + right), share)
     lower = look_up(bottom + left).lerp_(look_up(bottom + right), share)

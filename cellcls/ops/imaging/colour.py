@@ -1,7 +1,7 @@
-"""Linear changes of colour as 3x4 matrices on RGB in 0..1: a 3x3 part and, in the last column, what is added.
+"""Affine colour transforms as 3x4 matrices on RGB in 0..1: a 3x3 matrix and, in the last column, an offset.
 
-Hue and saturation act on the chroma of YIQ (the NTSC's space, ITU-R BT.601 luma), where both are linear, so that any
-number of changes is one matrix. Gray stays gray and luma stays what it was.
+Hue and saturation act on the chroma of YIQ (with ITU-R BT.601 luma), where both are linear, so that any number of
+transforms compose to one matrix. They preserve gray and luma.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ LUMA = (0.299, 0.587, 0.114)
 _TO_YIQ = torch.tensor([LUMA, (0.59590059, -0.27455667, -0.32134392), (0.21153661, -0.52273617, 0.31119955)])
 _FROM_YIQ = torch.linalg.inv(_TO_YIQ.double())
 _GRAY = torch.tensor([LUMA] * 3)  # colour to its gray
-_CHROMA = torch.eye(3) - _GRAY  # colour to what is left
+_CHROMA = torch.eye(3) - _GRAY  # colour to the remainder
 _TURN = torch.tensor([(0.0, 0.0, 0.0), (0.0, 0.0, -1.0), (0.0, 1.0, 0.0)])
-_CHROMA_TURNED = (_FROM_YIQ @ _TURN.double() @ _TO_YIQ.double()).float()  # the same, a quarter turn on
+_CHROMA_TURNED = (_FROM_YIQ @ _TURN.double() @ _TO_YIQ.double()).float()  # the same, rotated by a quarter turn
 
 
 def from_uint8(images: Tensor) -> Tensor:
@@ -32,14 +32,14 @@ def luma(images: Tensor) -> Tensor:
 
 
 def hue(degrees: Tensor) -> Tensor:
-    """Return matrices (B, 3, 4) that turn chroma by ``degrees`` (B,) in the IQ plane, from I towards Q."""
+    """Return matrices (B, 3, 4) that rotate chroma by ``degrees`` (B,) in the IQ plane, from I towards Q."""
     angle = torch.deg2rad(degrees)[:, None, None]
     gray, chroma, turned = (part.to(degrees) for part in (_GRAY, _CHROMA, _CHROMA_TURNED))
     return _without_offset(gray + angle.cos() * chroma + angle.sin() * turned)
 
 
 def saturation(factor: Tensor) -> Tensor:
-    """Return matrices (B, 3, 4) that multiply chroma by ``factor`` (B,): 0 gives gray, 1 changes nothing."""
+    """Return matrices (B, 3, 4) that multiply chroma by ``factor`` (B,): 0 gives gray, 1 is the identity."""
     gray, chroma = _GRAY.to(factor), _CHROMA.to(factor)
     return _without_offset(gray + factor[:, None, None] * chroma)
 
@@ -58,7 +58,7 @@ def contrast(factor: Tensor) -> Tensor:
 
 
 def homogeneous(matrices: Tensor) -> Tensor:
-    """Return matrices (B, 3, 4) as (B, 4, 4), whose product is the composition."""
+    """Return matrices (B, 3, 4) in homogeneous form (B, 4, 4), so that products are compositions."""
     last = torch.tensor([0.0, 0.0, 0.0, 1.0], device=matrices.device).expand(len(matrices), 1, 4)
     return torch.cat([matrices, last], dim=1)
 

@@ -1,4 +1,4 @@
-"""Gaussian blur with a kernel of its own for each image."""
+"""Gaussian blur with a separate kernel per image."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from torch.nn import functional as F
 
 
 def gaussian_blur(images: Tensor, kernel: Tensor, largest: int) -> Tensor:
-    """Blur images (B, C, H, W), each by a Gaussian cut to its odd ``kernel`` (B,) in pixels; borders are mirrored.
+    """Blur images (B, C, H, W), each with a Gaussian of odd size ``kernel`` (B,) in pixels; borders are reflected.
 
-    ``largest``: the largest kernel there may be, less than twice the image's side.
-
-    The standard deviation follows from the size as in OpenCV's ``getGaussianKernel``: 0.3 ((k - 1) / 2 - 1) + 0.8.
+    ``largest``: upper bound of ``kernel``, less than twice the side of the image. The standard deviation is that of
+    OpenCV's ``getGaussianKernel``: 0.3 ((k - 1) / 2 - 1) + 0.8.
     """
     count, channels, height, width = images.shape
     reach = largest // 2
@@ -24,7 +23,7 @@ def gaussian_blur(images: Tensor, kernel: Tensor, largest: int) -> Tensor:
 
 
 def _taps(kernel: Tensor, reach: int) -> Tensor:
-    """Return the weights (B, 2 ``reach`` + 1) of the kernels, zero beyond the size of each, with sum 1."""
+    """Return the normalised weights (B, 2 ``reach`` + 1) of the kernels, zero outside the size of each."""
     sigma = 0.3 * ((kernel - 1) * 0.5 - 1) + 0.8
     offset = torch.arange(-reach, reach + 1, device=kernel.device)
     weights = torch.exp(-0.5 * (offset / sigma[:, None]) ** 2)

@@ -1,8 +1,8 @@
-"""Changes of place as 3x3 matrices, and the one warp that carries them out.
+"""Geometric transforms as 3x3 matrices, and the warp that applies them.
 
-A matrix takes a point of the output to the point of the input it shows, in coordinates -1..1 across the image (the
-edges of the border pixels, x to the right, y down), as ``torch.nn.functional.grid_sample`` has them with
-``align_corners=False``. Images are square, so that an angle is an angle.
+A matrix maps output points to input points in normalised coordinates (-1..1 between the outer edges of the border
+pixels, x to the right, y down), those of ``torch.nn.functional.grid_sample`` with ``align_corners=False``. Images are
+square, so that rotations preserve angles.
 """
 
 from __future__ import annotations
@@ -14,39 +14,39 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Padding = Literal["reflection", "border", "zeros"]
-"""What lies beyond the edge: the image mirrored at it, its border pixels, or black."""
+"""Padding outside the image: reflection, replication of the border, or black."""
 
 
 def flip(axis: Literal["horizontal", "vertical"], count: int) -> Tensor:
-    """Return matrices (``count``, 3, 3) that mirror left and right (``horizontal``) or top and bottom."""
+    """Return matrices (``count``, 3, 3) that flip left and right (``horizontal``) or top and bottom."""
     signs = (-1.0, 1.0, 1.0) if axis == "horizontal" else (1.0, -1.0, 1.0)
     return torch.diag(torch.tensor(signs)).repeat(count, 1, 1)
 
 
 def rotation(degrees: Tensor) -> Tensor:
-    """Return matrices (B, 3, 3) that turn the picture by ``degrees`` (B,) counter-clockwise about its centre."""
+    """Return matrices (B, 3, 3) that rotate images by ``degrees`` (B,) counter-clockwise about the centre."""
     angle = torch.deg2rad(degrees)
     return _turned(angle.cos(), angle.sin())
 
 
 def quarter_turns(turns: Tensor) -> Tensor:
-    """Return matrices (B, 3, 3) that turn the picture by ``turns`` (B,) int64 times 90 degrees, exactly."""
+    """Return matrices (B, 3, 3) that rotate images exactly by ``turns`` (B,) int64 times 90 degrees."""
     cosine = torch.tensor([1.0, 0.0, -1.0, 0.0], device=turns.device)[turns % 4]
     sine = torch.tensor([0.0, 1.0, 0.0, -1.0], device=turns.device)[turns % 4]
     return _turned(cosine, sine)
 
 
 def translation(x: Tensor, y: Tensor) -> Tensor:
-    """Return matrices (B, 3, 3) that move the picture right by ``x`` (B,) and down by ``y`` (B,), in image sides."""
+    """Return matrices (B, 3, 3) that shift images right by ``x`` (B,) and down by ``y`` (B,), in image sides."""
     one, zero = torch.ones_like(x), torch.zeros_like(x)
     return _matrix((one, zero, -2 * x), (zero, one, -2 * y))
 
 
 def crop(side: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Return matrices (B, 3, 3) that show a square part of the picture in full size.
+    """Return matrices (B, 3, 3) that crop a square and resize it to the full image.
 
-    ``side`` (B,): its side as a share of the image's; ``x``, ``y`` (B,) in 0..1: where it lies, 0 at the left (top)
-    edge, 1 at the right (bottom) one.
+    ``side`` (B,): side of the crop as a fraction of the image; ``x``, ``y`` (B,) in 0..1: its position, from the left
+    (top) edge at 0 to the right (bottom) edge at 1.
     """
     room, zero = 1 - side, torch.zeros_like(side)
     return _matrix((side, zero, room * (2 * x - 1)), (zero, side, room * (2 * y - 1)))
@@ -58,17 +58,17 @@ def compose(first: Tensor, second: Tensor) -> Tensor:
 
 
 def warp(images: Tensor, matrices: Tensor, padding: Padding = "reflection") -> Tensor:
-    """Return images (B, C, H, W) seen through ``matrices`` (B, 3, 3), with bilinear interpolation."""
+    """Return images (B, C, H, W) warped by ``matrices`` (B, 3, 3) with bilinear interpolation."""
     height, width = images.shape[2:]
     x, y = (_centres(side, images.device) for side in (width, height))
     across = matrices[:, :2, 0, None] * x  # (B, 2, W)
     down = matrices[:, :2, 1, None] * y + matrices[:, :2, 2, None]  # (B, 2, H)
-    grid = (across[:, :, None, :] + down[:, :, :, None]).permute(0, 2, 3, 1)  # on a CPU far quicker than affine_grid
+    grid = (across[:, :, None, :] + down[:, :, :, None]).permute(0, 2, 3, 1)  # on a CPU much faster than affine_grid
     return F.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
 
 
 def _centres(side: int, device: torch.device) -> Tensor:
-    """Return the coordinates (``side``,) of the pixels' centres."""
+    """Return the coordinates (``side``,) of the pixel centres."""
     return (2 * torch.arange(side, device=device) + 1 - side) / side
 
 

@@ -1,4 +1,4 @@
-"""Where the cell is in an image, without a network."""
+"""Segmentation of the cell in an image, without a network."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 
 def otsu_threshold(values: NDArray[np.uint8]) -> int:
-    """Return the level (0..255) that parts ``values`` best: those at or below it are one side (Otsu, IEEE Trans.
-    SMC 9, 1979). A constant input gives its own value."""
+    """Return the level (0..255) that best separates ``values`` at or below it from those above (Otsu, IEEE Trans.
+    SMC 9, 1979). For constant input, it is that value."""
     counts = np.bincount(values.ravel(), minlength=256).astype(float)
     levels = np.arange(256)
     below = np.cumsum(counts)
@@ -21,15 +21,14 @@ def otsu_threshold(values: NDArray[np.uint8]) -> int:
 
 
 MIDDLE = 0.125
-"""A cell is taken to reach within so much of the picture's side from its middle, as cut-out cells do."""
+"""The cell is assumed to extend to within this fraction of the side from the centre, as in cropped cells."""
 
 
 def cell_mask(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return (H, W) bool: where the cell in the middle is, by Otsu's threshold on green, which the stain takes most.
+    """Return the mask (H, W) of the central cell, by Otsu's threshold on green, which the stain absorbs most.
 
-    ``image`` (H, W, 3) uint8. Of what is as dark as that, the parts that reach the middle count (all, where none
-    does): beside a pale platelet, red blood cells are above the threshold too. Of cells with a pale plasma, it is the
-    nucleus.
+    ``image`` (H, W, 3) uint8. Only connected regions that reach the centre are included (all, if none does), as red
+    blood cells next to a pale platelet are below the threshold, too. In cells with pale cytoplasm it is the nucleus.
     """
     green = image[..., 1]
     dark: NDArray[np.bool_] = green <= otsu_threshold(green)
@@ -39,7 +38,7 @@ def cell_mask(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _grown(seeds: NDArray[np.bool_], within: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the parts of ``within``, connected by their sides, that hold a seed."""
+    """Return the 4-connected regions of ``within`` that contain a seed."""
     grown = np.pad(seeds, 1)
     while True:
         sides = grown[:-2, 1:-1] | grown[2:, 1:-1] | grown[1:-1, :-2] | grown[1:-1, 2:]

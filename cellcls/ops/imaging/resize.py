@@ -1,4 +1,4 @@
-"""Loss of resolution: down by a scale of its own for each image and back up to the old size."""
+"""Loss of resolution: downsampling by a separate scale per image, and upsampling to the original size."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from torch import Tensor
 
 
 def lose_resolution(images: Tensor, scale: Tensor) -> Tensor:
-    """Shrink square images (B, C, S, S) to round(S * ``scale``) pixels and enlarge them again.
+    """Downsample square images (B, C, S, S) to round(S * ``scale``) pixels and upsample them again.
 
-    ``scale`` (B,) in (0, 1]. Down with antialiasing, up with bilinear interpolation, both as
-    ``torch.nn.functional.interpolate``. Both are linear along each axis, so one S x S matrix an image does it, and
-    images of different scales stay one batch.
+    ``scale`` (B,) in (0, 1]. Both steps are bilinear as in ``torch.nn.functional.interpolate``, downsampling with
+    antialiasing. They are linear and separable, so that an S x S matrix per image does both, and images with different
+    scales remain one batch.
     """
     size = images.shape[-1]
     small = (size * scale).round().clamp(1, size)
@@ -21,7 +21,7 @@ def lose_resolution(images: Tensor, scale: Tensor) -> Tensor:
 
 
 def _shrinking(size: int, small: Tensor) -> Tensor:
-    """Return matrices (B, S, S) whose first ``small`` (B,) rows shrink S values with a triangle filter."""
+    """Return matrices (B, S, S) whose first ``small`` (B,) rows downsample S values with a triangle filter."""
     position = torch.arange(size, device=small.device) + 0.5
     factor = (size / small)[:, None, None]
     distance = (position - position[:, None] * factor) / factor
@@ -31,7 +31,7 @@ def _shrinking(size: int, small: Tensor) -> Tensor:
 
 
 def _enlarging(size: int, small: Tensor) -> Tensor:
-    """Return matrices (B, S, S) that enlarge the first ``small`` (B,) of S values to S with linear interpolation."""
+    """Return matrices (B, S, S) that upsample the first ``small`` (B,) of S values to S with linear interpolation."""
     position = torch.arange(size, device=small.device)
     source = (position + 0.5) * (small[:, None] / size) - 0.5  # (B, S)
     source = torch.minimum(source.clamp_min(0), small[:, None] - 1)

@@ -1,1 +1,1 @@
-"""What freezing, heat maps and timm need to know of a network."""
+"""Analysis of networks for freezing, heat maps and timm."""

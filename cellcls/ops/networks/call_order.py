@@ -1,4 +1,4 @@
-"""What a network does when it runs: its parts in the order they return, the order of Keras' graphs."""
+"""Records the submodule calls of a network, in the order in which they return, which is that of Keras graphs."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from torch import nn
 
 @attrs.frozen
 class Call:
-    """A submodule that returned, and what it gave."""
+    """A call of a submodule and its output."""
 
     name: str
     output: Any
 
 
-def noted_calls(module: nn.Module, run: Callable[[], Any]) -> list[Call]:
-    """Note each submodule of ``module`` as it returns while ``run`` runs; one called twice is there twice."""
+def record_calls(module: nn.Module, run: Callable[[], Any]) -> list[Call]:
+    """Record the calls of submodules of ``module`` during ``run``, in the order in which they return."""
     calls: list[Call] = []
 
-    def note(_module: nn.Module, _inputs: Any, output: Any, *, called: str) -> None:
+    def record(_module: nn.Module, _inputs: Any, output: Any, *, called: str) -> None:
         calls.append(Call(called, output))
 
     parts = [(name, part) for name, part in module.named_modules() if name]
-    hooks = [part.register_forward_hook(partial(note, called=name)) for name, part in parts]
+    hooks = [part.register_forward_hook(partial(record, called=name)) for name, part in parts]
     try:
         run()
     finally:

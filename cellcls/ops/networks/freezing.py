@@ -1,4 +1,4 @@
-"""Which modules of a backbone a stage leaves as they are."""
+"""Selects the modules of a backbone that a stage freezes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from cellcls.errors import RecipeError
 
 @attrs.frozen(kw_only=True)
 class Depth:
-    """What freezing counts: a backbone's weight-bearing modules in call order."""
+    """The modules of a backbone that have weights, in call order: the units that freezing counts."""
 
     weighted: Sequence[str]
     """Their names (``Features.weighted``)."""
     parameters: Mapping[str, int]
-    """Number of each one's own parameters."""
+    """Number of parameters of each module, without those of its children."""
     keras_nodes: str | None = None
-    """A digit a node of the same network in Keras: the number of weight-bearing modules it stands for."""
+    """One digit per layer of the same network in Keras: the number of modules with weights that it covers."""
     model: str = "this backbone"
-    """What messages call the network."""
+    """Name of the network in messages."""
 
 
 def frozen_modules(
@@ -33,11 +33,11 @@ def frozen_modules(
     fraction: float | None = None,
     until: str | None = None,
 ) -> tuple[str, ...]:
-    """Name the modules whose own parameters (not their children's) are frozen, in call order.
+    """Return the names of the modules whose own parameters (not those of children) are frozen, in call order.
 
-    ``freeze``: ``none`` or ``backbone``, or one of the others instead. ``keras_layers``: the modules among the first
-    so many Keras nodes. ``fraction`` in 0..1: the first modules that hold at most this share of the parameters.
-    ``until``: all before the first trained module, or the first within the part of this name. Raises ``RecipeError``.
+    Exactly one of: ``freeze``: ``none`` or ``backbone``; ``keras_layers``: the modules within that many first layers of
+    Keras; ``fraction`` in 0..1: the first modules with at most this share of the parameters; ``until``: all modules
+    before the one of this name, or before the first module inside it. Raises ``RecipeError``.
     """
     if keras_layers is not None:
         return tuple(depth.weighted[: _keras_count(depth, keras_layers)])

@@ -1,4 +1,4 @@
-"""Turns a timm network into a map of features and finds, by one dry run, all that freezing and heat maps need."""
+"""Turns a timm network into a feature extractor and determines, by a dry run, what freezing and heat maps need."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from cellcls.errors import RecipeError
-from cellcls.ops.networks.call_order import Call, noted_calls
+from cellcls.ops.networks.call_order import Call, record_calls
 
 
 @attrs.frozen
 class FeatureMap:
-    """A network cut down to its map. The fields are those of ``cellcls.api.Features``."""
+    """A network truncated to its feature map. The fields are those of ``cellcls.api.Features``."""
 
     module: nn.Module
     channels: int
@@ -29,11 +29,11 @@ class FeatureMap:
 
 
 def feature_map(model: nn.Module, *, size: int, name: str) -> FeatureMap:
-    """Cut ``model`` (of timm, on any device, meta too) down to what gives the map (B, C, h, w) and describe it.
+    """Truncate ``model`` (of timm, on any device, also meta) to its feature map (B, C, h, w) and describe it.
 
-    It is changed in place: its ``forward`` gives the map, and parts the map does not need (classifier, the layers
-    after the last map) are gone, so that no parameter is without a gradient. Raises ``RecipeError`` where it takes no
-    ``size`` x ``size`` images or gives no map.
+    ``model`` is modified in place: ``forward`` returns the map, and modules that the map does not depend on (the
+    classifier, layers after the last map) are removed, so that every parameter has a gradient. Raises ``RecipeError``
+    if it does not accept images of ``size`` x ``size`` pixels or has no feature map.
     """
     calls, output = _dry_run(model, size, name)
     _refuse_no_map(output, name)
@@ -58,11 +58,11 @@ def _refuse_no_map(output: object, name: str) -> None:
 
 
 def to_grid(tokens: Tensor, *, prefix: int) -> Tensor:
-    """Reshape tokens (B, prefix + h*w, C) of a square image to a map (B, C, h, w); the ``prefix`` ones are dropped."""
+    """Reshape tokens (B, prefix + h*w, C) of a square image to a map (B, C, h, w), dropping the prefix tokens."""
     grid = tokens[:, prefix:]
     side = math.isqrt(grid.shape[1])
     if side * side != grid.shape[1]:
-        raise ValueError(f"{grid.shape[1]} tokens are no square")
+        raise ValueError(f"{grid.shape[1]} tokens do not form a square")
     return grid.transpose(1, 2).reshape(grid.shape[0], grid.shape[2], side, side)
 
 
@@ -72,12 +72,12 @@ def to_channels_first(x: Tensor) -> Tensor:
 
 
 def _dry_run(model: nn.Module, size: int, name: str) -> tuple[list[Call], Tensor]:
-    """Run the network once and note each submodule as it returns."""
+    """Run the network once and record the calls of its submodules."""
     outputs: list[Tensor] = []
     try:
         with torch.no_grad():
-            calls = noted_calls(model, lambda: outputs.append(_eval_output(model, size)))
-    except Exception as error:  # a network is anybody's code
+            calls = record_calls(model, lambda: outputs.append(_eval_output(model, size)))
+    except Exception as error:  # networks are arbitrary code
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RecipeError(
             f"timm's `{name}` takes no images of {size} x {size} pixels: {reason}", "change input.size or the model"
@@ -97,8 +97,8 @@ def _eval_output(model: nn.Module, size: int) -> Tensor:
 
 
 def _unused_children(model: nn.Module, called: list[str], size: int) -> list[str]:
-    """Name the top parts with parameters that the map does not depend on. Some are used without being called (a
-    rotary embedding), so the gradient decides: it is asked for these parts' parameters alone, hence costs nothing."""
+    """Return the children with parameters that the map does not depend on. Some are used without being called (a rotary
+    embedding), so the gradient decides; it is requested for the parameters of these children only, which is cheap."""
     children = {name.split(".")[0] for name in called}
     idle = [name for name, part in model.named_children() if name not in children and list(part.parameters())]
     if not idle:
@@ -121,7 +121,7 @@ def _reshaping(model: nn.Module, output: Tensor) -> Callable[[Tensor], Tensor] |
 
 
 def _set_forward(model: nn.Module, reshape: Callable[[Tensor], Tensor] | None) -> None:
-    """Give ``model`` itself a new ``forward``: a wrapper around it would put a prefix before every layer's name."""
+    """Replace ``forward`` of ``model``: a wrapper module would add a prefix to the name of every layer."""
 
     def forward(self: nn.Module, images: Tensor) -> Tensor:
         features: Tensor = self.forward_features(images)  # type: ignore[operator]
@@ -131,7 +131,7 @@ def _set_forward(model: nn.Module, reshape: Callable[[Tensor], Tensor] | None) -
 
 
 def has_weights(module: nn.Module) -> bool:
-    """Tell whether ``module`` has parameters, or statistics it keeps, of its own (not its children's)."""
+    """Return whether ``module`` itself (not its children) has parameters or persistent buffers."""
     kept = set(module._buffers) - module._non_persistent_buffers_set
     return any(value is not None for value in module._parameters.values()) or any(
         module._buffers[name] is not None for name in kept
@@ -139,9 +139,9 @@ def has_weights(module: nn.Module) -> bool:
 
 
 def _in_call_order(model: nn.Module, called: list[str]) -> Iterator[str]:
-    """Yield modules with weights of their own as they return; what is used without a call goes with its parent.
+    """Yield modules with weights of their own in call order; modules that are not called precede their parent.
 
-    The network's own parameters (class token, positions), named ``""``, join at the entrance and so come first.
+    Parameters of the network itself (class token, position embedding) are used at its input, so ``""`` comes first.
     """
     modules = dict(model.named_modules())
     seen = {""}
@@ -156,7 +156,7 @@ def _in_call_order(model: nn.Module, called: list[str]) -> Iterator[str]:
 
 
 def _map_layers(model: nn.Module, calls: list[Call]) -> Iterator[str]:
-    """Yield the layers whose outputs are maps: each block, each stage timm lists, and the last, once an output."""
+    """Yield the layers whose outputs are maps: all blocks, stages listed by timm, and the last, once per output."""
     modules = dict(model.named_modules())
     listed = {info["module"] for info in getattr(model, "feature_info", ())}
     last = next(call.name for call in reversed(calls) if "." not in call.name)

@@ -1,4 +1,4 @@
-"""Starting a planned run in a process of its own: what every launcher does, here or on another machine."""
+"""Starts a planned run in a separate process; shared by all launchers."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from cellcls.ops.processes.torchrun import without
 
 
 def log(run: Path) -> Path:
-    """Return where a run's process prints: beside its folder, which is gone where the run failed at its start."""
+    """Return the log file of a run's process: next to its folder, as a run that fails early leaves no folder."""
     return run.with_name(f"{run.name}.log")
 
 
 def command(run: Path) -> list[str]:
-    """Return the command that starts or goes on with the planned run in ``run``, with this Python."""
+    """Return the command that starts or resumes the planned run in ``run`` with this Python interpreter."""
     return [sys.executable, "-m", "cellcls", "run", "--resume", str(run.resolve()), "--json"]
 
 
 def start(run: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start a planned run in a session of its own, its output in a file beside it; ``environment`` is added to ours.
+    """Start a planned run in a new session, with output to its log file; ``environment`` extends ours.
 
-    It is no process of torchrun's even where we are. SIGTERM makes it save its state and end with 143.
+    It is never part of a torchrun job, even if this process is. On SIGTERM, it saves its state and exits with 143.
     """
     with log(run).open("ab") as output:
         return subprocess.Popen(
@@ -38,12 +38,12 @@ def start(run: Path, environment: Mapping[str, str] | None = None) -> subprocess
 
 
 def exit_code(returncode: int) -> int:
-    """Return a process's exit code as a shell tells it: 128 + n where the signal n ended it (``Popen``: -n)."""
+    """Convert the return code of ``Popen`` to that of a shell: 128 + n instead of -n if signal n killed the process."""
     return 128 - returncode if returncode < 0 else returncode
 
 
-def last_words(run: Path, lines: int = 5) -> str:
-    """Return the end of what a run's process printed, for a person who wants to know why it failed."""
+def log_tail(run: Path, lines: int = 5) -> str:
+    """Return the last lines of a run's log, which usually show why it failed."""
     path = log(run)
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     return "\n".join(text.rstrip().splitlines()[-lines:])

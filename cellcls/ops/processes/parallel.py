@@ -1,7 +1,7 @@
-"""Work spread over the cores in threads: numpy lets go of the interpreter while it computes.
+"""Parallel execution in threads, as numpy releases the GIL while it computes.
 
-The linear algebra library is held to one thread meanwhile: its own threads and ours would wait for each other (twenty
-seconds instead of three for a pass over 13,759 images on two cores).
+The linear algebra library is limited to one thread meanwhile, as its threads would compete with ours (twenty seconds
+instead of three for a pass over 13,759 images on two cores).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ R = TypeVar("R")
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Yield ``work(item)`` of each item in order; two items a core are in work at a time, so memory stays bounded."""
+    """Yield ``work(item)`` for each item in order. At most two items per core are pending, which bounds memory."""
     todo = iter(items)
     with threadpool_limits(1), ThreadPoolExecutor(cores()) as pool:
         running: list[Future[R]] = [pool.submit(work, item) for item in islice(todo, 2 * cores())]

@@ -1,9 +1,9 @@
-"""Rendered blood cells: pictures of the eight classes with known masks, to try, teach and test without a download.
+"""Rendered blood cells: images of the eight classes with known masks, for demos, teaching and tests without a download.
 
-A picture is built as a May-Gruenwald-Giemsa smear looks: red cells on a pale ground, one white cell or platelet in the
-middle, then the stain and the light of that slide. What a class looks like stands in ``looks``. All lengths are
-fractions of the picture's side, and no draw but the camera's noise depends on it: a seed is the same cell at any size.
-Array maths is limited to + - * / and square roots, which machines agree on.
+An image imitates a May-Gruenwald-Giemsa smear: red cells on a pale background, one white cell or platelet in the
+middle, then the stain and illumination of that slide. ``styles`` describes each class. All lengths are fractions of the
+side of the image, and only the camera noise depends on the size: a seed gives the same cell at any size. Array maths is
+limited to + - * / and square roots, which give the same result on all machines.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import attrs
 import numpy as np
 
 from cellcls.ops.classes import CLASSES
-from cellcls.ops.rendering.appearance import BACKGROUND, LOOK_ALIKES, LOOKS, RED_CELL, RGB, Look, Range
+from cellcls.ops.rendering.styles import BACKGROUND, LOOK_ALIKES, RED_CELL, RGB, STYLES, CellStyle, Range
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     Field = NDArray[np.float32]
 
 SMALLEST = 8
-"""Smallest side of a picture, pixels."""
+"""Minimum side of an image, in pixels."""
 VERSION = 1
-"""Number of the renderer: raised whenever a seed's picture changes, so that caches of older pictures are not read."""
+"""Version of the renderer: incremented when the image of a seed changes, so that outdated caches are not used."""
 
 
 class Rendered(NamedTuple):
-    """A picture and where its cell lies."""
+    """An image and the mask of its cell."""
 
     image: NDArray[np.uint8]
     """(H, W, 3), RGB, 0..255."""
@@ -40,28 +40,28 @@ class Rendered(NamedTuple):
 
 
 _AMBIGUOUS = 0.3
-"""Share of cells drawn from between their class and its look-alike, as on real slides."""
+"""Share of cells that are interpolated between their class and its look-alike, as on real slides."""
 
 
 def render(label: int, seed: int, *, size: int = 96) -> Rendered:
     """Render a cell of class ``CLASSES[label]`` at ``size`` x ``size`` pixels: a pure function of its arguments.
 
-    ``seed`` is any integer from 0 up, ``size`` at least ``SMALLEST``. Raises ``ValueError`` outside these.
+    ``seed`` is a nonnegative integer, ``size`` at least ``SMALLEST``. Raises ``ValueError`` for other values.
     """
     if size < SMALLEST or seed < 0 or not 0 <= label < len(CLASSES):
-        raise ValueError(f"label 0..7, seed from 0, size from {SMALLEST} are wanted, not {label}, {seed}, {size}")
+        raise ValueError(f"label must be 0..7, seed >= 0 and size >= {SMALLEST}, not {label}, {seed} and {size}")
     rng = np.random.default_rng([seed, label])
-    look = _drawn_look(CLASSES[label], rng)
+    style = _drawn_style(CLASSES[label], rng)
     canvas = _Canvas(size, rng)
     zoom = rng.uniform(0.88, 1.12)
-    radius = zoom * _draw(rng, look.radius)
+    radius = zoom * _draw(rng, style.radius)
     _paint_red_cells(canvas, radius, zoom)
-    mask = _paint_cell(canvas, look, radius)
+    mask = _paint_cell(canvas, style, radius)
     return Rendered(_photograph(canvas), mask)
 
 
 def render_target(size: int = 96) -> NDArray[np.uint8]:
-    """Render a picture that is no cell: a focus target (rings and a chequered frame). (H, W, 3), 0..255."""
+    """Render an image that is not a cell: a focus target of rings and a chequered frame. (H, W, 3), 0..255."""
     axis = (np.arange(size) + 0.5) / size - 0.5
     x, y = axis[None, :], axis[:, None]
     rings = np.floor((x * x + y * y) * 90) % 2
@@ -71,7 +71,7 @@ def render_target(size: int = 96) -> NDArray[np.uint8]:
 
 
 class _Canvas:
-    """The picture while it is painted: colours (3, H, W) in 0..1, coordinates in -0.5..0.5, and its draws."""
+    """The image being painted: colours (3, H, W) in 0..1, coordinates in -0.5..0.5, and the random generator."""
 
     def __init__(self, size: int, rng: np.random.Generator) -> None:
         self.size = size
@@ -84,23 +84,23 @@ class _Canvas:
         self.pixels[:] = _rgb(BACKGROUND)
 
     def noise(self, cells: int) -> Field:
-        """Smooth noise (H, W) of about unit spread with ``cells`` bumps a side."""
+        """Return smooth noise (H, W) of about unit standard deviation with ``cells`` bumps per side."""
         lattice = self.rng.standard_normal((cells + 3, cells + 3), dtype=np.float32)
         basis = _spline_basis(self.size, cells)
         return _floats(basis @ lattice @ basis.T * 2)
 
     def inside(self, distance: Field) -> Field:
-        """Turn a signed distance into coverage in 0..1 with a soft edge."""
+        """Convert a signed distance to coverage in 0..1 with a soft edge."""
         return _smooth(np.float32(0.5) - distance / self.soft)
 
     def paint(self, colour: Field | RGB, alpha: Field) -> None:
-        """Lay a colour (3, H, W), or one RGB, over the picture with opacity ``alpha`` (H, W)."""
+        """Blend a colour (3, H, W), or a single RGB, over the image with opacity ``alpha`` (H, W)."""
         shade = _rgb(colour) if isinstance(colour, tuple) else colour
         self.pixels += (shade - self.pixels) * alpha
 
     def spots(self, count: int, reach: float, centre: tuple[float, float], radius: Range) -> Field:
-        """Coverage (H, W) by ``count`` round spots on the square of half side ``reach``. Their product kernels make
-        the sum over all spots one matrix product."""
+        """Return the coverage (H, W) of ``count`` round spots in the square of half side ``reach``. Their kernels are
+        separable, so that the sum over all spots is a matrix product."""
         if count == 0:
             return np.zeros((self.size, self.size), np.float32)
         place = self.rng.uniform(-reach, reach, (2, count)).astype(np.float32)
@@ -114,7 +114,7 @@ class _Canvas:
 
 
 def _paint_red_cells(canvas: _Canvas, radius: float, zoom: float) -> None:
-    """Paint red cells around the place of the white cell: pale in the middle, cut by the border, at times touching."""
+    """Paint red cells around the white cell: pale in the middle, cut off at the border, some touching."""
     rng = canvas.rng
     count = int(rng.integers(2, 13))
     own = (zoom * rng.uniform(0.15, 0.21) * rng.uniform(0.88, 1.12, count)).astype(np.float32)
@@ -132,43 +132,43 @@ def _paint_red_cells(canvas: _Canvas, radius: float, zoom: float) -> None:
     canvas.paint(RED_CELL, total * np.float32(density))
 
 
-def _paint_cell(canvas: _Canvas, look: Look, radius: float) -> NDArray[np.bool_]:
+def _paint_cell(canvas: _Canvas, style: CellStyle, radius: float) -> NDArray[np.bool_]:
     """Paint the white cell or platelet and return its mask."""
     rng = canvas.rng
     centre = (rng.uniform(-0.05, 0.05), rng.uniform(-0.05, 0.05))
     outline = _ellipse(canvas, centre, radius, rng.uniform(0.84, 1), rng.uniform(0, math.pi))
-    outline = outline + np.float32(_draw(rng, look.rough) * 0.5) * canvas.noise(6)
+    outline = outline + np.float32(_draw(rng, style.rough) * 0.5) * canvas.noise(6)
     cell = canvas.inside(outline)
     texture = canvas.noise(20) * np.float32(0.02)
-    rim = _smooth(outline / np.float32(radius * 0.5) + 1) * np.float32(_draw(rng, look.rim))
-    pale, deep = (_rgb(colour) for colour in look.cytoplasm)
+    rim = _smooth(outline / np.float32(radius * 0.5) + 1) * np.float32(_draw(rng, style.rim))
+    pale, deep = (_rgb(colour) for colour in style.cytoplasm)
     depth = np.float32(rng.uniform(0, 1)) + rim + canvas.noise(4) * np.float32(0.1)
     canvas.paint(pale + (deep - pale) * depth + texture, cell * np.float32(0.93))
     nucleus = cell * 0
-    if look.lobe != (0, 0):
-        nucleus = _nucleus(canvas, look, centre, radius) * canvas.inside(outline + np.float32(0.012))
-        _paint_chromatin(canvas, look, nucleus)
+    if style.lobe != (0, 0):
+        nucleus = _nucleus(canvas, style, centre, radius) * canvas.inside(outline + np.float32(0.012))
+        _paint_chromatin(canvas, style, nucleus)
     free = cell * (1 - nucleus)
-    holes = canvas.spots(round(_draw(rng, look.vacuoles)), radius * 0.8, centre, (0.012, 0.03))
+    holes = canvas.spots(round(_draw(rng, style.vacuoles)), radius * 0.8, centre, (0.012, 0.03))
     canvas.paint((244, 228, 222), holes * free * np.float32(0.85))
-    grains = canvas.spots(round(_draw(rng, look.granules)), radius, centre, look.grain)
-    canvas.paint(look.granule, grains * (free + nucleus * np.float32(_draw(rng, look.cover))) * np.float32(0.85))
+    grains = canvas.spots(round(_draw(rng, style.granules)), radius, centre, style.grain)
+    canvas.paint(style.granule, grains * (free + nucleus * np.float32(_draw(rng, style.cover))) * np.float32(0.85))
     return np.asarray(outline < 0)
 
 
-def _paint_chromatin(canvas: _Canvas, look: Look, nucleus: Field) -> None:
+def _paint_chromatin(canvas: _Canvas, style: CellStyle, nucleus: Field) -> None:
     """Paint the nucleus: dark, with lighter flecks where the chromatin is loose."""
     chromatin = canvas.noise(40) + canvas.noise(16) * np.float32(0.5)
-    light = np.clip(chromatin * np.float32(_draw(canvas.rng, look.chromatin) * 0.4) + np.float32(0.05), -0.12, 0.6)
-    shade = _rgb(look.nucleus)
+    light = np.clip(chromatin * np.float32(_draw(canvas.rng, style.chromatin) * 0.4) + np.float32(0.05), -0.12, 0.6)
+    shade = _rgb(style.nucleus)
     canvas.paint(shade + (_rgb((196, 140, 196)) - shade) * light, nucleus * np.float32(0.97))
 
 
-def _nucleus(canvas: _Canvas, look: Look, centre: tuple[float, float], radius: float) -> Field:
-    """Coverage (H, W) by a nucleus: lobes on an arc, joined by necks into a chain."""
+def _nucleus(canvas: _Canvas, style: CellStyle, centre: tuple[float, float], radius: float) -> Field:
+    """Return the coverage (H, W) of a nucleus: lobes along an arc, connected by necks."""
     rng = canvas.rng
-    count = max(1, round(_draw(rng, look.lobes)))
-    lobe, arc, turn, neck = (_draw(rng, span) for span in (look.lobe, look.arc, look.turn, look.neck))
+    count = max(1, round(_draw(rng, style.lobes)))
+    lobe, arc, turn, neck = (_draw(rng, span) for span in (style.lobe, style.arc, style.turn, style.neck))
     start = rng.uniform(0, 2 * math.pi)
     shrink = 1 - 0.07 * max(0, count - 2)
     places, total = [], None
@@ -180,13 +180,13 @@ def _nucleus(canvas: _Canvas, look: Look, centre: tuple[float, float], radius: f
         distance = _ellipse(canvas, places[-1], own, rng.uniform(0.78, 1), rng.uniform(0, math.pi))
         total = distance if total is None else _melt(total, distance, 0.05 * radius + 0.25 * radius * neck * neck)
     assert total is not None
-    for one, other in pairwise(places):
-        total = _melt(total, _bar(canvas, one, other, lobe * radius * neck * 0.8), 0.1 * radius)
+    for start_point, end_point in pairwise(places):
+        total = _melt(total, _bar(canvas, start_point, end_point, lobe * radius * neck * 0.8), 0.1 * radius)
     return canvas.inside(total + canvas.noise(9) * np.float32(0.022 * radius))
 
 
 def _photograph(canvas: _Canvas) -> NDArray[np.uint8]:
-    """Apply the slide's stain, the lamp and the camera, which differ from picture to picture but not by class."""
+    """Apply stain, lamp and camera, which vary from image to image but not by class."""
     rng = canvas.rng
     matrix = _stain_matrix(rng).astype(np.float32)
     flat = canvas.pixels.reshape(3, -1)
@@ -203,7 +203,7 @@ def _photograph(canvas: _Canvas) -> NDArray[np.uint8]:
 
 
 def _stain_matrix(rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return a 3x4 colour matrix: hue turned and chroma scaled in YIQ, strength of the stain, colour of the lamp."""
+    """Return a 3x4 colour matrix: hue rotated and chroma scaled in YIQ, strength of the stain, colour of the lamp."""
     to_yiq = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
     hue, chroma = rng.uniform(-0.22, 0.22), rng.uniform(0.8, 1.25)
     turn = np.eye(3)
@@ -215,20 +215,20 @@ def _stain_matrix(rng: np.random.Generator) -> NDArray[np.float64]:
     return np.hstack([strength * colour, (1 - strength) * (colour @ ground)])
 
 
-def _drawn_look(name: str, rng: np.random.Generator) -> Look:
-    """Return the class's look, or for some cells one up to half way to its look-alike's."""
-    own, other = LOOKS[name], LOOKS[LOOK_ALIKES[name]]
+def _drawn_style(name: str, rng: np.random.Generator) -> CellStyle:
+    """Return the style of a class, for some cells interpolated up to halfway towards its look-alike."""
+    own, other = STYLES[name], STYLES[LOOK_ALIKES[name]]
     share = rng.uniform(0, 0.5) if rng.uniform() < _AMBIGUOUS else 0.0
-    if not share or own.lobe == (0, 0):  # nothing is half way to having a nucleus
+    if not share or own.lobe == (0, 0):  # a nucleus cannot be interpolated with none
         return own
-    return Look(*(_mixed(*pair, share) for pair in zip(attrs.astuple(own), attrs.astuple(other), strict=True)))
+    return CellStyle(*(_mixed(*pair, share) for pair in zip(attrs.astuple(own), attrs.astuple(other), strict=True)))
 
 
-def _mixed(one: Any, other: Any, share: float) -> Any:
-    """Return numbers, or tuples of tuples of numbers, ``share`` of the way from ``one`` to ``other``."""
-    if isinstance(one, tuple):
-        return tuple(_mixed(*pair, share) for pair in zip(one, other, strict=True))
-    return one + (other - one) * share
+def _mixed(start: Any, end: Any, share: float) -> Any:
+    """Interpolate numbers, or nested tuples of numbers, from ``start`` to ``end``."""
+    if isinstance(start, tuple):
+        return tuple(_mixed(*pair, share) for pair in zip(start, end, strict=True))
+    return start + (end - start) * share
 
 
 def _draw(rng: np.random.Generator, span: Range) -> float:
@@ -244,13 +244,13 @@ def _floats(values: NDArray[Any]) -> Field:
 
 
 def _smooth(value: Field) -> Field:
-    """Map 0..1 to 0..1 with level ends (smoothstep)."""
+    """Smoothstep: map 0..1 to 0..1 with zero slope at the ends."""
     value = np.clip(value, 0, 1)
     return value * value * (3 - 2 * value)
 
 
 def _ellipse(canvas: _Canvas, centre: tuple[float, float], radius: float, aspect: float, angle: float) -> Field:
-    """Return the signed distance (H, W) from an ellipse, near enough, negative inside; its area is a circle's."""
+    """Return the approximate signed distance (H, W) from an ellipse with the area of a circle; negative inside."""
     long = radius / math.sqrt(aspect)
     cos, sin = np.float32(math.cos(angle)), np.float32(math.sin(angle))
     x, y = canvas.x - np.float32(centre[0]), canvas.y - np.float32(centre[1])
@@ -258,23 +258,23 @@ def _ellipse(canvas: _Canvas, centre: tuple[float, float], radius: float, aspect
     return (np.sqrt(u * u + v * v) - 1) * np.float32(radius)
 
 
-def _bar(canvas: _Canvas, one: tuple[float, float], other: tuple[float, float], width: float) -> Field:
-    """Return the signed distance (H, W) from the segment ``one``-``other`` thickened to ``width`` on each side."""
-    dx, dy = np.float32(other[0] - one[0]), np.float32(other[1] - one[1])
-    x, y = canvas.x - np.float32(one[0]), canvas.y - np.float32(one[1])
+def _bar(canvas: _Canvas, start: tuple[float, float], end: tuple[float, float], width: float) -> Field:
+    """Return the signed distance (H, W) from a line segment, thickened by ``width`` on each side."""
+    dx, dy = np.float32(end[0] - start[0]), np.float32(end[1] - start[1])
+    x, y = canvas.x - np.float32(start[0]), canvas.y - np.float32(start[1])
     along = np.clip((x * dx + y * dy) / (dx * dx + dy * dy), 0, 1)
     return np.sqrt((x - along * dx) ** 2 + (y - along * dy) ** 2) - np.float32(width)
 
 
-def _melt(one: Field, other: Field, width: float) -> Field:
-    """Union of two distances whose seam is rounded over ``width`` (polynomial smooth minimum)."""
-    near: Field = np.maximum(1 - abs(one - other) / np.float32(width), 0)
-    return _floats(np.minimum(one, other) - near * near * np.float32(width / 4))
+def _melt(a: Field, b: Field, width: float) -> Field:
+    """Return the union of two distance fields, with a smooth transition of ``width`` (polynomial smooth minimum)."""
+    near: Field = np.maximum(1 - abs(a - b) / np.float32(width), 0)
+    return _floats(np.minimum(a, b) - near * near * np.float32(width / 4))
 
 
 @lru_cache(maxsize=32)
 def _spline_basis(size: int, cells: int) -> Field:
-    """Return the cubic B-spline basis (size, cells + 3) that spreads a lattice over a side of ``size`` pixels."""
+    """Return the cubic B-spline basis (size, cells + 3) that interpolates a lattice at ``size`` pixels."""
     place = (np.arange(size) + 0.5) / size * cells
     basis = np.zeros((size, cells + 3))
     index = place.astype(int)

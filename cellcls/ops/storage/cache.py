@@ -1,4 +1,4 @@
-"""Arrays that are decoded once into a file and memory-mapped ever after."""
+"""Arrays that are computed once, stored in a file and memory-mapped from then on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 def cache_key(*parts: Any) -> str:
-    """Return a file name's worth of hash of ``parts``: what JSON can hold, other things by their ``str``."""
+    """Return a hash of ``parts`` for use in a file name. Values that JSON cannot represent are hashed by ``str``."""
     text = json.dumps(parts, default=str)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
@@ -32,28 +32,28 @@ def cache_key(*parts: Any) -> str:
 def cached_array(
     path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], chunks: Callable[[], Iterable[Any]]
 ) -> NDArray[Any]:
-    """Return the array kept in ``path`` (.npy), memory-mapped read-only; the first time, write it there.
+    """Return the array in ``path`` (.npy), memory-mapped read-only, after writing it there if necessary.
 
-    ``chunks`` gives the array's bytes in C order, piece by piece (``bytes`` or arrays); it is not called when the file
-    is there. The file appears as a whole or not at all; of several processes one writes and the others wait. Writing
-    to the file, not to a mapping of it, makes a full disk a ``WriteError`` and not a crash.
+    ``chunks`` yields the bytes of the array in C order (``bytes`` or arrays); it is only called if the file does not
+    exist. The file is written atomically, by one process while others wait. It is written as a file and not through a
+    mapping, so that a full disk is a ``WriteError`` instead of a crash.
     """
-    found = _mapped(path, shape, dtype)
-    if found is not None:
-        return found
+    array = _mapped(path, shape, dtype)
+    if array is not None:
+        return array
     with _lock(path):
-        found = _mapped(path, shape, dtype)  # another process may have written it meanwhile
-        if found is None:
+        array = _mapped(path, shape, dtype)  # another process may have written it meanwhile
+        if array is None:
             _log.info("decoding once into %s", path)
             _write(path, shape, dtype, chunks())
-            found = _mapped(path, shape, dtype)
-    if found is None:
-        raise WriteError(f"{path}: what was just written there cannot be read back", "check the disk")
-    return found
+            array = _mapped(path, shape, dtype)
+    if array is None:
+        raise WriteError(f"{path}: cannot read back what was just written", "check the disk")
+    return array
 
 
 def unmap(array: NDArray[Any]) -> None:
-    """Unmap the pages of an array that is mapped from a file; they stay in the system's cache. Nothing else changes."""
+    """Release the resident pages of a memory-mapped array; it remains usable, and the system may keep them cached."""
     owner: object = array
     while isinstance(owner, np.ndarray):
         owner = owner.base
@@ -64,7 +64,7 @@ def unmap(array: NDArray[Any]) -> None:
 def _mapped(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any] | None:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception:  # missing, cut short, no .npy: written anew
+    except Exception:  # missing, truncated or not an .npy file: written again
         return None
     return np.asarray(array) if array.shape == shape and array.dtype == dtype else None
 
@@ -73,7 +73,7 @@ def _lock(path: Path) -> FileLock:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WriteError(f"{path.parent}: cannot make this folder for decoded copies: {error.strerror}") from error
+        raise WriteError(f"{path.parent}: cannot create this folder for decoded images: {error.strerror}") from error
     return FileLock(path.with_name(f".{path.name}.lock"))
 
 

@@ -1,4 +1,4 @@
-"""Writing files so that a crash, a kill or a full disk leaves the old file or the new one, never half of either."""
+"""Atomic file writes: after a crash, a kill or a full disk, a file has its old or its new content, never a mixture."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _TEMPORARY = ".cellcls-tmp"
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; at the end it is synced and takes the place of ``path``.
+    """Yield a temporary path in the same folder, which replaces ``path`` when the block ends.
 
-    When the block raises, the temporary file is removed and ``path`` is as before. A refusal of the system (full disk,
-    no permission) becomes ``WriteError``.
+    If the block raises, the temporary file is removed and ``path`` is unchanged. Raises ``WriteError`` for errors of
+    the operating system (full disk, no permission).
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
     try:
@@ -27,7 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.touch()
         mode = temporary.stat().st_mode
         yield temporary
-        temporary.chmod(mode)  # safetensors puts a file in its place that only the owner may read
+        temporary.chmod(mode)  # safetensors creates files that only the owner can read
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)
@@ -36,7 +36,7 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
         raise WriteError(
             f"{path}: cannot write: {error.strerror or error}",
-            "make room or choose another folder with --out; what was there before is unchanged",
+            "free some space or choose another folder with --out; existing files are unchanged",
         ) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -54,33 +54,33 @@ def _sync(path: Path) -> None:
 
 
 def printable(path: Path | str) -> str:
-    r"""Return a file's name as text; bytes of it that are no UTF-8 are written out (``x\xff.png``)."""
+    r"""Return a path as text; bytes that are not valid UTF-8 are escaped (``x\xff.png``)."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` as a whole or not at all."""
+    """Write ``data`` to ``path`` atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` (UTF-8) to ``path`` as a whole or not at all."""
+    """Write ``text`` (UTF-8) to ``path`` atomically."""
     write_bytes(path, text.encode())
 
 
 def to_json(value: Any) -> str:
-    """Return ``value`` as indented JSON. NaN is not JSON: it raises ``ValueError``."""
+    """Return ``value`` as indented JSON. Raises ``ValueError`` for NaN, which is not valid JSON."""
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as JSON to ``path`` as a whole or not at all."""
+    """Write ``value`` as JSON to ``path`` atomically."""
     write_text(path, to_json(value))
 
 
 def is_temporary(path: Path) -> bool:
-    """Tell whether a file is one that ``replacing`` was writing."""
+    """Return whether a file is a temporary file of ``replacing``."""
     return path.name.startswith(".") and path.name.endswith(_TEMPORARY)
 
 
@@ -91,11 +91,10 @@ def sweep(folder: Path) -> None:
 
 
 def cache_folder() -> Path:
-    """Return where things lie that can be made anew, such as decoded copies of data sets (``CELLCLS_CACHE`` moves
-    it)."""
-    named = os.environ.get("CELLCLS_CACHE")
-    if named:
-        return Path(named)
+    """Return the folder for data that can be recomputed, such as decoded images: ``$CELLCLS_CACHE`` if set."""
+    configured = os.environ.get("CELLCLS_CACHE")
+    if configured:
+        return Path(configured)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("cellcls"))

@@ -1,4 +1,4 @@
-"""Content hashes: of one image, of a set of images, of a file. BLAKE2b (RFC 7693) with 16 bytes, hexadecimal."""
+"""Content hashes of images, data sets and files: BLAKE2b (RFC 7693) with 16 bytes, in hexadecimal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BYTES = 16
 
 
 def content_hash(image: NDArray[np.uint8]) -> str:
-    """Return the hash of an image (H, W, 3) uint8: its shape and decoded pixels, whatever file they came from."""
+    """Return the hash of an image (H, W, 3) uint8: its shape and pixels, independent of the file format."""
     digest = hashlib.blake2b(str(image.shape).encode(), digest_size=_BYTES)
     digest.update(np.ascontiguousarray(image).data)
     return digest.hexdigest()
@@ -28,8 +28,8 @@ def content_hash(image: NDArray[np.uint8]) -> str:
 def content_hashes(
     read: Callable[[NDArray[np.intp]], NDArray[np.uint8]], count: int, *, batch: int = 64
 ) -> tuple[str, ...]:
-    """Return the hash of each of ``count`` images. ``read`` maps indices (B,) to images (B, H, W, 3); it is asked for
-    ``batch`` of them at a time, so the set need not fit into memory."""
+    """Return the hash of each of ``count`` images. ``read`` maps indices (B,) to images (B, H, W, 3); it is called for
+    ``batch`` images at a time, so that the data set need not fit into memory."""
     hashes: list[str] = []
     for start in range(0, count, batch):
         hashes.extend(map(content_hash, read(np.arange(start, min(start + batch, count), dtype=np.intp))))
@@ -37,7 +37,7 @@ def content_hashes(
 
 
 def source_hashes(source: Source) -> tuple[str, ...]:
-    """Return the content hash of each image of a source: those it knows itself, else of what it reads."""
+    """Return the content hash of each image of a source: its own ``hashes`` if set, else computed."""
     return tuple(source.hashes) if source.hashes is not None else content_hashes(source.read, len(source))
 
 
@@ -48,7 +48,7 @@ def file_hash(path: Path) -> str:
 
 
 def data_hash(hashes: Sequence[str], labels: NDArray[np.int64], class_names: Sequence[str]) -> str:
-    """Return one hash of a labelled set: its images in their order, what each is labelled, the names of the classes.
+    """Return the hash of a labelled data set: images in order, their labels, and the class names.
 
     ``hashes`` (N,) content hashes, ``labels`` (N,) in 0..K-1, ``class_names`` (K,).
     """

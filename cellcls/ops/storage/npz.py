@@ -1,5 +1,5 @@
-"""Reading .npz files nobody has vetted: headers are compared with what the file holds before anything is allocated,
-nothing is unpickled, and large arrays are memory-mapped instead of loaded.
+"""Reads untrusted .npz files: headers are checked against the file before memory is allocated, nothing is unpickled,
+and large arrays are memory-mapped.
 
 Layout of the container: ZIP (PKWARE APPNOTE 6.3, section 4.3); of a member: NumPy's ``numpy.lib.format``.
 """
@@ -31,7 +31,7 @@ _LOCAL_HEADER = struct.Struct("<26xHH")
 
 @attrs.frozen
 class Member:
-    """An array of an npz as its header describes it; nothing of its data has been read."""
+    """An array in an npz file as described by its header; its data has not been read."""
 
     path: Path
     key: str
@@ -48,22 +48,24 @@ class Member:
 
 
 def keys(path: Path) -> tuple[str, ...]:
-    """Return the names of the arrays in an npz, from the list at its end. Raises ``DataError``."""
+    """Return the names of the arrays in an npz file, from its directory. Raises ``DataError``."""
     with _opened(path) as archive:
         return tuple(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
 
 
 def member(path: Path, key: str, *, objects: bool = False) -> Member:
-    """Read the header of the array ``key`` and check that the file holds what it promises.
+    """Read the header of the array ``key`` and check it against the file.
 
-    Raises ``DataError``: no such array, Python objects (unless ``objects``: they can be found, never loaded), a damaged
-    header, sizes that do not fit together, or a few bytes that would unpack into very many.
+    Raises ``DataError`` for a missing array, Python objects (unless ``objects``; they are never loaded), a damaged
+    header, inconsistent sizes, or a suspicious compression ratio.
     """
     with _opened(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
         if key not in names:
-            held = ", ".join(f"`{name}`" for name in names) or "no array at all"
-            raise DataError(f"{path}: no array `{key}`; it holds {held}", f"write it with np.savez(path, {key}=...)")
+            available = ", ".join(f"`{name}`" for name in names) or "no arrays"
+            raise DataError(
+                f"{path}: no array `{key}`; it contains {available}", f"write it with np.savez(path, {key}=...)"
+            )
         info = archive.getinfo(f"{key}.npy")
         with archive.open(info) as file:
             shape, fortran_order, dtype = _read_header(file)
@@ -75,7 +77,7 @@ def member(path: Path, key: str, *, objects: bool = False) -> Member:
 
 
 def image_member(path: Path, key: str) -> Member:
-    """Find the array of images and check its kind and shape by its header. Raises ``DataError``."""
+    """Return the array of images after checking its dtype and shape. Raises ``DataError``."""
     found = member(path, key)
     where = f"{path}: `{key}` is {found.dtype} {found.shape}"
     if found.dtype != np.uint8:
@@ -86,7 +88,7 @@ def image_member(path: Path, key: str) -> Member:
     if _is_images(found.shape):
         return found
     raise DataError(
-        f"{where}; images must be (N, H, W, 3), or (N, H, W) where they are gray, and at least one",
+        f"{where}; images must be (N, H, W, 3), or (N, H, W) if gray, with N > 0",
         *_instead_of(key, found.shape),
     )
 
@@ -95,37 +97,37 @@ def _is_images(shape: tuple[int, ...]) -> bool:
     if math.prod(shape) == 0:
         return False
     if len(shape) == 3:
-        return shape[2] > _MOST_CHANNELS  # (H, W, 3) is one picture: no cell is 3 pixels wide
+        return shape[2] > _MOST_CHANNELS  # (H, W, 3) is one image: no cell is 3 pixels wide
     return len(shape) == 4 and shape[3] in (1, 3)
 
 
 def _instead_of(key: str, shape: tuple[int, ...]) -> Iterator[str]:
-    """Yield what to do with an array of another shape."""
+    """Yield hints for an array of another shape."""
     if math.prod(shape) == 0:
         yield "write the images into the file"
     elif len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3)):
-        yield f"one picture needs the axis of the pictures: {key}[None]"
+        yield f"add a batch axis to a single image: {key}[None]"
     elif len(shape) == 3:
-        yield f"one picture with alpha: {key}[None, ..., :3]"
+        yield f"add a batch axis and remove alpha: {key}[None, ..., :3]"
     elif len(shape) == 4 and shape[3] == 4:
-        yield f"the fourth channel is alpha; leave it out: {key}[..., :3]"
+        yield f"remove the alpha channel: {key}[..., :3]"
     elif len(shape) == 4 and shape[3] == 2:
         yield f"gray with alpha: {key}[..., 0]"
     elif len(shape) == 4 and shape[1] in (1, 3):
-        yield f"colour comes last: {key}.transpose(0, 2, 3, 1)"
+        yield f"channels must be last: {key}.transpose(0, 2, 3, 1)"
     elif len(shape) == 4 and shape[1] == 4:
-        yield f"colour comes last, without alpha: {key}[:, :3].transpose(0, 2, 3, 1)"
+        yield f"channels must be last, without alpha: {key}[:, :3].transpose(0, 2, 3, 1)"
     elif len(shape) == 4:
-        yield f"these are volumes, and cellcls reads pictures; one slice of each: {key}[:, {shape[1] // 2}]"
+        yield f"these are volumes; take a slice of each: {key}[:, {shape[1] // 2}]"
     else:
-        yield f"bring them to four axes: pictures, height, width, colour; here there are {len(shape)}"
+        yield f"reshape them to four axes, (N, H, W, C); there are {len(shape)}"
 
 
 def load(found: Member, *, limit: int = 1 << 27) -> NDArray[Any]:
-    """Return an array in memory. Raises ``DataError`` when it is larger than ``limit`` bytes or damaged."""
+    """Load an array into memory. Raises ``DataError`` if it is larger than ``limit`` bytes or damaged."""
     _check(found)
     if found.nbytes > limit:
-        raise DataError(f"{found.path}: `{found.key}` has {found.nbytes:,} bytes where at most {limit:,} are expected")
+        raise DataError(f"{found.path}: `{found.key}` has {found.nbytes:,} bytes, but at most {limit:,} are allowed")
     with _opened(found.path) as archive, archive.open(found.info) as file:
         file.read(found.header_bytes)
         flat = np.frombuffer(file.read(), dtype=found.dtype)
@@ -133,8 +135,8 @@ def load(found: Member, *, limit: int = 1 << 27) -> NDArray[Any]:
 
 
 def memory_mapped(found: Member, *, cache: Path) -> NDArray[Any]:
-    """Return an array read-only and memory-mapped: from the npz itself where it is stored plainly, else from a copy
-    that is unpacked once into the folder ``cache``. Either way its checksum is compared. Raises ``DataError``."""
+    """Return an array memory-mapped read-only: from the npz file if it is uncompressed, else from a copy that is
+    unpacked once into the folder ``cache``. The checksum is verified in both cases. Raises ``DataError``."""
     if found.info.compress_type == zipfile.ZIP_STORED:
         return _mapped_in_place(found)
     if found.fortran_order:
@@ -148,7 +150,7 @@ def memory_mapped(found: Member, *, cache: Path) -> NDArray[Any]:
 
 
 def _mapped_in_place(found: Member) -> NDArray[Any]:
-    for _ in _unpacked(found):  # zipfile compares the checksum at the end; a mapping would not
+    for _ in _unpacked(found):  # zipfile verifies the checksum at the end; a mapping does not
         pass
     with found.path.open("rb") as file:
         file.seek(found.info.header_offset)
@@ -186,7 +188,7 @@ def _read_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in readers:
-        raise ValueError(f"arrays of format {version[0]}.{version[1]} are not read")
+        raise ValueError(f"arrays of format version {version[0]}.{version[1]} are not supported")
     return readers[version](file)
 
 
@@ -194,24 +196,24 @@ def _check(found: Member) -> None:
     where = f"{found.path}: `{found.key}`"
     if found.dtype.hasobject:
         raise DataError(
-            f"{where} holds Python objects, which are never unpickled",
-            "write it as an array of numbers; images of different sizes go into one folder a class (dataset `folder`)",
+            f"{where} contains Python objects, which are never unpickled",
+            "write it as a numeric array; for images of different sizes, use one folder per class (dataset `folder`)",
         )
     data_bytes = found.info.file_size - found.header_bytes
     if min(found.shape, default=0) < 0 or found.nbytes != data_bytes:
         raise DataError(
-            f"{where} promises {found.dtype} {found.shape}, {found.nbytes:,} bytes, but {data_bytes:,} are there",
+            f"{where} declares {found.dtype} {found.shape}, {found.nbytes:,} bytes, but has {data_bytes:,}",
             "the file is damaged: copy or download it again",
         )
     ratio = found.info.file_size / max(found.info.compress_size, 1)
     if found.nbytes > _HARMLESS_BYTES and ratio > _BOMB_RATIO:
         raise DataError(
-            f"{where}: {found.info.compress_size:,} bytes would unpack into {found.nbytes:,}, as no pictures do",
-            "if this is meant, store the arrays uncompressed: np.savez",
+            f"{where}: {found.info.compress_size:,} bytes would unpack to {found.nbytes:,}, which images never do",
+            "if this is intended, store the arrays uncompressed: np.savez",
         )
 
 
 def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays as an uncompressed npz, as a whole or not at all. Raises ``WriteError``."""
+    """Write arrays as an uncompressed npz file, atomically. Raises ``WriteError``."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **dict(arrays))

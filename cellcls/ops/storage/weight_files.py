@@ -1,4 +1,4 @@
-"""Weights in files: safetensors only, nothing is ever unpickled."""
+"""Weight files: safetensors only, as pickles can execute code."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from cellcls.ops.storage.files import replacing
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a safetensors file onto the CPU.
 
-    Raises ``DataError`` for any other file, a ``.pth`` or ``.bin`` among them: those are pickles, which run code.
+    Raises ``DataError`` for any other file, including ``.pth`` and ``.bin``: these are pickles, which can execute code.
     """
     if path.suffix != ".safetensors":
         raise DataError(
             f"{path}: weights are read from safetensors files only; a {path.suffix or 'file without a suffix'} may "
-            "hold code that runs when it is opened",
-            f"convert it where you trust it: safetensors.torch.save_file(torch.load({path.name!r}, weights_only=True), "
+            "contain code that runs when it is loaded",
+            f"if you trust it, convert it: safetensors.torch.save_file(torch.load({path.name!r}, weights_only=True), "
             f"{path.with_suffix('.safetensors').name!r})",
         )
     try:
@@ -32,27 +32,27 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors and texts as a safetensors file, as a whole or not at all. Raises ``WriteError``."""
+    """Write tensors and texts as a safetensors file, atomically. Raises ``WriteError``."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
         try:
             save_file(plain, temporary, metadata=dict(metadata))
-        except SafetensorError as error:  # what the system refused, a full disk among it, comes as this
+        except SafetensorError as error:  # also raised for errors of the operating system, such as a full disk
             raise OSError(str(error)) from error
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
-    """Copy into ``module`` all that it holds; tensors it has no place for (a classifier) are left aside.
+    """Load all weights of ``module``; tensors that it does not have (a classifier) are ignored.
 
-    Raises ``DataError`` naming the first tensor that is missing or of another shape; ``module`` is then as before.
+    Raises ``DataError`` naming the first tensor that is missing or has another shape, leaving ``module`` unchanged.
     """
     for name, own in module.state_dict().items():
         given = tensors.get(name)
         if given is None and not name.endswith("num_batches_tracked"):
-            raise DataError(f"{source}: has no `{name}`: these are the weights of another network")
+            raise DataError(f"{source}: lacks `{name}`: these are the weights of another network")
         if given is not None and given.shape != own.shape:
             raise DataError(
-                f"{source}: `{name}` has shape {tuple(given.shape)}, the network wants {tuple(own.shape)}: "
+                f"{source}: `{name}` has shape {tuple(given.shape)}, expected {tuple(own.shape)}: "
                 "these are the weights of another network"
             )
     module.load_state_dict(dict(tensors), strict=False)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch.testing import assert_close
 
-from cellcls.ops.imaging.stain import FEWEST, stain_amounts, stain_vectors
+from cellcls.ops.imaging.stain import MIN_PIXELS, stain_amounts, stain_vectors
 from cellcls.ops.rendering.cells import render
 from cellcls_stain import AMOUNTS, GIEMSA, StainNormalised
 from cellcls_stain.estimating import estimated, full_amounts, percentile
@@ -74,7 +74,7 @@ def macenko(image: NDArray[np.uint8], target: NDArray[np.float64], full: NDArray
     rest = (density.T - vectors.T @ found).T @ np.cross(*vectors) / np.linalg.norm(np.cross(*vectors))
     for stain in (0, 1):
         most = found[stain][(found[stain] >= found[1 - stain]) & (found[stain] > 0.345)]
-        if len(most) >= FEWEST:
+        if len(most) >= MIN_PIXELS:
             amounts[stain] *= full[stain] / np.percentile(most, 99)
     away = np.cross(*target) / np.linalg.norm(np.cross(*target))
     return np.exp(-(target.T @ amounts + np.outer(away, rest))).clip(0, 1).T.reshape(image.shape)
@@ -152,7 +152,7 @@ def test_images_of_nothing_are_survived(colour, vectors):
         image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     elif colour == "speck":
         image[..., :7, :7] = 0.2
-        assert FEWEST > 7 * 7
+        assert MIN_PIXELS > 7 * 7
     else:
         image = image * torch.tensor(colour).view(1, 3, 1, 1)
     image.requires_grad_()

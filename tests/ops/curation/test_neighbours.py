@@ -66,7 +66,7 @@ def test_some_ask_among_the_others(points: np.ndarray, all_pairs: int, monkeypat
     monkeypatch.setattr(neighbours, "_ALL_PAIRS", all_pairs)
     monkeypatch.setattr(neighbours, "_CELL", 20)
     crowd = np.concatenate([points[:400], points[:400], points[400:]]).astype(np.float32)
-    found = near_pairs(crowd, 0.5, askers=800)
+    found = near_pairs(crowd, 0.5, queries=800)
     truth = {(i, j) for i, j in brute_force(crowd, 0.5) if i < 800 <= j}
     assert set(as_pairs(found)) <= truth
     assert len(found.first) >= 0.98 * len(truth)
@@ -76,4 +76,4 @@ def test_some_ask_among_the_others(points: np.ndarray, all_pairs: int, monkeypat
 
 @pytest.mark.parametrize("askers", [0, 1, 3])
 def test_few_ask_or_are_asked(askers: int):
-    assert len(near_pairs(np.zeros((3, 4), np.float32), 1.0, askers=askers).first) == askers * (3 - askers)
+    assert len(near_pairs(np.zeros((3, 4), np.float32), 1.0, queries=askers).first) == askers * (3 - askers)

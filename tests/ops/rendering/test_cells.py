@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellcls.ops.classes import CLASSES
-from cellcls.ops.rendering.appearance import LOOK_ALIKES, LOOKS
 from cellcls.ops.rendering.cells import SMALLEST, Rendered, render, render_target
+from cellcls.ops.rendering.styles import LOOK_ALIKES, STYLES
 
 EACH = 40
 
@@ -38,12 +38,12 @@ def test_other_seeds_and_other_labels_are_other_pictures() -> None:
 
 @pytest.mark.parametrize(("label", "seed", "size"), [(8, 0, 96), (-1, 0, 96), (0, -1, 96), (0, 0, SMALLEST - 1)])
 def test_arguments_out_of_range_are_refused(label: int, seed: int, size: int) -> None:
-    with pytest.raises(ValueError, match=r"label 0\.\.7"):
+    with pytest.raises(ValueError, match=r"label must be 0\.\.7"):
         render(label, seed, size=size)
 
 
 def test_every_class_has_a_look_and_another_look_alike() -> None:
-    assert tuple(LOOKS) == CLASSES
+    assert tuple(STYLES) == CLASSES
     assert all(LOOK_ALIKES[name] in CLASSES and LOOK_ALIKES[name] != name for name in CLASSES)
 
 

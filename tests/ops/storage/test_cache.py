@@ -50,7 +50,7 @@ def test_too_few_bytes_are_an_error(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WriteError, match="cannot make this folder"):
+    with pytest.raises(WriteError, match="cannot create this folder"):
         cached_array(tmp_path / "file" / "a.npy", (4, 6), VALUES.dtype, lambda: [VALUES])
 
 

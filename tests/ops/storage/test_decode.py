@@ -72,7 +72,7 @@ def test_transparent_is_laid_over_white() -> None:
 
 
 def test_other_formats_are_refused() -> None:
-    with pytest.raises(DataError, match=r"scan\.gif: cannot be read: no JPEG, PNG, WebP, BMP or TIFF"):
+    with pytest.raises(DataError, match=r"scan\.gif: cannot be read: not a JPEG, PNG, WebP, BMP or TIFF"):
         decode(encoded(Image.fromarray(PIXELS), "GIF"), name="scan.gif")
 
 

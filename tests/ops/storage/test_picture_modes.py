@@ -13,7 +13,7 @@ from support.picture_modes import GRAY16, MODES, Mode, png16, tiff
 
 from cellcls.errors import DataError
 from cellcls.ops.storage.decode import decode
-from cellcls.ops.storage.picture_cache import decode_once
+from cellcls.ops.storage.image_cache import decode_once
 
 
 def test_the_number_of_modes() -> None:
@@ -50,5 +50,5 @@ def test_a_set_says_once_what_was_assumed_of_its_files(tmp_path: Path, caplog: p
         caplog.clear()
         decode_once(tmp_path, files, size=8, interpolation="bilinear", cache=tmp_path / "cache")
         assert [record.getMessage() for record in caplog.records] == [
-            f"{files[0]} and 2 more: 16-bit numbers, all of them below 4096: taken as 12-bit"
+            f"{files[0]} and 2 more: 16-bit integers, all of them below 4096: read as 12-bit"
         ]

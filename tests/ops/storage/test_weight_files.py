@@ -46,10 +46,10 @@ def test_the_first_mismatch_is_named_and_nothing_is_changed() -> None:
     network = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 5))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     given = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 4)).state_dict()
-    with pytest.raises(DataError, match=r"x: `1.weight` has shape \(4, 2\), the network wants \(5, 2\)"):
+    with pytest.raises(DataError, match=r"x: `1.weight` has shape \(4, 2\), expected \(5, 2\)"):
         load_weights(network, given, source="x")
     del given["0.bias"]
-    with pytest.raises(DataError, match=r"x: has no `0.bias`"):
+    with pytest.raises(DataError, match=r"x: lacks `0.bias`"):
         load_weights(network, given, source="x")
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 

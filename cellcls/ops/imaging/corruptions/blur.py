@@ -1,8 +1,8 @@
-"""Blur by a point spread function: defocus and motion, as MedMNIST-C defines them at 224 px.
+"""Blur by a point spread function: defocus and motion, as defined by MedMNIST-C at 224 px.
 
-A point spread function is a list of taps (offset, weight) in pixels of ``REFERENCE``; on an input of another size each
-tap falls between pixels and is shared among the nearest ones by its distance, so that lengths scale with the input and
-at 224 px the published taps come out exactly.
+A point spread function is a list of taps (offset, weight) at the ``REFERENCE`` size. At other sizes, taps fall between
+pixels and are distributed over the nearest ones by distance. Lengths thus scale with the input, and at 224 px the taps
+are exactly the published ones.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 REFERENCE = 224
-"""Side in pixels of the images the published lengths hold for."""
+"""Side in pixels of the images to which the published lengths refer."""
 
 
 def defocus(images: Tensor, radius: int) -> Tensor:
-    """Blur images (B, 3, S, S) with a disk of ``radius`` pixels at 224 px; borders are mirrored.
+    """Blur images (B, 3, S, S) with a disk of ``radius`` pixels at 224 px; borders are reflected.
 
-    The published code also smooths the disk by a Gaussian of sigma ``alias``; its 0.01 to 0.1 pixels change no
-    weight by more than 1e-21, so it is left out.
+    The published code also smooths the disk with a Gaussian of sigma ``alias``, omitted here: at 0.01 to 0.1 pixels it
+    changes no weight by more than 1e-21.
     """
     line = torch.arange(-radius, radius + 1)
     inside = line[:, None] ** 2 + line**2 <= radius**2
@@ -32,7 +32,7 @@ def defocus(images: Tensor, radius: int) -> Tensor:
 
 
 def motion(images: Tensor, radius: int, sigma: float, degrees: Tensor) -> Tensor:
-    """Blur images (B, 3, S, S) along a one-sided trail each, in the direction ``degrees`` (B,); border pixels repeat.
+    """Blur images (B, 3, S, S) along a one-sided trail in the direction ``degrees`` (B,); borders are replicated.
 
     ``radius`` and ``sigma`` in pixels at 224 px. The trail is ImageMagick's ``MotionBlurImage``: a tap at each of
     0..2 ``radius``, rounded to a pixel, with the weight of a Gaussian of ``sigma``.
@@ -47,7 +47,7 @@ def motion(images: Tensor, radius: int, sigma: float, degrees: Tensor) -> Tensor
 
 def _point_spread(offsets: Tensor, weights: Tensor, scale: float) -> Tensor:
     """Return kernels (B, k, k) of taps at ``offsets`` (B, N, 2) as (x, y) times ``scale``, ``weights`` (N,) sum 1."""
-    width = max(1.0, scale)  # enlarged, a tap covers the gap to the next
+    width = max(1.0, scale)  # upscaled, a tap covers the gap to the next
     reach = math.ceil(float(offsets.abs().max()) * scale + width) - 1
     pixels = torch.arange(-reach, reach + 1)
     shares = (1 - (pixels - offsets[..., None] * scale).abs() / width).clamp_min(0)  # (B, N, 2, k)
@@ -58,7 +58,7 @@ def _point_spread(offsets: Tensor, weights: Tensor, scale: float) -> Tensor:
 def _convolve(images: Tensor, kernels: Tensor, border: Literal["reflect", "replicate"]) -> Tensor:
     """Return the images with each pixel p replaced by the sum over d of kernel(d) image(p + d).
 
-    By Fourier transforms: a kernel of its own for each image makes the direct way several times slower.
+    Uses Fourier transforms: with a separate kernel per image, direct convolution is several times slower.
     """
     height, width = images.shape[2:]
     reach = kernels.shape[-1] // 2

@@ -1,6 +1,6 @@
-"""Chains of strong operations, for want of the challenge's hidden test set: ours, never the challenge's own.
+"""Chains of strong operations that substitute for the hidden test set of the challenge.
 
-The report tells only that the hidden images are strongly corrupted; operations and strengths here are our choice.
+The report only says that the hidden images are strongly corrupted; operations and strengths are our choice.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import attrs
 import torch
 from torch import Tensor
 
-from cellcls.ops.imaging.corruptions import blur, noise, occlusion, places, tones
+from cellcls.ops.imaging.corruptions import blur, geometric, noise, occlusion, tones
 from cellcls.ops.imaging.corruptions.seeds import Seeds
 from cellcls.ops.imaging.filters import gaussian_blur
 
 LENGTHS = ((1, 1), (1, 2), (2, 3), (2, 4), (3, 4))
-"""Fewest and most operations an image gets, at each severity."""
-_WIDTH, _DEPTH = 3, 3  # AugMix: chains in a mixture, most operations in each
+"""Minimum and maximum number of operations per image, at each severity."""
+_WIDTH, _DEPTH = 3, 3  # AugMix: chains in a mixture, and maximum length of each
 _WEIGHTS = (0.4, 0.55, 0.7, 0.85, 1.0)
 
 
@@ -39,7 +39,8 @@ def compete(images: Tensor, severity: int, seeds: Seeds) -> Tensor:
 def mixture(images: Tensor, severity: float, seeds: Seeds) -> Tensor:
     """Mix each image with three short chains of mild operations (AugMix, Hendrycks et al. 2020, algorithm 1).
 
-    The chains' weights are Dirichlet(1, 1, 1); they get half to all of the mixture, so that it is seldom mild.
+    The weights of the chains are Dirichlet(1, 1, 1), and chains make up half to all of the mixture, so that it is
+    seldom mild.
     """
     drawn = seeds.draw(_WIDTH + _WIDTH + 1)
     weights = -torch.log(1 - drawn[:, :_WIDTH])  # exponential draws over their sum are Dirichlet
@@ -53,7 +54,7 @@ def mixture(images: Tensor, severity: float, seeds: Seeds) -> Tensor:
 
 
 def chain(images: Tensor, links: Sequence[Link], severity: int, length: Tensor, seeds: Seeds) -> Tensor:
-    """Apply the first ``length`` (B,) of the links to each image, in an order of its own."""
+    """Apply the first ``length`` (B,) of the links to each image, in a random order per image."""
     changed = images.clone()
     order = seeds.draw(len(links)).argsort(dim=1, stable=True)
     order[torch.arange(len(links), device=images.device) >= length[:, None]] = -1
@@ -66,7 +67,7 @@ def chain(images: Tensor, links: Sequence[Link], severity: int, length: Tensor, 
 
 
 def _gaussian(images: Tensor, share: float, _seeds: Seeds) -> Tensor:
-    """Blur with a kernel of ``share`` of the side, the next odd number of pixels."""
+    """Blur with a kernel of ``share`` of the side, rounded to an odd number of pixels."""
     kernel = 2 * int(share * images.shape[-1] / 2) + 1
     return gaussian_blur(images, torch.full((len(images),), kernel), kernel)
 
@@ -81,20 +82,20 @@ _MIXED = (
     Link(tones.equalize, _WEIGHTS),
     Link(tones.posterize, (5, 4, 3, 2, 2)),
     Link(tones.solarize, (0.9, 0.8, 0.7, 0.6, 0.5)),
-    Link(places.rotate, (6, 12, 18, 24, 30)),
-    Link(places.shear, (0.06, 0.12, 0.18, 0.24, 0.3)),
-    Link(places.translate, (0.06, 0.12, 0.18, 0.24, 0.3)),
+    Link(geometric.rotate, (6, 12, 18, 24, 30)),
+    Link(geometric.shear, (0.06, 0.12, 0.18, 0.24, 0.3)),
+    Link(geometric.translate, (0.06, 0.12, 0.18, 0.24, 0.3)),
 )
 LINKS = (
-    Link(places.rotate, (10, 20, 30, 40, 50)),
-    Link(places.shear, (0.1, 0.2, 0.3, 0.4, 0.5)),
-    Link(places.translate, (0.05, 0.1, 0.15, 0.2, 0.25)),
-    Link(places.zoom, (1.15, 1.3, 1.45, 1.6, 1.75)),
-    Link(places.perspective, (0.08, 0.15, 0.22, 0.29, 0.36)),
+    Link(geometric.rotate, (10, 20, 30, 40, 50)),
+    Link(geometric.shear, (0.1, 0.2, 0.3, 0.4, 0.5)),
+    Link(geometric.translate, (0.05, 0.1, 0.15, 0.2, 0.25)),
+    Link(geometric.zoom, (1.15, 1.3, 1.45, 1.6, 1.75)),
+    Link(geometric.perspective, (0.08, 0.15, 0.22, 0.29, 0.36)),
     Link(tones.swap_channels, _WEIGHTS),
     Link(tones.drop_channel, _WEIGHTS),
     Link(tones.gray, _WEIGHTS),
-    Link(tones.turn_hue, (30, 60, 90, 120, 150)),
+    Link(tones.shift_hue, (30, 60, 90, 120, 150)),
     Link(noise.gaussian_noise, (0.05, 0.09, 0.13, 0.18, 0.24)),
     Link(noise.shot_noise, (60, 30, 15, 9, 5)),
     Link(noise.salt_and_pepper, (0.02, 0.04, 0.08, 0.12, 0.18)),
@@ -108,4 +109,4 @@ LINKS = (
     Link(tones.invert, (1, 1, 2, 2, 3)),
     Link(mixture, (1, 2, 3, 4, 5)),
 )
-"""What a chain is made of."""
+"""The operations that chains consist of."""

@@ -1,4 +1,4 @@
-"""Loss of detail in files: coarse pixels and JPEG."""
+"""Pixelation and JPEG compression."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from cellcls.ops.imaging.corruptions.tones import to_uint8
 
 
 def pixelate(images: Tensor, share: float) -> Tensor:
-    """Shrink images (B, 3, S, S) to int(S * ``share``) pixels and enlarge them again, as Pillow with ``Image.BOX``.
+    """Downsample images (B, 3, S, S) to int(S * ``share``) pixels and upsample them, as Pillow with ``Image.BOX``.
 
-    ``share`` in (0, 1] needs no scaling. Both steps are linear along each axis, so one S x S matrix does it.
+    ``share`` in (0, 1] is independent of the image size. Both steps are linear and separable: one S x S matrix.
     """
     size = images.shape[-1]
     small = max(int(size * share), 1)
@@ -25,10 +25,10 @@ def pixelate(images: Tensor, share: float) -> Tensor:
 
 
 def jpeg(images: Tensor, quality: int) -> Tensor:
-    """Return images (B, 3, H, W) in 0..1, rounded to 8 bits, as they come out of a JPEG of ``quality`` 1..95.
+    """Return images (B, 3, H, W) in 0..1, rounded to 8 bits, after JPEG compression with ``quality`` 1..95.
 
-    By Pillow in memory, image by image on the CPU: any other coder would give other artefacts. Blocks stay 8 x 8
-    pixels whatever the size of the images.
+    Uses Pillow in memory, image by image on the CPU, as other encoders produce other artefacts. Blocks are 8 x 8 pixels
+    at any image size.
     """
     arrays = to_uint8(images).permute(0, 2, 3, 1).cpu().numpy()
     decoded = np.empty_like(arrays)
@@ -41,8 +41,8 @@ def jpeg(images: Tensor, quality: int) -> Tensor:
 
 
 def _boxes(size: int, other: int) -> Tensor:
-    """Return the matrix (``other``, ``size``) that resizes as ``Image.BOX``: a mean of the pixels whose centres lie in
-    a box, or the nearest pixel. In Pillow's own steps, as a rounding decides where a centre lies on an edge."""
+    """Return the matrix (``other``, ``size``) that resizes as ``Image.BOX``: the mean of the pixels whose centres are
+    in a box, or the nearest pixel. It follows Pillow's computation, as rounding matters for centres on an edge."""
     scale = size / other
     width = max(scale, 1.0)
     centre = (torch.arange(other, dtype=torch.float64)[:, None] + 0.5) * scale

@@ -1,4 +1,4 @@
-"""Brightness and contrast as Pillow's ``ImageEnhance`` has them, saturation in HSV as scikit-image has it."""
+"""Brightness and contrast as in Pillow's ``ImageEnhance``, and HSV saturation as in scikit-image."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ def brightness(images: Tensor, factor: float) -> Tensor:
 
 
 def contrast(images: Tensor, factor: float) -> Tensor:
-    """Return images (B, 3, H, W) with the distance from each one's own mean luma times ``factor``, not clamped
+    """Return images (B, 3, H, W) with their distance from their mean luma times ``factor``, not clamped
     (``ImageEnhance.Contrast``)."""
     mean = luma(images).mean((1, 2))[:, None, None, None]
     return mean + (images - mean) * factor
 
 
 def saturate(images: Tensor, added: float) -> Tensor:
-    """Return images (B, 3, H, W) in 0..1 with ``added`` on their saturation in HSV, at most 1; hue and value stay.
+    """Return images (B, 3, H, W) in 0..1 with ``added`` added to their HSV saturation, up to 1.
 
-    As published, a pixel without hue counts as red, so that gray turns slightly red.
+    As published, a pixel without hue is treated as red, so that gray becomes slightly red.
     """
     value = images.amax(1, keepdim=True)
     below = value - images  # value * saturation * (0..1, by the hue)

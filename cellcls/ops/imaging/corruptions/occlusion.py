@@ -1,4 +1,4 @@
-"""Things that hide parts of the picture. Each takes images (B, 3, S, S), a strength and seeds."""
+"""Occlusion of parts of the image. Each function takes images (B, 3, S, S), a strength and seeds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BOXES = 3
 
 
 def boxes(images: Tensor, share: float, seeds: Seeds) -> Tensor:
-    """Cover the picture with three boxes of one colour each, their sides half of ``share`` to ``share`` of its side."""
+    """Cover the image with three boxes of uniform colour, with sides of ``share`` / 2 to ``share`` of its side."""
     places = _places(images)
     changed = images
     for box in seeds.draw(_BOXES * 7).chunk(_BOXES, dim=1):
@@ -24,7 +24,7 @@ def boxes(images: Tensor, share: float, seeds: Seeds) -> Tensor:
 
 
 def grid(images: Tensor, share: float, seeds: Seeds) -> Tensor:
-    """Blacken a grid of squares: 4 to 8 along a side, each ``share`` of its cell wide (GridMask, Chen et al. 2020)."""
+    """Blacken a grid of squares: 4 to 8 per side, each ``share`` of its grid cell wide (GridMask, Chen et al. 2020)."""
     drawn = seeds.draw(3)
     count = 4 + (drawn[:, 0] * 5).floor()
     phase = (_places(images) * count[:, None, None] + drawn[:, 1:, None]) % 1  # (B, 2, S)
@@ -33,5 +33,5 @@ def grid(images: Tensor, share: float, seeds: Seeds) -> Tensor:
 
 
 def _places(images: Tensor) -> Tensor:
-    """Return the pixels' centres along a side (S,) in 0..1."""
+    """Return the pixel centres along a side (S,) in 0..1."""
     return (torch.arange(images.shape[-1], device=images.device) + 0.5) / images.shape[-1]

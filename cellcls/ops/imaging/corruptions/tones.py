@@ -1,6 +1,6 @@
-"""Changes of tone and of colour channels. Each takes images (B, 3, H, W) in 0..1, a strength and seeds.
+"""Tone and colour corruptions. Each function takes images (B, 3, H, W) in 0..1, a strength and seeds.
 
-Posterize, solarize, equalize and autocontrast are torchvision's, on 8 bits, which equal Pillow's ``ImageOps``.
+Posterize, solarize, equalize and autocontrast are those of torchvision on 8 bits, equal to Pillow's ``ImageOps``.
 """
 
 from __future__ import annotations
@@ -21,55 +21,55 @@ def to_uint8(images: Tensor) -> Tensor:
 
 
 def posterize(images: Tensor, bits: float, _seeds: Seeds) -> Tensor:
-    """Keep the highest ``bits`` of each channel's eight."""
+    """Keep the ``bits`` most significant of the eight bits of each channel."""
     kept: Tensor = tv.posterize_image(to_uint8(images), int(bits))
     return kept / 255
 
 
 def solarize(images: Tensor, threshold: float, _seeds: Seeds) -> Tensor:
-    """Invert what is at or above ``threshold`` (0..1)."""
+    """Invert values at or above ``threshold`` (0..1)."""
     inverted: Tensor = tv.solarize_image(to_uint8(images), threshold * 255)
     return inverted / 255
 
 
 def equalize(images: Tensor, weight: float, _seeds: Seeds) -> Tensor:
-    """Equalise each channel's histogram, mixed in by ``weight``."""
+    """Equalise the histogram of each channel, blended by ``weight``."""
     return images.lerp(tv.equalize_image(to_uint8(images)) / 255, weight)
 
 
 def autocontrast(images: Tensor, weight: float, _seeds: Seeds) -> Tensor:
-    """Stretch each channel to 0..1, mixed in by ``weight``."""
+    """Stretch each channel to 0..1, blended by ``weight``."""
     return images.lerp(tv.autocontrast_image(to_uint8(images)) / 255, weight)
 
 
 def invert(images: Tensor, channels: float, seeds: Seeds) -> Tensor:
-    """Invert 1 to 3 ``channels``, chosen by chance."""
+    """Invert ``channels`` (1 to 3) randomly chosen channels."""
     chosen = seeds.draw(3).argsort(1) < channels
     return torch.where(chosen[:, :, None, None], 1 - images, images)
 
 
 def swap_channels(images: Tensor, weight: float, seeds: Seeds) -> Tensor:
-    """Put R, G and B in another order, mixed in by ``weight``."""
+    """Permute R, G and B, blended by ``weight``."""
     order = torch.tensor(_SWAPS, device=images.device)[(seeds.draw(1)[:, 0] * len(_SWAPS)).long()]
     return images.lerp(images.gather(1, order[:, :, None, None].expand_as(images)), weight)
 
 
 def drop_channel(images: Tensor, weight: float, seeds: Seeds) -> Tensor:
-    """Take ``weight`` of one channel away."""
+    """Attenuate a random channel by ``weight``."""
     chosen = (seeds.draw(1) * 3).long() == torch.arange(3, device=images.device)
     return images * (1 - weight * chosen[:, :, None, None])
 
 
 def gray(images: Tensor, weight: float, _seeds: Seeds) -> Tensor:
-    """Take ``weight`` of the chroma away."""
+    """Reduce chroma by ``weight``."""
     return recolour(images, saturation(torch.full((len(images),), 1 - weight, device=images.device)))
 
 
-def turn_hue(images: Tensor, degrees: float, seeds: Seeds) -> Tensor:
-    """Turn the hue by ``degrees`` to either side."""
+def shift_hue(images: Tensor, degrees: float, seeds: Seeds) -> Tensor:
+    """Shift the hue by ``degrees`` in either direction."""
     return recolour(images, hue(either_way(degrees, seeds.draw(1)[:, 0])))
 
 
 def either_way(strength: float, draws: Tensor) -> Tensor:
-    """Return ``strength`` or its negative, as likely, for each of ``draws``."""
+    """Return ``strength`` or its negative with equal probability, by ``draws``."""
     return torch.where(draws < 0.5, -1.0, 1.0) * strength

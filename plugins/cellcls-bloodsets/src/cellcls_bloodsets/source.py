@@ -1,4 +1,4 @@
-"""Pictures of a set, decoded once into a cache and read by batch."""
+"""DecodedImages of a set, decoded once into a cache and read by batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from cellcls.api import BadImage, Source
 from cellcls.ops.classes import CLASSES
 from cellcls.ops.storage.files import printable
-from cellcls.ops.storage.picture_cache import Pictures, decode_once
+from cellcls.ops.storage.image_cache import DecodedImages, decode_once
 from cellcls_bloodsets.layouts import Listed, Picture
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class BloodSet(Source):
     """The pictures of a list that could be read."""
 
-    def __init__(self, listed: Listed, decoded: Pictures) -> None:
+    def __init__(self, listed: Listed, decoded: DecodedImages) -> None:
         pictures = [listed.pictures[row] for row in decoded.rows]
         held = {picture.class_name for picture in pictures}
         self.class_names = tuple(name for name in CLASSES if name in held)

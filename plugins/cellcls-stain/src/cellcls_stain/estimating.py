@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from cellcls.ops.imaging.stain import FEWEST, FULL, OUTERMOST, STAINED
+from cellcls.ops.imaging.stain import AMOUNT_QUANTILE, ANGLE_QUANTILE, MIN_PIXELS, STAINED
 
 APART = 0.01
 """Squared sine of the least angle between two stains that can be told apart: six degrees."""
@@ -28,13 +28,13 @@ def estimated(density: Tensor, otherwise: Tensor) -> Tensor:
     middle, across = _plane(pixels * inside[:, None])
     angles = torch.atan2((pixels * across[:, :, None]).sum(1), (pixels * middle[:, :, None]).sum(1))
     found = []
-    for share in (OUTERMOST, 1 - OUTERMOST):
+    for share in (ANGLE_QUANTILE, 1 - ANGLE_QUANTILE):
         angle = percentile(angles, inside, share)[:, None]
         found.append(normalize((middle * angle.cos() + across * angle.sin()).clamp(min=0.0), dim=1))
     vectors = torch.stack(found, dim=1)
     vectors = torch.where((vectors[:, 0, 0] < vectors[:, 1, 0])[:, None, None], vectors.flip(1), vectors)
     apart = torch.linalg.cross(vectors[:, 0], vectors[:, 1]).square().sum(1) > APART
-    good = apart & (inside.sum(1) >= FEWEST)
+    good = apart & (inside.sum(1) >= MIN_PIXELS)
     return torch.where(good[:, None, None], vectors, otherwise)
 
 
@@ -45,7 +45,7 @@ def full_amounts(amounts: Tensor, otherwise: Tensor) -> Tensor:
     found = []
     for own, other, instead in ((first, second, otherwise[0]), (second, first, otherwise[1])):
         most = (own >= other) & (own > STAINED)
-        found.append(torch.where(most.sum(1) >= FEWEST, percentile(own, most, FULL), instead))
+        found.append(torch.where(most.sum(1) >= MIN_PIXELS, percentile(own, most, AMOUNT_QUANTILE), instead))
     return torch.stack(found, dim=1)
 
 

@@ -53,11 +53,11 @@ def test_drop_empties_one_channel():
 def test_gray_and_hue_keep_luma():
     gray = tones.gray(IMAGES, 1.0, SEEDS)
     assert (gray.amax(1) - gray.amin(1)).max() < 1e-5
-    for changed in (gray, tones.turn_hue(IMAGES, 90, SEEDS)):
+    for changed in (gray, tones.shift_hue(IMAGES, 90, SEEDS)):
         torch.testing.assert_close(luma(changed), luma(IMAGES), atol=1e-5, rtol=0)
 
 
 def test_hue_turns_either_way_and_a_whole_number_of_degrees_is_no_integer_matrix():
-    turned = tones.turn_hue(IMAGES, 30, SEEDS)
+    turned = tones.shift_hue(IMAGES, 30, SEEDS)
     assert len((turned * 1e4).round().flatten(1).unique(dim=0)) == 2
-    torch.testing.assert_close(turned, tones.turn_hue(IMAGES, 30.0, SEEDS))
+    torch.testing.assert_close(turned, tones.shift_hue(IMAGES, 30.0, SEEDS))

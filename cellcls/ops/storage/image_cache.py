@@ -1,4 +1,4 @@
-"""Picture files of any size, decoded once into a cache, with what is known of each as it lies in its file."""
+"""Image files of any size, decoded once into a cache, along with their original sizes and content hashes."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _VERSION = 5
-"""Of what lies in the cache."""
+"""Version of the cache format."""
 
 
 @attrs.frozen(eq=False)
-class Pictures:
-    """N pictures of one size, all that could be read, in the order of their files."""
+class DecodedImages:
+    """The N readable images, resized to one size, in the order of their files."""
 
     rows: NDArray[np.intp]
-    """(N,) places of their files among those that were asked for."""
+    """(N,) index of each image's file among the requested files."""
     sizes: NDArray[np.int64]
-    """(N, 2) height and width in the file, as a ``Source`` has it."""
+    """(N, 2) original height and width (``Source.sizes``)."""
     hashes: tuple[str, ...]
-    """(N,) content hash in the file, as a ``Source`` has it: it does not depend on the size they are brought to."""
+    """(N,) content hash of the original image (``Source.hashes``), independent of the size after resizing."""
     bad: Mapping[int, str]
-    """Why a file could not be read, by its place."""
+    """Reason by file index for each unreadable file."""
     _all: NDArray[np.uint8]
 
     def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """Return the pictures (B, size, size, 3), RGB, 0..255, in the order of ``indices`` (B,) in 0..N-1."""
+        """Return the images (B, size, size, 3), RGB, 0..255, in the order of ``indices`` (B,) in 0..N-1."""
         return np.asarray(self._all[self.rows[indices]])
 
     def release_memory(self) -> None:
-        """Free the memory that reading has left in use."""
+        """Free memory held since earlier reads."""
         unmap(self._all)
 
 
@@ -58,22 +58,22 @@ def decode_once(
     how: Fit = "crop",
     boxes: Sequence[Box | None] | None = None,
     skip_bad: bool = False,
-) -> Pictures:
-    """Decode the ``files`` of a set, brought to ``size`` x ``size`` pixels, or open what was decoded before.
+) -> DecodedImages:
+    """Decode the ``files`` of a data set, resized to ``size`` x ``size`` pixels, or open the cached result.
 
-    ``folder``: where the set lies; ``boxes``: the part of each picture that counts, None for all of it; ``skip_bad``:
-    leave out what cannot be read, else the first such file is an error. Raises ``DataError``, ``WriteError``.
+    ``folder``: folder of the data set; ``boxes``: box to crop from each image, None for the whole image; ``skip_bad``:
+    skip unreadable files, otherwise the first one is an error. Raises ``DataError``, ``WriteError``.
     """
     boxes = boxes or [None] * len(files)
     stamps = [(printable(file), *_stamp(file), box) for file, box in zip(files, boxes, strict=True)]
-    npy = cache / f"pictures-{cache_key(_VERSION, folder.resolve(), stamps, size, interpolation, how)}.npy"
-    kept = npy.with_suffix(".json")
-    if not kept.exists():
+    npy = cache / f"images-{cache_key(_VERSION, folder.resolve(), stamps, size, interpolation, how)}.npy"
+    record_path = npy.with_suffix(".json")
+    if not record_path.exists():
         npy.unlink(missing_ok=True)
 
     def decoded() -> Iterator[NDArray[np.uint8]]:
         record: dict[str, Any] = {"bad": {}, "sizes": [], "hashes": [], "assumptions": {}}
-        made = decode_files(
+        images = decode_files(
             files,
             lambda image: (
                 fit(image.pixels, size, interpolation, how),
@@ -83,20 +83,21 @@ def decode_once(
             ),
             boxes=boxes,
         )
-        for row, one in enumerate(made):
-            if isinstance(one, DataError):
-                _refuse_unless(skip_bad, one.message)
-                record["bad"][row] = one.message
-                one = np.zeros((size, size, 3), dtype=np.uint8), (0, 0), "", ()
-            record["sizes"].append(one[1])
-            record["hashes"].append(one[2])
-            for assumption in one[3]:
+        for row, result in enumerate(images):
+            if isinstance(result, DataError):
+                _refuse_unless(skip_bad, result.message)
+                record["bad"][row] = result.message
+                result = np.zeros((size, size, 3), dtype=np.uint8), (0, 0), "", ()
+            pixels, original_size, content, assumptions = result
+            record["sizes"].append(original_size)
+            record["hashes"].append(content)
+            for assumption in assumptions:
                 record["assumptions"].setdefault(assumption, []).append(row)
-            yield one[0]
-        write_json(kept, record)  # before the array gets its name: none is ever without it
+            yield pixels
+        write_json(record_path, record)  # before the array is renamed, so that an array always has its record
 
     images = cached_array(npy, (len(files), size, size, 3), np.dtype(np.uint8), decoded)
-    record = json.loads(kept.read_text(encoding="utf-8"))
+    record = json.loads(record_path.read_text(encoding="utf-8"))
     for assumption, assumed in record["assumptions"].items():
         others = f" and {len(assumed) - 1:,} more" if len(assumed) > 1 else ""
         _log.warning("%s%s: %s", printable(files[assumed[0]]), others, assumption)
@@ -105,13 +106,13 @@ def decode_once(
         _refuse_unless(skip_bad, reason)
     rows = np.array([row for row in range(len(files)) if row not in bad], dtype=np.intp)
     if not len(rows):
-        raise DataError(f"{printable(folder)}: none of its pictures can be read", *list(bad.values())[:5])
+        raise DataError(f"{printable(folder)}: none of its images can be read", *list(bad.values())[:5])
     sizes = np.array(record["sizes"], dtype=np.int64)[rows]
-    return Pictures(rows, sizes, tuple(record["hashes"][row] for row in rows), bad, images)
+    return DecodedImages(rows, sizes, tuple(record["hashes"][row] for row in rows), bad, images)
 
 
 def _stamp(file: Path) -> tuple[int, int]:
-    """Return size and time of a file; of one that is not there (a broken link) what no file has."""
+    """Return size and modification time of a file, (-1, -1) if it does not exist (a broken link)."""
     try:
         stat = file.stat()
     except OSError:
@@ -121,4 +122,4 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 def _refuse_unless(skip_bad: bool, reason: str) -> None:
     if not skip_bad:
-        raise DataError(reason, 'replace or remove the file, or leave out such files: on_bad_image = "skip"')
+        raise DataError(reason, 'replace or remove the file, or skip such files: on_bad_image = "skip"')

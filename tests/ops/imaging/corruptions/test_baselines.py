@@ -2,7 +2,7 @@ from statistics import fmean
 
 import pytest
 
-from cellcls.ops.imaging.corruptions.published import ALEXNET, ALEXNET_CLEAN, relative_balanced_error
+from cellcls.ops.imaging.corruptions.baselines import ALEXNET, ALEXNET_CLEAN, relative_balanced_error
 
 PUBLISHED = {
     "defocus": 22.4,

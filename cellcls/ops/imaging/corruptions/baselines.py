@@ -1,7 +1,7 @@
-"""Published figures of MedMNIST-C for blood cells, and the error relative to them.
+"""Published baseline errors of MedMNIST-C for blood cells, and the error relative to them.
 
 Di Salvo, Doerrich, Ledig: MedMNIST-C: Comprehensive benchmark and improved classifier robustness by simulating
-realistic image corruptions, 2024 (arXiv 2406.17536); figures from ``medmnistc`` 0.1.0, ``utils/baselines.py``.
+realistic image corruptions, 2024 (arXiv 2406.17536); values from ``medmnistc`` 0.1.0, ``utils/baselines.py``.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ ALEXNET: Mapping[str, float] = MappingProxyType(
         "bubble": 0.12899,
     }
 )
-"""Its balanced error under each corruption, the mean over the five severities."""
+"""Balanced error of AlexNet under each corruption, averaged over the five severities."""
 
 
 def relative_balanced_error(corruption: str, errors: Sequence[float], clean: float) -> float:
-    """Return how much error a corruption adds, in percent of what it adds to AlexNet's (100: as much; below is better).
+    """Return the error added by a corruption, in percent of the error it adds to AlexNet (below 100 is better).
 
-    ``errors``: balanced error (0..1) at each severity; ``clean``: on the clean images. It may be negative. The suite's
-    figure is the mean over the corruptions. Raises ``KeyError`` for a corruption without a published figure.
+    ``errors``: balanced error (0..1) at each severity; ``clean``: on the clean images. The result may be negative; the
+    metric of the suite is its mean over the corruptions. Raises ``KeyError`` for a corruption without a baseline.
     """
     return 100 * (fmean(errors) - clean) / (ALEXNET[corruption] - ALEXNET_CLEAN)

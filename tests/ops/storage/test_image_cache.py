@@ -8,7 +8,7 @@ from PIL import Image
 
 from cellcls.errors import DataError
 from cellcls.ops.storage.hashing import content_hash
-from cellcls.ops.storage.picture_cache import Pictures, decode_once
+from cellcls.ops.storage.image_cache import DecodedImages, decode_once
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def files(tmp_path: Path) -> list[Path]:
     return [tmp_path / f"{number}.png" for number in range(4)]
 
 
-def decoded(files: list[Path], size: int = 8, **settings: object) -> Pictures:
+def decoded(files: list[Path], size: int = 8, **settings: object) -> DecodedImages:
     folder = files[0].parent
     return decode_once(folder, files, size=size, interpolation="bilinear", cache=folder / "cache", **settings)  # type: ignore[arg-type]
 
@@ -42,7 +42,7 @@ def test_what_cannot_be_read_is_left_out_or_an_error_from_the_cache_too(files: l
         assert list(left.bad) == [1]
         with pytest.raises(DataError, match=r"1\.png"):
             decoded(files)
-    with pytest.raises(DataError, match="none of its pictures"):
+    with pytest.raises(DataError, match="none of its images"):
         decoded(files[1:2], skip_bad=True)
 
 
@@ -57,7 +57,7 @@ def test_a_box_is_cut_out_as_far_as_it_lies_within(files: list[Path]):
     boxes = [(-5, 2, 10, 99), (40, 0, 50, 10)]
     cut = decoded([files[0], files[2]], boxes=boxes, skip_bad=True)
     assert cut.hashes == (content_hash(np.ascontiguousarray(whole[2:, :10])),)
-    assert "lies outside" in cut.bad[1]
+    assert "is outside" in cut.bad[1]
 
 
 def test_a_file_that_changed_is_decoded_again(files: list[Path]):

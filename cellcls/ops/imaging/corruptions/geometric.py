@@ -1,4 +1,4 @@
-"""Changes of place, black beyond the edge. Each takes images (B, 3, S, S), a strength and seeds."""
+"""Geometric corruptions, padded with black. Each function takes images (B, 3, S, S), a strength and seeds."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from cellcls.ops.imaging.corruptions.tones import either_way
 
 
 def rotate(images: Tensor, degrees: float, seeds: Seeds) -> Tensor:
-    """Turn by ``degrees`` to either side."""
+    """Rotate by ``degrees`` in either direction."""
     return geometry.warp(images, geometry.rotation(either_way(degrees, seeds.draw(1)[:, 0])), "zeros")
 
 
 def shear(images: Tensor, slope: float, seeds: Seeds) -> Tensor:
-    """Shear along x or y by ``slope`` to either side."""
+    """Shear along x or y by ``slope`` in either direction."""
     drawn = seeds.draw(2)
     matrices = _identity(images)
     along_x, slopes = drawn[:, 0] < 0.5, either_way(slope, drawn[:, 1])
@@ -29,20 +29,20 @@ def shear(images: Tensor, slope: float, seeds: Seeds) -> Tensor:
 
 
 def translate(images: Tensor, share: float, seeds: Seeds) -> Tensor:
-    """Move by ``share`` of the side, in any direction."""
+    """Shift by ``share`` of the side, in any direction."""
     x, y = _direction(seeds)
     return geometry.warp(images, geometry.translation(share * x, share * y), "zeros")
 
 
 def zoom(images: Tensor, factor: float, seeds: Seeds) -> Tensor:
-    """Enlarge or shrink ``factor`` times about the centre."""
+    """Zoom in or out by ``factor`` about the centre."""
     side = torch.where(seeds.draw(1)[:, 0] < 0.5, factor, 1 / factor)
     half = torch.full_like(side, 0.5)
     return geometry.warp(images, geometry.crop(side, half, half), "zeros")
 
 
 def perspective(images: Tensor, tilt: float, seeds: Seeds) -> Tensor:
-    """Tilt the picture away by ``tilt`` (below 0.7) in any direction: a point p comes from p / (1 + tilt * p)."""
+    """Tilt the image by ``tilt`` (below 0.7) in any direction: a point p comes from p / (1 + tilt * p)."""
     tilts = tilt * torch.stack(_direction(seeds), dim=1)
     grid = F.affine_grid(_identity(images)[:, :2], list(images.shape), align_corners=False)  # (B, S, S, 2)
     depth = 1 + (grid * tilts[:, None, None]).sum(-1, keepdim=True)
