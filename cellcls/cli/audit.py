@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellcls.cli.output import json_option, print_json, say, table
-from cellcls.cli.progress import counting
+from cellcls.cli.output import json_option, print_json
 from cellcls.errors import ExitCode, UsageError
 from cellcls.ops.curation.thresholds import MAX_DISTANCE, SIMILARITY
 from cellcls.registry import load_registry
 from cellcls.runs.folder import free_folder, make_folder, refuse_folder
+from cellcls.terminal import counting, say, table
 
 if TYPE_CHECKING:
     from cellcls.auditing.audit import Audit

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellcls.cli.output import json_option, print_json, say, table
+from cellcls.cli.output import json_option, print_json
+from cellcls.terminal import say, table
 
 if TYPE_CHECKING:
     from cellcls.report.compare import Comparison

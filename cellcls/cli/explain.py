@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellcls.cli.output import json_option, print_json, table
+from cellcls.cli.output import json_option, print_json
 from cellcls.cli.results import device_option, refuse_taken, run_argument, threads_option
 from cellcls.errors import UsageError
 from cellcls.ops.storage.files import write_bytes
 from cellcls.registry import load_registry
 from cellcls.runs.options import Options
+from cellcls.terminal import table
 
 if TYPE_CHECKING:
     from cellcls.runs.records import DepthsRecord

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellcls.cli.output import json_option, print_json, say, table
+from cellcls.cli.output import json_option, print_json
 from cellcls.registry import load_registry
+from cellcls.terminal import say, table
 
 if TYPE_CHECKING:
     from cellcls.engine.export import Format

@@ -10,10 +10,10 @@ from typing import Any, cast
 import click
 
 from cellcls.api import Dataset, Download
-from cellcls.cli.output import json_option, print_json, table
-from cellcls.cli.progress import counting
+from cellcls.cli.output import json_option, print_json
 from cellcls.errors import ExitCode, InterruptedRunError, MissingInputError, UsageError
 from cellcls.registry import Registry, load_registry
+from cellcls.terminal import counting, table
 
 
 @click.command()

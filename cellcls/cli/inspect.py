@@ -9,15 +9,16 @@ from typing import Any
 import click
 
 from cellcls.api import KINDS, Component
-from cellcls.cli.output import NO_RECIPE, json_option, machine_options, print_json, recipes_argument, table
-from cellcls.errors import MissingPluginError, Problems, UsageError
+from cellcls.cli.output import NO_RECIPE, json_option, machine_options, print_json, recipes_argument
+from cellcls.errors import MissingPluginError, UsageError
+from cellcls.execution.checking import check_all
+from cellcls.execution.context import Context
 from cellcls.recipe import Loaded, dump, grammar, load, load_all, settings, to_data
 from cellcls.recipe.problems import suggestion
 from cellcls.recipe.scan import Path as KeyPath
 from cellcls.registry import Registry, load_registry
-from cellcls.runs.init import find_init
-from cellcls.runs.inputs import find_inputs
 from cellcls.runs.options import Options
+from cellcls.terminal import table
 
 recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
 overrides_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
@@ -42,19 +43,7 @@ def check(
         raise UsageError(NO_RECIPE, "cellcls check RECIPE")
     registry, options = load_registry(), Options(**machine)
     loaded = load_all(recipes, registry, overrides=overrides, variant=variant, rehearse=options.rehearse)
-    inputs, answers, problems = [], [], Problems()
-    for number, one in enumerate(loaded):
-        earlier = [before.recipe.name for before in loaded[:number]]
-        with problems.collect():
-            own = find_inputs(one.recipe, one.file, registry, options)
-            inputs.append(own if own.recipe.init.from_ in earlier else find_init(own, one.file))
-    problems.raise_any()
-    from cellcls.engine.check import check_run
-
-    for found in inputs:
-        with problems.collect():
-            answers.append(check_run(found, options, registry))
-    problems.raise_any()
+    answers = check_all(loaded, Context(registry=registry, options=options))
     if as_json:
         print_json(answers[0] if len(answers) == 1 else answers)
         return

@@ -11,10 +11,11 @@ from typing import Any
 import click
 
 from cellcls.api import KINDS
-from cellcls.cli.output import json_option, print_json, say
+from cellcls.cli.output import json_option, print_json
 from cellcls.errors import UsageError
 from cellcls.ops.storage.files import write_text
 from cellcls.registry import load_registry
+from cellcls.terminal import say
 
 TEMPLATE = Path(__file__).parent / "template" / "package"
 """The files, named and filled by Jinja; ``copier.yml`` beside it lets copier make the same ones."""

@@ -1,20 +1,15 @@
-"""What commands print: tables for people, JSON for scripts."""
+"""What commands share: options, arguments, and answers for scripts."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
 from cellcls.ops.storage.files import to_json
-
-_WIDTH = 200
-"""Columns of a table that goes to no terminal."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 
@@ -22,41 +17,9 @@ NO_RECIPE = "which recipe? cellcls recipes ls shows the shipped ones"
 recipes_argument = click.argument("recipes", nargs=-1, type=click.Path(path_type=Path), metavar="RECIPE|FOLDER...")
 
 
-def color_system() -> Literal["auto"] | None:
-    """Return rich's setting of colours: none at all, bold neither, where the person set ``NO_COLOR``."""
-    return None if os.environ.get("NO_COLOR") else "auto"
-
-
 def print_json(value: Any) -> None:
     """Print an answer for scripts."""
     print(to_json(value), end="")
-
-
-def table(title: str, rows: Sequence[Mapping[str, object]]) -> None:
-    """Print a table on stdout, headings as keys; nothing of it is read as markup. No rows: nothing."""
-    if not rows:
-        return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    made = Table(box=box.SIMPLE_HEAD)
-    for column in rows[0]:
-        made.add_column(column, overflow="fold")
-    for row in rows:
-        made.add_row(*(Text(str(cell)) for cell in row.values()))
-    console = Console(color_system=color_system(), width=None if sys.stdout.isatty() else _WIDTH)
-    with console.capture() as drawn:
-        console.print(Text(title, style="bold"), soft_wrap=True)
-        console.print(made)
-    lines = drawn.get().rstrip().splitlines()
-    print("\n".join(line.rstrip() for line in lines if line.strip()), end="\n\n")
-
-
-def say(text: str) -> None:
-    """Print a line of progress on stderr."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:

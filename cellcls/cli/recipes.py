@@ -10,9 +10,10 @@ from typing import Any
 import click
 import tomli
 
-from cellcls.cli.output import json_option, print_json, say, table
+from cellcls.cli.output import json_option, print_json
 from cellcls.errors import MissingInputError, UsageError
 from cellcls.ops.storage.files import write_bytes
+from cellcls.terminal import say, table
 
 
 def shipped() -> list[Path]:

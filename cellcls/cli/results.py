@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
-from cellcls.cli.output import json_option, print_json, say, table
+from cellcls.cli.output import json_option, print_json
 from cellcls.errors import UsageError
 from cellcls.ops.storage.files import write_json, write_text
 from cellcls.registry import load_registry
 from cellcls.runs.options import Options
+from cellcls.terminal import say, table
 
 run_argument = click.argument("run", type=click.Path(path_type=Path))
 device_option = click.option("--device", help="cpu, cuda, cuda:1, mps; default: the fastest that is there.")
@@ -97,9 +98,9 @@ def predict(
         raise UsageError("--csv - and --json both want stdout", "give --csv a file")
     refuse_taken(None if to_stdout else csv_file)
     registry = load_registry()
-    from cellcls.engine.inference import predict_paths
+    from cellcls.engine.inference import predict_images
 
-    found = predict_paths(run, paths, registry, Options(device=device, threads=threads))
+    found = predict_images(run, paths, registry, Options(device=device, threads=threads))
     if found.rehearsal:
         say("cellcls: warning: weights of a rehearsal: the answers say nothing about cells")
     rows = found.rows()

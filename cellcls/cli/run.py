@@ -10,14 +10,14 @@ import attrs
 import click
 
 from cellcls.cli.compare import show_comparison, show_expected
-from cellcls.cli.output import NO_RECIPE, json_option, machine_options, print_json, recipes_argument, say, table
-from cellcls.cli.progress import console
+from cellcls.cli.output import NO_RECIPE, json_option, machine_options, print_json, recipes_argument
 from cellcls.errors import ExitCode, UsageError
 from cellcls.execution.context import Context
 from cellcls.ops.processes.torchrun import is_first
 from cellcls.recipe import load_all
 from cellcls.registry import load_registry
 from cellcls.runs.options import Options
+from cellcls.terminal import console, say, table
 
 if TYPE_CHECKING:
     from cellcls.execution.result import RunResult

@@ -217,21 +217,23 @@ class Answers:
         }
 
 
-def predict_paths(run: Path, paths: Sequence[Path], registry: Registry, options: Options) -> Answers:
-    """Predict image files, folders of them (at any depth), npz files with ``images`` and data sets, in this order.
+def predict_images(
+    run: Path, images: Sequence[Path | NDArray[np.uint8]], registry: Registry, options: Options
+) -> Answers:
+    """Predict image files, folders of them (at any depth), npz files with ``images``, data sets, and arrays
+    (H, W, 3) or (N, H, W, 3) uint8, RGB, or gray without the last axis, in this order.
 
     Raises ``MissingInputError`` where nothing is found, ``DataError`` for an image that cannot be read.
     """
     trained, machine = _trained(run, registry, options)
-    absent = [str(path) for path in paths if not path.exists()]
+    absent = [str(path) for path in images if isinstance(path, Path) and not path.exists()]
     if absent:
         raise MissingInputError(f"no image, folder or npz at {', '.join(absent)}")
     names: list[str] = []
     rows: list[NDArray[np.float32]] = []
-    for source, files in _unlabelled(paths, trained.config, registry):
-        images = _images(source, trained, machine)
-        found = predict(trained.network, images, np.arange(len(source)), machine)
-        names += files
+    for source, own_names in _unlabelled(images, trained.config, registry):
+        found = predict(trained.network, _images(source, trained, machine), np.arange(len(source)), machine)
+        names += own_names
         rows.append(found.probabilities)
     return Answers(
         names=tuple(names),
@@ -258,24 +260,51 @@ class _Unlabelled(Source):
             return pixels if pixels.shape[-1] == 3 else np.repeat(pixels, 3, axis=-1)
         return np.stack([self._decoded(self.pixels[index]) for index in indices])
 
-    def _decoded(self, path: Path) -> NDArray[np.uint8]:
-        return fit(decode(path), self.config.input.size, self.config.input.interpolation)
+    def _decoded(self, picture: Path | NDArray[np.uint8]) -> NDArray[np.uint8]:
+        pixels = decode(picture) if isinstance(picture, Path) else picture
+        return fit(pixels, self.config.input.size, self.config.input.interpolation)
 
 
-def _unlabelled(paths: Sequence[Path], config: NetworkConfig, registry: Registry) -> Iterator[tuple[Source, list[str]]]:
-    """Yield sources and the names of their images, in the order of ``paths``; files that follow each other are one."""
-    files: list[Path] = []
-    for path in paths:
-        whole = _set(path, config, registry)
+def _unlabelled(
+    images: Sequence[Path | NDArray[np.uint8]], config: NetworkConfig, registry: Registry
+) -> Iterator[tuple[Source, list[str]]]:
+    """Yield sources and the names of their images, in order; files and arrays that follow each other are one."""
+    single: list[Path | NDArray[np.uint8]] = []
+    names: list[str] = []
+    for number, given in enumerate(images):
+        whole = _set(given, config, registry) if isinstance(given, Path) else None
         if whole is None:
-            files += _files(path)
+            more = _files(given) if isinstance(given, Path) else _pictures_of(given, number)
+            single += more
+            names += _names_of(given, number, more)
             continue
-        if files:
-            yield _Unlabelled(files, config), [str(file) for file in files]
-            files = []
-        yield whole, [f"{path}[{number}]" for number in range(len(whole))]
-    if files:
-        yield _Unlabelled(files, config), [str(file) for file in files]
+        if single:
+            yield _Unlabelled(single, config), names
+            single, names = [], []
+        yield whole, [f"{given}[{place}]" for place in range(len(whole))]
+    if single:
+        yield _Unlabelled(single, config), names
+
+
+def _pictures_of(array: NDArray[np.uint8], number: int) -> list[NDArray[np.uint8]]:
+    """Return the pictures (H, W, 3) of an array. Raises ``DataError`` for another type or shape."""
+    array = np.asarray(array)
+    where = f"array {number}: {array.dtype} {array.shape}"
+    if array.dtype != np.uint8:
+        raise DataError(f"{where}; images must be uint8, 0 to 255", "scale it to 0..255, then .astype(numpy.uint8)")
+    if array.ndim == 2 or (array.ndim == 3 and array.shape[-1] == 3):
+        array = array[None]
+    if array.ndim == 3:
+        array = np.repeat(array[..., None], 3, axis=-1)
+    if array.ndim != 4 or array.shape[-1] != 3 or not array.size:
+        raise DataError(f"{where}; an image is (H, W, 3), images are (N, H, W, 3)", "RGB, without alpha")
+    return list(array)
+
+
+def _names_of(given: Path | NDArray[np.uint8], number: int, pictures: Sequence[object]) -> list[str]:
+    if isinstance(given, Path):
+        return [str(file) for file in pictures]
+    return [f"array {number}" if len(pictures) == 1 else f"array {number}[{at}]" for at in range(len(pictures))]
 
 
 def _set(path: Path, config: NetworkConfig, registry: Registry) -> Source | None:
@@ -292,10 +321,12 @@ def _set(path: Path, config: NetworkConfig, registry: Registry) -> Source | None
     return _Unlabelled(npz.memory_mapped(npz.image_member(path, "images"), cache=cache_folder()), config)
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path) -> list[Path | NDArray[np.uint8]]:
     if not path.is_dir():
         return [path]
-    inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS)
+    inside: list[Path | NDArray[np.uint8]] = sorted(
+        file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS
+    )
     if not inside:
         raise MissingInputError(f"{path}: no images in it ({', '.join(sorted(EXTENSIONS))})")
     return inside

@@ -7,7 +7,9 @@ origins: where each key was written.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path as FilePath
 from typing import Any
 
 import attrs
@@ -96,6 +98,27 @@ def set_value(layer: Layer, assignment: str) -> Layer:
     # the whole assignment is the place: it is shown as it was typed, without carets
     origin = Origin(written, Place(Span(0, len(key)), Span(len(key) + 1, len(assignment))))
     return merge(layer, Layer(over, dict.fromkeys([path, *_inside(value, path)], origin)))
+
+
+def as_override(key: str, value: Any) -> str:
+    """Return a setting as ``--set`` writes it. Raises ``UsageError`` for a value that TOML does not have."""
+    return f"{key}={_toml(key, value)}"
+
+
+def _toml(key: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str | FilePath):
+        return json.dumps(str(value), ensure_ascii=False)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(key, item) for item in value)}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{json.dumps(name)} = {_toml(key, item)}' for name, item in value.items())} }}"
+    raise UsageError(
+        f"set {key}: {value!r} is no value of a recipe: texts, numbers, true or false, lists and tables are"
+    )
 
 
 def parsed(text: str) -> Any:

@@ -16,9 +16,9 @@ import pytest
 from cellcls.api import events
 from cellcls.cli.commands import COMMANDS
 from cellcls.cli.main import cellcls
-from cellcls.cli.progress import progress
 from cellcls.cli.recipes import shipped
 from cellcls.execution.context import Output
+from cellcls.terminal import progress
 
 HEAVY = "torch", "timm", "kornia", "sklearn", "matplotlib", "captum"
 

@@ -23,7 +23,7 @@ from torch import nn
 from cellcls.cli import main
 from cellcls.engine.export import codabench, export_run, onnx
 from cellcls.engine.export.program import printed, traced
-from cellcls.engine.inference import predict_paths
+from cellcls.engine.inference import predict_images
 from cellcls.engine.job import Job
 from cellcls.engine.network import load_network
 from cellcls.engine.train import run
@@ -103,7 +103,7 @@ def submission(
 
 
 def said_by_run(run: Path, cells: Path, registry: Registry) -> np.ndarray:
-    return predict_paths(run, [cells], registry, Options(device="cpu")).probabilities
+    return predict_images(run, [cells], registry, Options(device="cpu")).probabilities
 
 
 def submitted(path: Path, folder: Path) -> Any:

@@ -1,16 +1,52 @@
-"""Showing a run while it goes on: a bar on a terminal, a line an epoch elsewhere."""
+"""The terminal: progress on stderr, as a bar or in lines where there is none, and tables on stdout."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 import attrs
 
 from cellcls.api import events
-from cellcls.cli.output import color_system, say, table
 from cellcls.execution.context import Output, Watch
+
+_WIDTH = 200
+"""Columns of a table that goes to no terminal."""
+
+
+def color_system() -> Literal["auto"] | None:
+    """Return rich's setting of colours: none at all, bold neither, where the person set ``NO_COLOR``."""
+    return None if os.environ.get("NO_COLOR") else "auto"
+
+
+def say(text: str) -> None:
+    """Print a line of progress on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def table(title: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Print a table on stdout, headings as keys; nothing of it is read as markup. No rows: nothing."""
+    if not rows:
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=box.SIMPLE_HEAD)
+    for column in rows[0]:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(str(cell)) for cell in row.values()))
+    console = Console(color_system=color_system(), width=None if sys.stdout.isatty() else _WIDTH)
+    with console.capture() as drawn:
+        console.print(Text(title, style="bold"), soft_wrap=True)
+        console.print(made)
+    lines = drawn.get().rstrip().splitlines()
+    print("\n".join(line.rstrip() for line in lines if line.strip()), end="\n\n")
 
 
 def console() -> Output:

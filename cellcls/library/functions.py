@@ -1,0 +1,203 @@
+"""What the commands do, as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cellcls.errors import UsageError
+from cellcls.execution.context import Context, Output
+from cellcls.library.handles import PathLike, Run, Runs, folder_of
+from cellcls.library.table import Table
+from cellcls.registry import load_registry
+from cellcls.runs.options import Options
+
+if TYPE_CHECKING:
+    from cellcls.auditing.audit import Audit
+    from cellcls.recipe import Loaded
+    from cellcls.report.compare import Comparison
+
+
+def run(
+    recipe: PathLike | Sequence[PathLike],
+    *,
+    out: PathLike | None = None,
+    set: Mapping[str, Any] | None = None,
+    variant: str | None = None,
+    rehearse: bool = False,
+    data: PathLike | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    offline: bool = False,
+    weights: PathLike | None = None,
+    launcher: str | None = None,
+    quiet: bool = False,
+) -> Run | Runs:
+    """Run a recipe: train, measure, explain, and draw the report.
+
+    ``out``: the run folder to make (default: ``runs/NAME-N``); ``set``: settings to change, by dotted name
+    (``{"seed": 7, "stages.0.epochs": 3}``); ``variant``: one of the recipe's. The machine's settings are as the
+    command line's. A file with variants or seeds, or several recipes, give ``Runs``; one run gives a ``Run``.
+
+    Raises what is wrong with recipe, plugins or data before anything is trained; of several runs one that fails is in
+    ``Runs.failed``.
+    """
+    from cellcls.execution.comparison import compare_results
+    from cellcls.execution.launch import choose_launcher
+    from cellcls.execution.several import run_all
+
+    registry = load_registry()
+    options = Options(
+        data=_path(data), device=device, threads=threads, offline=offline, weights=_path(weights), rehearse=rehearse
+    )
+    context = Context(
+        registry=registry,
+        options=options,
+        output=_output(quiet),
+        launcher=choose_launcher(launcher, registry) if launcher else None,
+    )
+    loaded = _load(recipe, set, variant, context)
+    results = run_all(loaded, _path(out), context)
+    comparison = compare_results(results)
+    if len(loaded) == 1 and loaded[0].sweep is None and launcher is None:
+        return Run(results[0].folder, options)
+    return Runs(results, comparison, options)
+
+
+def resume(
+    folder: PathLike,
+    *,
+    data: PathLike | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Run | Runs:
+    """Go on with a run that was stopped, or with those below a folder. Raises as ``run`` does, and ``UsageError`` where
+    there is nothing to go on with."""
+    from cellcls.execution.comparison import compare_results
+    from cellcls.execution.several import resume_all
+    from cellcls.runs.folder import RunFolder
+
+    options = Options(data=_path(data), device=device, threads=threads)
+    results = resume_all(Path(folder), Context(registry=load_registry(), options=options, output=_output(quiet)))
+    comparison = compare_results(results)
+    return Run(folder, options) if RunFolder(Path(folder)).is_run else Runs(results, comparison, options)
+
+
+def open_run(folder: PathLike) -> Run:
+    """Open a run folder, finished or not. Raises ``MissingInputError`` where it is none, ``DataError`` where one of its
+    files is damaged."""
+    opened = Run(folder)
+    _ = opened.record
+    return opened
+
+
+def compare(runs: Sequence[Run | PathLike], *, by: str | None = None) -> Comparison:
+    """Compare finished runs: sorted by a metric (``by``: ``"test.accuracy"``), each paired with the best on the images
+    both saw. Raises ``MissingInputError``, ``UsageError``, ``DataError``."""
+    from cellcls.report.compare_read import read_comparison
+
+    return read_comparison([folder_of(one) for one in runs], by)
+
+
+def check(
+    recipe: PathLike | Sequence[PathLike],
+    *,
+    set: Mapping[str, Any] | None = None,
+    variant: str | None = None,
+    rehearse: bool = False,
+    data: PathLike | None = None,
+    offline: bool = False,
+    weights: PathLike | None = None,
+) -> list[dict[str, Any]]:
+    """Check recipes without training: plugins, data, classes, steps and memory. Returns what each run would be; raises
+    what is wrong with any of them, in one list."""
+    from cellcls.execution.checking import check_all
+
+    options = Options(data=_path(data), offline=offline, weights=_path(weights), rehearse=rehearse)
+    context = Context(registry=load_registry(), options=options)
+    return check_all(_load(recipe, set, variant, context), context)
+
+
+def audit(
+    data: PathLike,
+    *,
+    out: PathLike | None = None,
+    against: PathLike | None = None,
+    features: str | None = None,
+    offline: bool = False,
+    weights: PathLike | None = None,
+    quiet: bool = False,
+) -> Audit:
+    """Find problems in a data set: copies, conflicting labels, leaks, damaged images, wrong labels.
+
+    ``out``: folder for the page and the files beside it; None: nothing is written (``auditing.audit.write`` writes
+    later). ``against``: another set to compare with; ``features``: the network whose features to use. Raises
+    ``MissingInputError``, ``DataError``, ``UsageError``.
+    """
+    from cellcls.api import WeightPlaces
+    from cellcls.auditing.audit import audit_dataset, write
+    from cellcls.runs.folder import make_folder, refuse_folder
+
+    refuse_folder(_path(out))
+    with _counting(quiet) as progress:
+        places = WeightPlaces(directory=_path(weights), offline=offline)
+        result = audit_dataset(
+            Path(data), load_registry(), progress, against=_path(against), features=features, weights=places
+        )
+    if out is not None:
+        write(result, make_folder(Path(out)).path)
+    return result
+
+
+def list_plugins() -> Table:
+    """Return a row for each installed plugin: what it offers, or why it is not used."""
+    rows = []
+    for plugin in load_registry().plugins:
+        offers = ", ".join(f"{cls.kind} {cls.component_name}" for cls in plugin.components)
+        rows.append(
+            {"plugin": plugin.name, "version": plugin.version, "offers": offers, "problem": plugin.failure or ""}
+        )
+    return Table(rows)
+
+
+def _load(
+    recipe: PathLike | Sequence[PathLike], settings: Mapping[str, Any] | None, variant: str | None, context: Context
+) -> list[Loaded]:
+    from cellcls.recipe import load_all
+    from cellcls.recipe.overlay import as_override
+
+    paths = [recipe] if isinstance(recipe, str | Path) else list(recipe)
+    if not paths:
+        raise UsageError("which recipe? none was given", 'cellcls.run("recipes/quickstart.toml")')
+    overrides = [as_override(key, value) for key, value in (settings or {}).items()]
+    return load_all(
+        [Path(path) for path in paths],
+        context.registry,
+        overrides=overrides,
+        variant=variant,
+        rehearse=context.options.rehearse,
+    )
+
+
+def _output(quiet: bool) -> Output:
+    """Return what shows progress: results are returned, so no table is printed."""
+    if quiet:
+        return Output()
+    from cellcls.terminal import progress, say
+
+    return Output(say=say, progress=progress)
+
+
+def _counting(quiet: bool) -> AbstractContextManager[Callable[[str, int, int], None]]:
+    if quiet:
+        return nullcontext(lambda _text, _done, _total: None)
+    from cellcls.terminal import counting
+
+    return counting()
+
+
+def _path(path: PathLike | None) -> Path | None:
+    return None if path is None else Path(path)

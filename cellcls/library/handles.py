@@ -1,0 +1,201 @@
+"""A run, and the runs of one call, as objects to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+
+from cellcls.library.table import History, Prediction, Predictions, Table, comparison_table
+from cellcls.registry import load_registry
+from cellcls.runs.options import Options
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cellcls.engine.inference import DataEvaluation, Explained
+    from cellcls.execution.result import RunResult
+    from cellcls.report.compare import Comparison
+    from cellcls.report.read import RunRecord
+    from cellcls.runs.records import EvaluationRecord
+
+PathLike: TypeAlias = "str | Path"
+Image: TypeAlias = "str | Path | NDArray[np.uint8]"
+
+
+class Run:
+    """A run folder, finished or not."""
+
+    def __init__(self, folder: PathLike, options: Options | None = None) -> None:
+        self.folder = Path(folder)
+        self._options = options or Options()
+
+    @cached_property
+    def record(self) -> RunRecord:
+        """All that the folder holds. Raises ``MissingInputError`` and ``DataError``."""
+        from cellcls.report.read import read_run
+
+        return read_run(self.folder)
+
+    @property
+    def name(self) -> str:
+        """What the recipe is called."""
+        return self.record.name
+
+    @property
+    def metrics(self) -> Mapping[str, EvaluationRecord]:
+        """The evaluations by name: ``run.metrics["test"].accuracy``; empty while the run is not complete."""
+        return self.record.metrics.evaluations
+
+    @property
+    def history(self) -> History:
+        """The epochs so far."""
+        return History(self.record.history)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in the order of the labels."""
+        return self.record.classes
+
+    @property
+    def report(self) -> Path:
+        """The page that shows all of it."""
+        return self.folder / "report.html"
+
+    def predict(
+        self, images: Image | list[Image], *, device: str | None = None, threads: int | None = None
+    ) -> Predictions:
+        """Tell the class of images by the run's best weights.
+
+        ``images``: a file, a folder or an npz, an array (H, W, 3) or (N, H, W, 3) uint8, RGB, or a list of these.
+        Raises ``MissingInputError`` and ``DataError``.
+        """
+        from cellcls.engine.inference import predict_images
+
+        listed: list[Image] = list(images) if isinstance(images, list | tuple) else [images]
+        given = [Path(image) if isinstance(image, str) else image for image in listed]
+        found = predict_images(self.folder, given, load_registry(), self._machine(device, threads))
+        predictions = [
+            Prediction(
+                image=row["image"],
+                label=row["predicted"],
+                probability=row["probability"],
+                probabilities=row["probabilities"],
+            )
+            for row in found.rows()
+        ]
+        return Predictions(predictions, rehearsal=found.rehearsal)
+
+    def evaluate(
+        self,
+        data: PathLike,
+        *,
+        part: Literal["train", "val", "test", "all"] | None = None,
+        unseen: bool = False,
+        corrupt: str | None = None,
+        views: Sequence[str] = (),
+        device: str | None = None,
+        threads: int | None = None,
+    ) -> DataEvaluation:
+        """Measure the best weights on a labelled set, classes matched by name.
+
+        ``unseen`` leaves out images the run was trained on; ``corrupt`` and ``views`` are as in a recipe's
+        ``[[evaluate]]``. Raises ``MissingInputError``, ``DataError``, ``UsageError``.
+        """
+        from cellcls.engine.inference import evaluate_on
+
+        return evaluate_on(
+            self.folder,
+            Path(data),
+            load_registry(),
+            self._machine(device, threads),
+            part=part,
+            unseen=unseen,
+            corrupt=corrupt,
+            views=tuple(views),
+        )
+
+    def explain(
+        self,
+        data: PathLike | None = None,
+        *,
+        other: Run | PathLike | None = None,
+        use: str = "grad_cam",
+        images: int = 16,
+        depths: int = 16,
+        device: str | None = None,
+        threads: int | None = None,
+    ) -> Explained:
+        """Make heat maps of the best weights on ``data`` (None: the run's own test part), and compare them depth by
+        depth: with those of ``other``, else the first stage's with the last one's."""
+        from cellcls.engine.inference import explain_on
+
+        return explain_on(
+            self.folder,
+            None if data is None else Path(data),
+            load_registry(),
+            self._machine(device, threads),
+            use=use,
+            images=images,
+            other=folder_of(other) if other is not None else None,
+            depths=depths,
+        )
+
+    def export(self, format: Literal["codabench", "onnx", "hub"], out: PathLike) -> dict[str, Any]:
+        """Write the best weights to ``out`` in another format, compared with the run itself before it counts; return
+        what was measured. Raises ``UsageError``, ``MissingPluginError``, ``DataError``."""
+        from cellcls.engine.export import export_run
+
+        return export_run(self.folder, format, Path(out), load_registry())
+
+    def _machine(self, device: str | None, threads: int | None) -> Options:
+        return Options(device=device or self._options.device, threads=threads or self._options.threads)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    def summary(self) -> Table:
+        """Return a row for each evaluation."""
+        from cellcls.report import tables
+
+        return Table(tables.summary(self.record))
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<p>{escape(self.name)}: <code>{escape(str(self.folder))}</code></p>{self.summary()._repr_html_()}"
+
+
+class Runs(Sequence[Run]):
+    """The runs of one call: of variants, seeds or several recipes. Those that failed are in ``failed``."""
+
+    def __init__(self, results: Sequence[RunResult], comparison: Comparison | None, options: Options) -> None:
+        self.comparison = comparison
+        """The runs side by side, None where none came to its end."""
+        self.failed = {result.folder: result.exit_code for result in results if result.exit_code}
+        self._runs = tuple(Run(result.folder, options) for result in results if not result.exit_code)
+
+    @overload
+    def __getitem__(self, index: int) -> Run: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Run]: ...
+
+    def __getitem__(self, index: int | slice) -> Run | Sequence[Run]:
+        return self._runs[index]
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __repr__(self) -> str:
+        return f"Runs({list(self._runs)!r})"
+
+    def _repr_html_(self) -> str:
+        return comparison_table(self.comparison)._repr_html_() if self.comparison else ""
+
+
+def folder_of(run: Run | PathLike) -> Path:
+    """Return the folder of a run."""
+    return run.folder if isinstance(run, Run) else Path(run)
