@@ -36,13 +36,16 @@ def load_registry(entry_points: Iterable[metadata.EntryPoint] | None = None, *, 
     records = [_record(point) for point in found]
     if entry_points is None:
         records = apply_environment(records)
+    admit = _checked if check else _left_out
+    records = [
+        record if record.failure or _is_own(record) else admit(point, record)
+        for point, record in zip(found, records, strict=True)
+    ]
     plugins = sorted(zip(found, records, strict=True), key=lambda pair: (not _is_own(pair[1]), pair[1].name))
     components: dict[str, dict[str, type[Component]]] = {kind: {} for kind in KINDS}
     loaded: list[PluginRecord] = []
     with marked() as named:
         for point, record in plugins:
-            if record.failure is None and not _is_own(record):
-                record = _checked(point, record) if check else _left_out(point, record)
             if record.failure is None:
                 record = _load(point, record, Registry(components=components, plugins=tuple(loaded)), named)
             for cls in record.components:
