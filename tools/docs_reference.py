@@ -47,6 +47,7 @@ def pages(registry: Registry) -> dict[str, str]:
         "citation.md": _citation(),
         "picture-files.md": _picture_files(),
         "run-folder.md": _RUN_FOLDER,
+        "library.md": _LIBRARY,
         "recipes.md": _shipped_recipes(),
     }
     made |= {f"components/{kind}.md": _components(kind, registry) for kind in KINDS}
@@ -314,6 +315,25 @@ The built-ins use the same hook. Importing a plugin registers nothing and must b
 `build`. A name that is taken, a misspelt hook, a class that is no component and an import that fails are named by
 `cellcls list-plugins`, and everything else goes on working. How to write one:
 [Write a plugin](../tutorials/write-a-plugin.md).
+"""
+
+_LIBRARY = """\
+# Library
+
+`import cellcls` gives these names; nothing else is imported before one of them is used. A tutorial shows them at work:
+[In a notebook or a script](../tutorials/in-a-notebook.md).
+
+::: cellcls.library.functions
+
+::: cellcls.library.handles
+
+::: cellcls.library.table
+
+## What they return
+
+::: cellcls.engine.inference
+    options:
+      members: [DataEvaluation, Explained]
 """
 
 _RUN_FOLDER = """\

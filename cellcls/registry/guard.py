@@ -33,7 +33,8 @@ def guarded() -> Iterator[list[str]]:
 @contextmanager
 def _stdout_to_stderr() -> Iterator[None]:
     """Keep a command's JSON answer free of other output, whether written by Python or by C code."""
-    sys.stdout.flush()
+    if sys.stdout is not None:  # a service, or pythonw, has none
+        sys.stdout.flush()
     try:
         stdout = os.dup(1)
     except OSError:  # a process without a stdout
