@@ -1,4 +1,4 @@
-"""The components cellcls ships, offered by the same hook as any plugin's."""
+"""The built-in components, provided through the same hook as those of any plugin."""
 
 from __future__ import annotations
 

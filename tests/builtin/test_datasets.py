@@ -149,7 +149,7 @@ def test_advice_on_a_bad_npz_is_short_and_works(tmp_path: Path, arrays: dict, ke
 def test_several_labels_an_image_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         open_npz(tmp_path, images=IMAGES, labels=np.ones((16, 3), np.int64))
-    assert "several labels" in caught.value.hints[0]
+    assert "multi-label" in caught.value.hints[0]
 
 
 def test_named_classes_may_have_no_image(tmp_path: Path) -> None:
@@ -448,7 +448,7 @@ def test_two_folders_of_one_class_are_refused_and_named(tmp_path: Path) -> None:
     for name in ("IG", "immature granulocytes", "monocyte"):
         (tmp_path / name).mkdir()
         Image.new("RGB", (9, 9), (len(name), 0, 0)).save(tmp_path / name / "1.png")
-    with pytest.raises(DataError, match=r"'IG' and 'immature granulocytes' are one class"):
+    with pytest.raises(DataError, match=r"'IG' and 'immature granulocytes' are names of one class"):
         Folder(file=tmp_path).build(path=tmp_path, size=8, interpolation="bilinear", cache=tmp_path / "cache")
 
 

@@ -1,4 +1,4 @@
-"""Backbones: any network of timm, and a small one to train from scratch."""
+"""Backbones: all networks of timm, and a small network for training from scratch."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from cellcls.api import Backbone, Features, WantedWeights, WeightPlaces, compone
 
 @component("timm")
 class Timm(Backbone):
-    """Any network of timm, cut down to its last map of features (Wightman, PyTorch Image Models, 2019)."""
+    """Any network of timm, truncated to its last feature map (Wightman, PyTorch Image Models, 2019)."""
 
     model: str = param(help="Name in timm, with or without its tag: tf_efficientnetv2_m.in1k.")
-    pretrained: bool = param(default=False, help="Start from timm's weights: a wish for the network or --weights DIR.")
+    pretrained: bool = param(default=False, help="Start from timm's weights, downloaded or from --weights DIR.")
     drop_path: float = param(
         default=0.0, ge=0, lt=1, help="Share of residual branches dropped while training, growing with depth."
     )
 
     def wants(self, places: WeightPlaces) -> WantedWeights | None:
-        """Say which weights ``pretrained`` asks for and whether they are at hand, by a look at the folders only."""
+        """Return the weights that ``pretrained`` needs and whether they are available locally."""
         from cellcls.builtin.backbones.pretrained import wanted
 
         return wanted(self.model, places) if self.pretrained else None
 
     def build(self, *, size: int, weights: WeightPlaces | None) -> Features:
-        """Raises ``RecipeError`` for an unknown name or a size the network does not take, ``MissingInputError`` where
-        pretrained weights are not to be had and ``DataError`` where a file holds other weights."""
+        """Raises ``RecipeError`` for an unknown name or an unsupported size, ``MissingInputError`` if pretrained
+        weights are not available, and ``DataError`` if a file contains the weights of another network."""
         from cellcls.builtin.backbones.timm_network import build_features
 
         places = weights if self.pretrained else None
@@ -34,13 +34,13 @@ class Timm(Backbone):
 class Cnn5(Backbone):
     """Blocks of one 3x3 convolution, ReLU and 2x2 maximum pooling, trained from scratch (report, section 3).
 
-    Weights start as He et al. (2015) propose for ReLU.
+    Weights are initialized according to He et al. (2015).
     """
 
     filters: tuple[int, ...] = param(default=(32, 64, 128, 256, 256), ge=1, help="Channels of each block.")
 
     def build(self, *, size: int, weights: WeightPlaces | None) -> Features:
-        """Raises ``RecipeError`` where ``size`` cannot be halved once a block."""
+        """Raises ``RecipeError`` if ``size`` cannot be halved once per block."""
         from cellcls.builtin.backbones.cnn5_network import build_features
 
         return build_features(self.filters, size=size)

@@ -31,16 +31,14 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def build_features(filters: tuple[int, ...], *, size: int) -> Features:
-    """Build the backbone. Heat maps are taken before each pooling, where they are finest."""
+    """Build the backbone. Heat maps are computed before each pooling, at the finest resolution."""
     if not filters or size < 2 ** len(filters):
-        raise RecipeError(
-            f"cnn5: images of {size} pixels cannot be halved {len(filters)} times", "give fewer `filters`"
-        )
+        raise RecipeError(f"cnn5: images of {size} pixels cannot be halved {len(filters)} times", "use fewer `filters`")
     blocks = range(len(filters))
     return Features(
         module=Cnn5Network(filters),
         channels=filters[-1],
-        mean=(0.5, 0.5, 0.5),  # about centred and of unit variance, as the start of the weights supposes
+        mean=(0.5, 0.5, 0.5),  # about zero mean and unit variance, as the initialization assumes
         std=(0.25, 0.25, 0.25),
         weighted=tuple(f"blocks.{block}.conv" for block in blocks),
         layers=tuple(f"blocks.{block}.relu" for block in blocks),

@@ -1,4 +1,4 @@
-"""Where timm's pretrained weights are, without importing torch or timm."""
+"""Locates timm's pretrained weights without importing torch or timm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cellcls.api import WantedWeights, WeightPlaces
 from cellcls.errors import MissingInputError
 
 _SIZES = Path(__file__).with_name("timm_sizes.json")
-_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")  # the last three are found so that they can be refused by name
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")  # the last three are found in order to be refused by name
 _FILE = "model.safetensors"
 
 
@@ -27,7 +27,7 @@ def wanted(model: str, places: WeightPlaces) -> WantedWeights:
 
 
 def in_directory(model: str, directory: Path | None) -> Path | None:
-    """Return the file of ``--weights DIR`` for ``model``: its exact name first, then the name without the tag."""
+    """Return the file in ``--weights DIR`` for ``model``: by its exact name, else without the tag."""
     if directory is None or directory.is_file():
         return directory
     names = dict.fromkeys((model, model.partition(".")[0]))
@@ -36,7 +36,7 @@ def in_directory(model: str, directory: Path | None) -> Path | None:
 
 
 def in_cache(model: str, owner: str = "timm", file: str = _FILE) -> Path | None:
-    """Return the file of ``model`` in the cache of Hugging Face; without a tag, that of any."""
+    """Return the file of ``model`` in the Hugging Face cache; if it has no tag, that of any tag."""
     from huggingface_hub import constants
 
     repository = f"models--{owner}--{model}" + ("" if "." in model or owner != "timm" else ".*")
@@ -44,7 +44,7 @@ def in_cache(model: str, owner: str = "timm", file: str = _FILE) -> Path | None:
 
 
 def download(model: str, repository: str, file: str, *, offline: bool) -> Path:
-    """Fetch ``file`` of ``repository`` into the cache. Raises ``MissingInputError`` within seconds when offline."""
+    """Download ``file`` of ``repository`` to the cache. Raises ``MissingInputError``, within seconds if offline."""
     from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -59,7 +59,7 @@ def download(model: str, repository: str, file: str, *, offline: bool) -> Path:
 
 
 def missing(model: str, reason: str) -> MissingInputError:
-    """Return the error for weights that are not to be had, with the ways out."""
+    """Return the error for weights that are not available, with possible fixes."""
     return MissingInputError(
         f"no pretrained weights of `{model}`: {reason}",
         _how_to_get(model),
@@ -74,8 +74,8 @@ def _how_to_get(model: str) -> str:
 
 
 def _reachable(endpoint: str, seconds: float = 3.0) -> bool:
-    """Tell whether a server answers. The hub's own client tries for half a minute before it gives up."""
-    if getproxies():  # a direct connection then says nothing
+    """Return whether a server answers. The client of the hub would retry for half a minute."""
+    if getproxies():  # a direct connection is not meaningful then
         return True
     url = urlsplit(endpoint)
     answered: list[bool] = []
@@ -87,7 +87,7 @@ def _reachable(endpoint: str, seconds: float = 3.0) -> bool:
         except OSError:
             answered.append(False)
 
-    attempt = threading.Thread(target=connect, daemon=True)  # looking up a name has no time limit of its own
+    attempt = threading.Thread(target=connect, daemon=True)  # name resolution has no timeout
     attempt.start()
     attempt.join(seconds)
     return answered == [True]

@@ -22,7 +22,7 @@ _KERAS_LAYERS = Path(__file__).with_name("keras_layers.json")
 
 
 def build_features(name: str, *, size: int, drop_path: float, places: WeightPlaces | None) -> Features:
-    """Build the backbone ``name``; ``places`` None leaves the random start."""
+    """Build the backbone ``name``; ``places`` None keeps the random initialization."""
     model = create(name, size=size, drop_path=drop_path)
     found = feature_map(model, size=size, name=name)
     config: dict[str, Any] = model.pretrained_cfg  # type: ignore[assignment]
@@ -41,10 +41,10 @@ def build_features(name: str, *, size: int, drop_path: float, places: WeightPlac
 
 
 def create(name: str, *, size: int, drop_path: float = 0.0) -> nn.Module:
-    """Create timm's network ``name`` for ``size`` x ``size`` pixels. Raises ``RecipeError`` for what timm refuses."""
+    """Create timm's network ``name`` for ``size`` x ``size`` pixels. Raises ``RecipeError`` if timm refuses it."""
     architecture = name.partition(".")[0]
     if not timm.is_model(architecture):
-        # also keeps out timm's `hf-hub:` and `local-dir:`, which read files that no recipe may name
+        # also rejects timm's `hf-hub:` and `local-dir:`, which read files that a recipe must not name
         near = get_close_matches(architecture, timm.list_models(), n=3)
         hint = f"did you mean {' or '.join(f'`{other}`' for other in near)}?" if near else "list: timm.list_models()"
         raise RecipeError(f"timm has no model `{name}`", hint)
@@ -57,7 +57,9 @@ def create(name: str, *, size: int, drop_path: float = 0.0) -> nn.Module:
         return network
     except (RuntimeError, AssertionError, ValueError) as error:
         tags = [other for other in timm.list_pretrained(f"{architecture}*") if other.partition(".")[0] == architecture]
-        raise RecipeError(f"timm cannot make `{name}`: {error}", f"its weights: {', '.join(tags) or 'none'}") from error
+        raise RecipeError(
+            f"timm cannot create `{name}`: {error}", f"its weights: {', '.join(tags) or 'none'}"
+        ) from error
     except TypeError as error:
         refused = re.search(r"unexpected keyword argument '(\w+)'", str(error))
         if drop_path and refused and refused[1] == "drop_path_rate":
@@ -68,7 +70,7 @@ def create(name: str, *, size: int, drop_path: float = 0.0) -> nn.Module:
 def _load_pretrained(model: nn.Module, name: str, config: dict[str, Any], places: WeightPlaces) -> None:
     full_name = f"{config['architecture']}.{config['tag']}" if config.get("tag") else name
     path = pretrained.in_directory(full_name, places.directory) or _from_hub(full_name, config, offline=places.offline)
-    load_weights(model, _as_timm_keeps_them(model, read_weights(path), path), source=str(path))
+    load_weights(model, _convert_checkpoint(model, read_weights(path), path), source=str(path))
 
 
 def _from_hub(name: str, config: dict[str, Any], *, offline: bool) -> Path:
@@ -80,15 +82,15 @@ def _from_hub(name: str, config: dict[str, Any], *, offline: bool) -> Path:
     return cached or pretrained.download(name, repository, file, offline=offline)
 
 
-def _as_timm_keeps_them(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Apply the network's own renaming and resizing (of position embeddings), as timm does when it loads."""
+def _convert_checkpoint(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Convert tensors as timm does on loading: the network's own renaming, and resizing of position embeddings."""
     convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
     if convert is None:
         return tensors
     try:
         converted: dict[str, Tensor] = convert(tensors, model)
         return converted
-    except Exception as error:  # the renaming expects its own network's tensors and breaks anyhow on others
+    except Exception as error:  # fails in arbitrary ways on tensors of another network
         raise DataError(f"{path}: these are the weights of another network ({error})") from error
 
 

@@ -1,4 +1,4 @@
-"""Cleaners: what to drop of a set because it is there twice, is no cell, or is known to be bad."""
+"""Cleaners: drop images that are duplicated, mislabelled, damaged or not cells."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @component("drop_duplicates")
 class DropDuplicates(Cleaner):
-    """Drop byte-equal copies; where copies carry different labels nobody knows which is right, so all of them go."""
+    """Drop exact copies. If copies have different labels, it is unknown which is right, so all of them are dropped."""
 
     agreeing: Literal["keep_first", "keep_all"] = param(
         default="keep_first", help="Copies under one label: keep the first image, or all of them."
     )
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
-        """Decide. The first image is the first of the original group, whatever other cleaners dropped of it."""
+        """Return the images to drop. The image that is kept is the first of the group, even if already dropped."""
         from cellcls.builtin.cleaners.rules import duplicates
 
         return duplicates(groups, source.labels, kept, keep_first=self.agreeing == "keep_first")
@@ -33,18 +33,18 @@ class DropDuplicates(Cleaner):
 
 @component("drop_near_duplicates")
 class DropNearDuplicates(Cleaner):
-    """Drop near copies: the same image turned, mirrored, shifted, cropped, recompressed, lighter or darker. Where
-    they carry different labels, all of them go. Byte-equal copies alone are left to ``drop_duplicates``."""
+    """Drop near copies: an image rotated, flipped, shifted, cropped, recompressed, brightened or darkened. If they have
+    different labels, all of them are dropped. Exact copies are left to ``drop_duplicates``."""
 
     similarity: float = param(
-        default=SIMILARITY, ge=0.5, le=1, help="From which correlation of details on two images count as near copies."
+        default=SIMILARITY, ge=0.5, le=1, help="Minimum correlation of details of two images that count as near copies."
     )
     agreeing: Literal["keep_first", "keep_all"] = param(
         default="keep_first", help="Near copies under one label: keep the first image, or all of them."
     )
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
-        """Decide. Reads every image once. Raises what the source raises where it cannot be read."""
+        """Return the images to drop. Reads every image once. Raises the errors of reading the source."""
         from cellcls.builtin.cleaners.rules import near_duplicates
         from cellcls.ops.curation.near_copies import find_near_copies
         from cellcls.ops.curation.perceptual import read_fingerprints
@@ -55,18 +55,18 @@ class DropNearDuplicates(Cleaner):
 
 @component("drop_leaks")
 class DropLeaks(Cleaner):
-    """Drop copies, byte-equal or near, of what lies in another part, where the data set brings its own train, val and
-    test: what is tested on must not be trained on. Without such parts it drops nothing."""
+    """Drop exact and near copies of images in another part, in data sets that come with train, val and test: test
+    images must not be trained on. Does nothing for data sets without parts."""
 
     keep: Literal["test", "train"] = param(
-        default="test", help="Which part keeps the image: test before val before train, or the other way round."
+        default="test", help="Which part keeps the image: test before val before train, or the reverse."
     )
     similarity: float = param(
-        default=SIMILARITY, ge=0.5, le=1, help="From which correlation of details on two images count as near copies."
+        default=SIMILARITY, ge=0.5, le=1, help="Minimum correlation of details of two images that count as near copies."
     )
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
-        """Decide. Reads every image once. Raises what the source raises where it cannot be read."""
+        """Return the images to drop. Reads every image once. Raises the errors of reading the source."""
         from cellcls.builtin.cleaners.rules import leaks
         from cellcls.ops.curation.near_copies import find_near_copies
         from cellcls.ops.curation.perceptual import read_fingerprints
@@ -80,16 +80,15 @@ class DropLeaks(Cleaner):
 
 @component("drop_shared")
 class DropShared(Cleaner):
-    """Drop images, byte-equal or near ones, that another data set holds too: of a set that is trained on what a set
-    from elsewhere is to test."""
+    """Drop images with exact or near copies in another data set, such as one from elsewhere to be used for testing."""
 
     against: Dataset = param(help='The other set, as in [dataset]: { use = "npz", file = "other.npz" }.')
     similarity: float = param(
-        default=SIMILARITY, ge=0.5, le=1, help="From which correlation of details on two images count as near copies."
+        default=SIMILARITY, ge=0.5, le=1, help="Minimum correlation of details of two images that count as near copies."
     )
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
-        """Decide. Reads every image of both sets once. Raises what the sources raise where they cannot be read."""
+        """Return the images to drop. Reads all images of both data sets once. Raises the errors of reading them."""
         import numpy as np
 
         from cellcls.builtin.cleaners.rules import shared
@@ -103,14 +102,14 @@ class DropShared(Cleaner):
 
 @component("drop_outliers")
 class DropOutliers(Cleaner):
-    """Drop images repeated far above the rest: they are put in, not photographed. All their copies go."""
+    """Drop overrepresented images with all their copies: they were inserted, not photographed."""
 
     times: float = param(
-        default=10.0, ge=2, help="How many times the copies of the 90th-percentile image (mostly 1) are too many."
+        default=10.0, ge=2, help="Minimum ratio to the number of copies of the 90th-percentile image (usually 1)."
     )
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
-        """Decide by ``Groups.overrepresented``."""
+        """Return the images to drop: see ``Groups.overrepresented``."""
         from cellcls.builtin.cleaners.rules import outliers
 
         return outliers(groups, kept, times=self.times)
@@ -118,56 +117,56 @@ class DropOutliers(Cleaner):
 
 @component("drop_suspects")
 class DropSuspects(Cleaner):
-    """Drop images that are probably no cells, or damaged: each rule is relative to the set's median. Look at them
-    first (``cellcls audit``): a rare cell is rare, and no fault."""
+    """Drop images that are probably damaged or not cells, by rules relative to the median of the data set. Review them
+    first (``cellcls audit``): a rare cell may be unusual without being wrong."""
 
     rules: tuple[Literal["dark", "bright", "blank", "blurred", "harsh", "grey", "odd_size", "far_away"], ...] = param(
         default=("dark", "bright", "blank", "blurred", "harsh", "grey", "odd_size", "far_away"),
-        help="Which rules drop an image; the audit says what each means.",
+        help="Rules that drop an image; the audit describes each.",
     )
     max_distance: float = param(
-        default=MAX_DISTANCE, gt=0, help="How many robust standard deviations from the other images are `far_away`."
+        default=MAX_DISTANCE, gt=0, help="Robust standard deviations from other images that count as `far_away`."
     )
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
-        """Decide. Reads every image once. Raises what the source raises where it cannot be read."""
+        """Return the images to drop. Reads every image once. Raises the errors of reading the source."""
         from cellcls.builtin.cleaners.rules import suspicious
         from cellcls.ops.curation.image_statistics import read_statistics
         from cellcls.ops.curation.suspects import suspects
 
         statistics = read_statistics(source.read, len(source))
-        found = suspects(statistics, groups, sizes=source.sizes, max_distance=self.max_distance)
-        return suspicious([one for one in found if one.rule in self.rules], groups, kept)
+        matches = suspects(statistics, groups, sizes=source.sizes, max_distance=self.max_distance)
+        return suspicious([suspect for suspect in matches if suspect.rule in self.rules], groups, kept)
 
 
 @component("drop_wrong_labels")
 class DropWrongLabels(Cleaner):
-    """Drop images whose label is probably wrong, by confident learning over statistics of colour and texture. Hard
-    cells go too: of 5% of labels flipped among real ones it dropped 85%, and one right label for five wrong ones."""
+    """Drop images whose label is probably wrong, by confident learning on colour and texture statistics. Hard cells are
+    dropped, too: with 5% of real labels flipped, it dropped 85% of these, and one correct label per five wrong ones."""
 
     margin: float = param(
-        default=0.99, ge=0, le=1, help="How much likelier than the given class another must be for a label to be wrong."
+        default=0.99, ge=0, le=1, help="Minimum difference in probability between the likelier class and the label."
     )
-    seed: int = param(default=0, ge=0, help="Seed of the folds: no image is judged by a classifier that saw it.")
+    seed: int = param(default=0, ge=0, help="Seed of the folds; each image is predicted out of fold.")
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
-        """Decide. Reads every image once. Raises what the source raises where it cannot be read."""
+        """Return the images to drop. Reads every image once. Raises the errors of reading the source."""
         from cellcls.builtin.cleaners.rules import wrongly_labelled
         from cellcls.ops.curation.survey import survey
 
-        seen = survey(source.read, len(source), hashes=groups.hashes)
-        return wrongly_labelled(seen, source, groups, kept, margin=self.margin, seed=self.seed)
+        surveyed = survey(source.read, len(source), hashes=groups.hashes)
+        return wrongly_labelled(surveyed, source, groups, kept, margin=self.margin, seed=self.seed)
 
 
 @component("decisions")
 class Decisions(Cleaner):
-    """Drop what a person decided on: replays the `decisions.csv` of an audit, by content hash, and refuses where the
-    data changed since."""
+    """Drop the images marked in the `decisions.csv` of an audit, matched by content hash. Refuses data that changed
+    since."""
 
-    file: Path = param(help="The decisions.csv, beside the recipe or in a folder that data is looked for in.")
+    file: Path = param(help="The decisions.csv, next to the recipe or in a data folder.")
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
-        """Decide. Raises ``MissingInputError`` and ``DataError``."""
+        """Return the images to drop. Raises ``MissingInputError`` and ``DataError``."""
         from cellcls.builtin.cleaners.rules import decided
 
         return decided(self.file, source, groups, kept)
@@ -175,18 +174,20 @@ class Decisions(Cleaner):
 
 @component("drop_indices")
 class DropIndices(Cleaner):
-    """Drop images by their position, as a report states them."""
+    """Drop images by index, as stated in a report."""
 
-    ranges: tuple[tuple[int, int], ...] = param(help="Pairs first, last (0-based, last included): [[11958, 13758]].")
+    ranges: tuple[tuple[int, int], ...] = param(
+        help="Pairs of first and last index, 0-based and inclusive: [[11958, 13758]]."
+    )
 
     def __attrs_post_init__(self) -> None:
-        """Refuse a range that is none. Raises ``ValueError``."""
+        """Raise ``ValueError`` for an invalid range."""
         for first, last in self.ranges:
             if not 0 <= first <= last:
                 raise ValueError(f"`ranges` needs 0 <= first <= last, not [{first}, {last}]")
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
-        """Decide. What of a range lies behind the end of the set is left aside, with a warning in the log."""
+        """Return the images to drop. Indices past the end of the data set are ignored with a logged warning."""
         from cellcls.builtin.cleaners.rules import listed
 
         return listed(groups, kept, ranges=self.ranges)

@@ -1,5 +1,5 @@
-"""What the cleaners do. Each looks at the original groups only and skips what is gone already, so their order decides
-who names an image, never whether it goes."""
+"""Implementation of the cleaners. Each uses the original groups of copies and skips images that are already dropped, so
+that their order determines which cleaner drops an image, but not whether it is dropped."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def near_duplicates(
 ) -> list[Decision]:
     """Drop near copies with several labels as a whole and, with ``keep_first``, all but the first of the others.
 
-    ``pairs`` are of ``groups``: each stands for all its byte-equal images, whose labels count too.
+    ``pairs`` are pairs of ``groups``: each represents all exact copies, whose labels count, too.
     """
     copies = groups.members()
     similarity = pairs.by_pair()
@@ -69,24 +69,24 @@ def near_duplicates(
 def _disputed(
     pairs: NearPairs, copies: Sequence[NDArray[np.int64]], labels: NDArray[np.int64]
 ) -> Iterator[NDArray[np.int64]]:
-    """Yield the images of each group of near copies under several labels, and of two groups that a pair links whose
-    labels differ: nobody knows which is right, for all that is like either."""
+    """Yield the images of each group of near copies with several labels, and of two linked groups whose labels differ:
+    it is unknown which label is right."""
     grouped = pairs.groups(len(copies))
-    home = {int(one): near for near in grouped for one in near}
+    near_group = {int(group): near for near in grouped for group in near}
     links = pairs.links(len(copies))
     for near in [*grouped, *np.stack([links.first, links.second], axis=1)]:
-        images = np.concatenate([copies[one] for one in near])
+        images = np.concatenate([copies[group] for group in near])
         if len(np.unique(labels[images])) > 1:
-            whole = {int(other) for one in near for other in home.get(int(one), [one])}
-            yield np.concatenate([copies[one] for one in sorted(whole)])
+            whole = {int(member) for group in near for member in near_group.get(int(group), [group])}
+            yield np.concatenate([copies[group] for group in sorted(whole)])
 
 
 def leaks(
     pairs: NearPairs, groups: Groups, parts: NDArray[np.str_], kept: NDArray[np.bool_], *, keep: Sequence[str]
 ) -> list[Decision]:
-    """Drop what another part holds too, byte-equal or nearly; it stays in the first of the parts ``keep`` that has it.
+    """Drop images with exact or near copies in another part; the first part in ``keep`` keeps its copies.
 
-    ``pairs`` are of ``groups``, whose images count too; ``parts`` (N,).
+    ``pairs`` are pairs of ``groups``, each representing all exact copies; ``parts`` (N,).
     """
     copies, links = groups.members(), pairs.links(len(groups.sizes()))
     near = [*pairs.groups(len(copies)), *np.stack([links.first, links.second], axis=1)]
@@ -96,22 +96,23 @@ def leaks(
         *(("byte-equal to", members) for members in groups.copied()),
         *(("a near copy of", np.concatenate([copies[group] for group in members])) for members in near),
     ):
-        stays = int(images[rank[images].argmin()])
-        for index in images[rank[images] > rank[stays]].tolist():
-            reasons.setdefault(index, f"in {parts[index]}, and {how} image {stays} in {parts[stays]}")
+        retained = int(images[rank[images].argmin()])
+        for index in images[rank[images] > rank[retained]].tolist():
+            reasons.setdefault(index, f"in {parts[index]}, and {how} image {retained} in {parts[retained]}")
     return _explained(groups, kept, "drop_leaks", reasons)
 
 
 def shared(
     source: Source, other: Source, groups: Groups, kept: NDArray[np.bool_], *, similarity: float
 ) -> list[Decision]:
-    """Drop what the set ``other`` holds too, byte-equal or nearly."""
+    """Drop images with exact or near copies in the data set ``other``."""
     from cellcls.ops.curation.copies import group_by_hash
     from cellcls.ops.curation.near_copies import find_copies_across
     from cellcls.ops.curation.perceptual import read_fingerprints
 
     theirs = group_by_hash(source_hashes(other))
-    prints = (read_fingerprints(one.read, some.firsts()) for one, some in ((source, groups), (other, theirs)))
+    pairs_of = ((source, groups), (other, theirs))
+    prints = (read_fingerprints(images.read, copies.firsts()) for images, copies in pairs_of)
     pairs = find_copies_across(*prints, similarity=similarity)
     copies, there = groups.members(), theirs.firsts().tolist()
     names = other.names or [f"image {index}" for index in range(len(other))]
@@ -126,27 +127,27 @@ def shared(
 
 
 def outliers(groups: Groups, kept: NDArray[np.bool_], *, times: float) -> list[Decision]:
-    """Drop groups repeated far above the rest as a whole."""
+    """Drop overrepresented groups as a whole."""
     overrepresented = groups.overrepresented(times)
     decisions: list[Decision] = []
     for members in groups.copied():
         if overrepresented[groups.group[members[0]]]:
-            reason = f"an image that is there {len(members)} times, far above the rest"
+            reason = f"one of {len(members)} repeats, far more than other images"
             decisions += _decide(groups, kept, members, "drop_outliers", reason)
     return decisions
 
 
 def suspicious(found: Sequence[Suspect], groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
-    """Drop images under suspicion; several rules may hold for one, which goes once."""
+    """Drop suspects; an image that matches several rules is dropped once, with all reasons."""
     reasons: dict[int, str] = {}
-    for one in found:
-        before = f"{reasons[one.index]}; " if one.index in reasons else ""
-        reasons[one.index] = f"{before}{one.rule}: {one.reason}"
+    for suspect in found:
+        before = f"{reasons[suspect.index]}; " if suspect.index in reasons else ""
+        reasons[suspect.index] = f"{before}{suspect.rule}: {suspect.reason}"
     return _explained(groups, kept, "drop_suspects", reasons)
 
 
 def wrongly_labelled(
-    seen: Survey,
+    surveyed: Survey,
     source: Source,
     groups: Groups,
     kept: NDArray[np.bool_],
@@ -154,33 +155,30 @@ def wrongly_labelled(
     margin: float,
     seed: int,
 ) -> list[Decision]:
-    """Drop images whose label confident learning finds wrong and another class likelier by ``margin``.
+    """Drop images whose label is wrong according to confident learning, with another class likelier by ``margin``.
 
-    All versions of an image, byte-equal or near copies, are judged together: none vouches for another's label.
-
-    Copies under several labels and images repeated far above the rest teach nothing about a class: they are neither
-    learnt from nor judged, whatever other cleaners do with them.
+    Exact and near copies are always in the same fold, so that none confirms the label of another. Conflicting copies
+    and overrepresented images are excluded from training and prediction, whatever other cleaners do with them.
     """
     from cellcls.ops.curation.copies import group_by_hash
     from cellcls.ops.curation.near_copies import family_hashes, find_near_copies
     from cellcls.ops.curation.wrong_labels import find_wrong_labels
 
-    odd = groups.conflicting(source.labels) | groups.overrepresented()
-    judged = np.flatnonzero(~odd[groups.group])
-    families = family_hashes(find_near_copies(seen.prints, groups=groups), groups)
-    own = group_by_hash([families[index] for index in judged])
-    found = find_wrong_labels(seen.statistics[judged], source.labels[judged], own, seed=seed)
+    excluded = groups.conflicting(source.labels) | groups.overrepresented()
+    checked = np.flatnonzero(~excluded[groups.group])
+    families = family_hashes(find_near_copies(surveyed.prints, groups=groups), groups)
+    own = group_by_hash([families[index] for index in checked])
+    found = find_wrong_labels(surveyed.statistics[checked], source.labels[checked], own, seed=seed)
     reasons: dict[int, str] = {}
     for place in np.flatnonzero(found.issue & (found.score >= margin)):
-        index = int(judged[place])
+        index = int(checked[place])
         given, likely = (source.class_names[label] for label in (source.labels[index], found.likely[place]))
         reasons[index] = f"labelled {given}, looks like {likely} (likelier by {found.score[place]:.3f})"
     return _explained(groups, kept, "drop_wrong_labels", reasons)
 
 
 def decided(file: Path, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
-    """Replay the decisions of a person. Raises ``MissingInputError`` and, where they are about other data,
-    ``DataError``."""
+    """Replay the decisions of the user. Raises ``MissingInputError``, or ``DataError`` if they are about other data."""
     read = read_decisions(file)
     found = data_hash(groups.hashes, source.labels, source.class_names)
     if (read.count, read.data_hash) != (len(source), found):
@@ -192,7 +190,9 @@ def decided(file: Path, source: Source, groups: Groups, kept: NDArray[np.bool_])
     chosen = [row for row in read.rows if row.action == "drop"]
     wrong = next((row for row in chosen if groups.hashes[row.index : row.index + 1] != (row.hash,)), None)
     if wrong is not None:
-        raise DataError(f"{file}: image {wrong.index} has not the content {wrong.hash[:12]}; was the file edited?")
+        raise DataError(
+            f"{file}: image {wrong.index} does not have the content {wrong.hash[:12]}; was the file edited?"
+        )
     reasons = {row.index: f"{row.finding}: {row.reason}" for row in chosen}
     return _explained(groups, kept, "decisions", reasons)
 
@@ -212,5 +212,5 @@ def _decide(groups: Groups, kept: NDArray[np.bool_], members: Iterable[int], rul
 
 
 def _explained(groups: Groups, kept: NDArray[np.bool_], rule: str, reasons: Mapping[int, str]) -> list[Decision]:
-    """Return the decisions of a rule that has a reason for each image it drops."""
+    """Return decisions with a separate reason for each image."""
     return [Decision(index, groups.hashes[index], rule, why) for index, why in sorted(reasons.items()) if kept[index]]

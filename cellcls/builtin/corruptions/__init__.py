@@ -1,4 +1,4 @@
-"""Corruptions of test images. Their mathematics: ``cellcls.ops.imaging.corruptions``; torch comes inside ``build``."""
+"""Corruptions of test images, implemented in ``cellcls.ops.imaging.corruptions``."""
 
 from cellcls.builtin.corruptions.competition import Competition
 from cellcls.builtin.corruptions.medmnist_c import (

@@ -1,4 +1,4 @@
-"""The suite that stands for the challenge's hidden test set."""
+"""The suite that substitutes for the hidden test set of the challenge."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from cellcls.builtin.corruptions.severity import at, operation
 
 @component("competition")
 class Competition(Corruption):
-    """Chains of 1 to 4 strong operations an image: place, channels, tone, noise, blur, occlusion, mixtures. Ours, for
-    want of the challenge's hidden images; strengths and lengths of the chains grow with the severity."""
+    """Chains of 1 to 4 strong operations per image: geometry, channels, tone, noise, blur, occlusion, mixtures. Our own
+    substitute for the hidden images of the challenge; strength and length of chains grow with the severity."""
 
     suite: ClassVar[str | None] = "competition"
 

@@ -1,5 +1,5 @@
 """The eleven corruptions of MedMNIST-C for blood cells (Di Salvo, Doerrich, Ledig 2024, arXiv 2406.17536), with the
-published strengths. They hold at 224 px: lengths scale with the input's side, shares and factors need no scaling."""
+published strengths. These refer to 224 px: lengths scale with the side of the input, shares and factors do not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SUITE = "medmnist_c"
 
 @component("pixelate")
 class Pixelate(Corruption):
-    """Shrinks to 0.6 to 0.25 of the side by averaging boxes and enlarges by repeating them, as Pillow does."""
+    """Downsamples to 0.6 to 0.25 of the side by box averages and upsamples by repetition, as Pillow does."""
 
     suite: ClassVar[str | None] = _SUITE
 
@@ -140,7 +140,7 @@ class Saturate(Corruption):
 
 @component("stain_deposit")
 class StainDeposit(Corruption):
-    """Lays black deposits on the image: up to 1, 2 or 3, 24 pixels wide at 224 px, 32 at severity 5."""
+    """Draws black deposits on the image: up to 1, 2 or 3, 24 pixels wide at 224 px, 32 at severity 5."""
 
     suite: ClassVar[str | None] = _SUITE
 
@@ -154,7 +154,7 @@ class StainDeposit(Corruption):
 
 @component("bubble")
 class Bubble(Corruption):
-    """Lays 7 to 12 whitish air bubbles on the image, up to 5 to 15 pixels in radius at 224 px."""
+    """Draws 7 to 12 whitish air bubbles on the image, up to 5 to 15 pixels in radius at 224 px."""
 
     suite: ClassVar[str | None] = _SUITE
 

@@ -1,4 +1,4 @@
-"""What every corruption here needs: its strength at a severity, and the shape of a batch operation."""
+"""Helpers of all corruptions: the strength at a severity, and the batch operation."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def at(severity: int, strengths: Sequence[T], corruption: Corruption) -> T:
 
 
 def operation(change: Callable[[Tensor, Tensor], Tensor], draws: int = 0) -> Batch:
-    """Return the operation that changes images by ``change(images, draws)`` and leaves targets as they are."""
+    """Return the operation that applies ``change(images, draws)`` to images and does not change targets."""
     return Batch(draws=draws, apply=lambda images, targets, drawn: (change(images, drawn), targets))

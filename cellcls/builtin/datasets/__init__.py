@@ -40,7 +40,7 @@ _BLOODMNIST_FILES = tuple(
 @component("npz")
 class Npz(Dataset):
     """Images and labels in one npz file, the challenge's layout: images uint8 (N, H, W, 3), labels integer (N,) or
-    (N, 1). Gray images (N, H, W) or (N, H, W, 1) are repeated to RGB. Never held in memory as a whole."""
+    (N, 1). Gray images (N, H, W) or (N, H, W, 1) are repeated to RGB. Images are memory-mapped."""
 
     how_to_get: ClassVar[tuple[str, ...]] = (_CHALLENGE, _BLOODMNIST, _DATA_OPTION)
 
@@ -55,7 +55,7 @@ class Npz(Dataset):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Tell whether ``path`` is an npz with `images` and `labels`."""
+        """Return whether ``path`` is an npz with `images` and `labels`."""
         from cellcls.builtin.datasets.arrays import has_keys
 
         return has_keys(path, ("images", "labels"))
@@ -69,32 +69,32 @@ class Npz(Dataset):
 
 @component("folder")
 class Folder(Dataset):
-    """Image files in one folder a class (JPEG, PNG, WebP, BMP, TIFF, any size); with folders train, val, test around
-    them those are its parts. Files are decoded once into a cache. Hidden files and other files are left aside."""
+    """Image files in one folder per class (JPEG, PNG, WebP, BMP, TIFF, any size), optionally within folders train, val
+    and test. Files are decoded once into a cache. Hidden files and other files are skipped."""
 
     how_to_get: ClassVar[tuple[str, ...]] = (
-        "make a folder a class and put its images there: FOLDER/basophil/1.jpg, or FOLDER/train/basophil/1.jpg",
+        "put the images into one folder per class: FOLDER/basophil/1.jpg, or FOLDER/train/basophil/1.jpg",
         _DATA_OPTION,
     )
     accepts_any_images: ClassVar[bool] = True
 
     file: Path = param(help="The folder that holds the class folders.")
     fit: Literal["crop", "stretch", "pad"] = param(
-        default="crop", help="How an image that is not square becomes so: middle square, new proportions, reflection."
+        default="crop", help="How to make an image square: crop its centre, stretch it, or pad it by reflection."
     )
     on_bad_image: Literal["error", "skip"] = param(
-        default="error", help="An image that cannot be read: stop, or leave it out and list it."
+        default="error", help="What to do with an unreadable image: stop, or skip and list it."
     )
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Tell whether ``path`` is a folder with two class folders or more that hold images."""
+        """Return whether ``path`` is a folder with at least two class folders that contain images."""
         from cellcls.builtin.datasets.folder import looks_like_classes
 
         return looks_like_classes(path)
 
     def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
-        """Decode, or open what was decoded before. Raises ``DataError``."""
+        """Decode the images, or open the cached result. Raises ``DataError``."""
         from cellcls.builtin.datasets.folder import open_folder
 
         skip = self.on_bad_image == "skip"
@@ -103,7 +103,7 @@ class Folder(Dataset):
 
 @component("medmnist")
 class MedMNIST(Dataset):
-    """A set of MedMNIST v2 (Yang et al. 2023, doi:10.1038/s41597-022-01721-8) in 2D with one label an image, at any of
+    """A set of MedMNIST v2 (Yang et al. 2023, doi:10.1038/s41597-022-01721-8) in 2D with one label per image, at any of
     its sizes (28, 64, 128, 224). Its own parts train, val and test are kept."""
 
     how_to_get: ClassVar[tuple[str, ...]] = (_BLOODMNIST, _DATA_OPTION)
@@ -118,7 +118,7 @@ class MedMNIST(Dataset):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Tell whether ``path`` is an npz with images and labels of train, val and test."""
+        """Return whether ``path`` is an npz with images and labels of train, val and test."""
         from cellcls.builtin.datasets.arrays import has_keys
         from cellcls.builtin.datasets.medmnist import KEYS
 

@@ -1,4 +1,4 @@
-"""What data sets kept as arrays share: the checks of images, labels and names, and a source that reads by batch."""
+"""Shared by data sets stored as arrays: checks of images, labels and class names, and a source."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SMALL = 1 << 26
 
 
 class ArraySource(Source):
-    """Images in one array or several one behind the other, each (n, H, W[, 1 or 3]) uint8, memory-mapped mostly."""
+    """Images in one or several consecutive arrays (n, H, W[, 1 or 3]) uint8, usually memory-mapped."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class ArraySource(Source):
         return _as_rgb(images)
 
     def release_memory(self) -> None:
-        """Unmap the pages of mapped files; they stay in the system's cache."""
+        """Release the resident pages of memory-mapped arrays."""
         for array in self._arrays:
             unmap(array)
 
@@ -61,7 +61,7 @@ def _as_rgb(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def has_keys(path: Path, wanted: Sequence[str]) -> bool:
-    """Tell whether ``path`` is an npz that holds the arrays ``wanted``; only its list of contents is read."""
+    """Return whether ``path`` is an npz file with the arrays ``wanted``; reads only its directory."""
     try:
         return path.is_file() and set(wanted) <= set(npz.keys(path))
     except CellclsError:
@@ -69,7 +69,7 @@ def has_keys(path: Path, wanted: Sequence[str]) -> bool:
 
 
 def read_labels(path: Path, key: str, count: int) -> NDArray[np.int64]:
-    """Return the labels (``count``,) of as many images, from an array (N,) or (N, 1). Raises ``DataError``."""
+    """Return the labels (``count``,) from an array (N,) or (N, 1). Raises ``DataError``."""
     found = npz.member(path, key)
     where = f"{path}: `{key}` is {found.dtype} {found.shape}"
     if found.shape not in ((count,), (count, 1)):
@@ -98,7 +98,7 @@ def _of_many_columns(key: str, found: npz.Member) -> str:
         rows = npz.load(found)
         if ((rows == 0) | (rows == 1)).all() and (rows.sum(1) == 1).all():
             return f"each row marks one class: {key}.argmax(1)"
-    return "give each image exactly one label; sets with several labels an image are not read"
+    return "give each image exactly one label; multi-label data sets are not supported"
 
 
 def _without_gaps(key: str, labels: NDArray[np.integer]) -> str:
@@ -110,22 +110,22 @@ def _without_gaps(key: str, labels: NDArray[np.integer]) -> str:
 
 
 def refuse_gaps(path: Path, key: str, labels: NDArray[np.int64]) -> None:
-    """Raise ``DataError`` where nobody names the classes, there are more than eight, and some have no image."""
+    """Raise ``DataError`` if unnamed classes beyond the eight blood cells have gaps in their numbering."""
     values = np.unique(labels)
     if len(values) <= int(values[-1]) and int(values[-1]) >= len(CLASSES):
         shown = ", ".join(map(str, values[:8])) + (", ..." if len(values) > 8 else "")
         raise DataError(
             f"{path}: `{key}` has {len(values)} different labels, {shown}; labels must be 0 to K-1",
             _without_gaps(key, labels),
-            "or, if classes without an image are meant, name all of them: `classes`, or `class_names` in the file",
+            "or, if classes without images are intended, name all of them: `classes`, or `class_names` in the file",
         )
 
 
 def name_classes(
     path: Path, labels: NDArray[np.int64], names: Sequence[str] | None, *, blood_cells: bool
 ) -> tuple[str, ...]:
-    """Return the names of the classes: canonical ``names``, else the eight of ``ops.classes`` where ``blood_cells``,
-    else class_0, class_1, ... Raises ``DataError`` when ``names`` are too few or twice the same."""
+    """Return the class names: canonical ``names`` if given, else the eight blood cells if ``blood_cells``, else
+    class_0, class_1, ... Raises ``DataError`` if there are too few ``names`` or duplicates."""
     count = int(labels.max()) + 1
     if names is None:
         return CLASSES if blood_cells else tuple(f"class_{number}" for number in range(count))

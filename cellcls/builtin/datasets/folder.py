@@ -1,4 +1,4 @@
-"""One folder a class: listing, naming, decoding once into a cache."""
+"""Data sets with one folder per class."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-_LAYOUT = "a folder a class with its images (JPEG, PNG, WebP, BMP, TIFF), or such folders in train, val and test"
+_LAYOUT = "one folder of images per class (JPEG, PNG, WebP, BMP, TIFF), or such folders in train, val and test"
 
 
 @attrs.frozen
@@ -34,14 +34,14 @@ class _ImageFile:
 
 
 class _FolderSource(Source):
-    """Those of the images that could be read."""
+    """The readable images of a folder."""
 
     def __init__(self, decoded: DecodedImages, images: list[_ImageFile], skipped_files: tuple[BadImage, ...]) -> None:
         self.class_names = _order({image.class_name for image in images})
         self.bad_images = tuple(BadImage(images[row].name, reason) for row, reason in decoded.bad.items())
         self.skipped_files = skipped_files
         images = [images[row] for row in decoded.rows]
-        self.labels = np.array([self.class_names.index(one.class_name) for one in images], dtype=np.int64)
+        self.labels = np.array([self.class_names.index(image.class_name) for image in images], dtype=np.int64)
         self.parts = np.array([image.part for image in images], dtype=np.str_) if images[0].part else None
         self.names = [image.name for image in images]
         self.sizes, self.hashes = decoded.sizes, decoded.hashes
@@ -52,12 +52,12 @@ class _FolderSource(Source):
         return self._decoded.read(indices)
 
     def release_memory(self) -> None:
-        """Free the memory that reading has left in use."""
+        """Free memory held since earlier reads."""
         self._decoded.release_memory()
 
 
 def looks_like_classes(path: Path) -> bool:
-    """Tell whether ``path`` holds folders of two classes or more with an image in each, looking at few files."""
+    """Return whether ``path`` contains folders of at least two classes with images, checking only a few files."""
     try:
         return (
             len({canonical(place.name) for place, _ in _class_folders(path) if any(map(_is_image, place.iterdir()))})
@@ -68,10 +68,10 @@ def looks_like_classes(path: Path) -> bool:
 
 
 def open_folder(path: Path, size: int, interpolation: str, how: Fit, cache: Path, *, skip_bad: bool) -> Source:
-    """Open a folder of class folders, its images brought to ``size`` x ``size``.
+    """Open a folder of class folders, with images resized to ``size`` x ``size``.
 
-    ``skip_bad``: leave out images that cannot be read and list them in ``bad_images``; else the first is an error.
-    Raises ``DataError``.
+    ``skip_bad``: skip unreadable images and list them in ``bad_images``; otherwise the first is an error. Raises
+    ``DataError``.
     """
     images, skipped_files = _list(path)
     decoded = decode_once(
@@ -87,24 +87,24 @@ def open_folder(path: Path, size: int, interpolation: str, how: Fit, cache: Path
 
 
 def _list(path: Path) -> tuple[list[_ImageFile], tuple[BadImage, ...]]:
-    """Return the images by part, class and file name, and what is left aside. Raises ``DataError`` where it is not
-    laid out so."""
+    """Return the images, sorted by part, class and file name, and the skipped files. Raises ``DataError`` if there are
+    no images."""
     try:
-        images, left = _sorted_out(path)
+        images, skipped = _find_images(path)
     except OSError as error:
-        raise DataError(f"{printable(path)}: cannot be read: {error.strerror}", "look at who may read it") from error
+        raise DataError(f"{printable(path)}: cannot be read: {error.strerror}", "check its permissions") from error
     if not images:
         raise DataError(
-            f"{printable(path)}: no images in it, and no class folders that hold some", f"expected: {_LAYOUT}"
+            f"{printable(path)}: contains no images and no class folders with images", f"expected: {_LAYOUT}"
         )
-    return images, tuple(BadImage(_name(one, path), reason) for one, reason in sorted(left.items()))
+    return images, tuple(BadImage(_name(file, path), reason) for file, reason in sorted(skipped.items()))
 
 
-def _sorted_out(path: Path) -> tuple[list[_ImageFile], dict[Path, str]]:
+def _find_images(path: Path) -> tuple[list[_ImageFile], dict[Path, str]]:
     images: list[_ImageFile] = []
     places = _class_folders(path)
     _refuse_clash(path, places)
-    left = {
+    skipped = {
         file: "beside the class folders"
         for around in {path, *(place.parent for place, _ in places)}
         for file in _visible(around)
@@ -114,35 +114,35 @@ def _sorted_out(path: Path) -> tuple[list[_ImageFile], dict[Path, str]]:
         found, other = _images_in(place, path, part)
         if not found:
             _log.warning("%s: no images in it; skipped", printable(place))
-            left[place] = "a folder without images"
+            skipped[place] = "a folder without images"
         images += found
-        left |= other
+        skipped |= other
     if images:
-        return images, left
-    return _images_in(path, path, None)  # images without classes can still be looked at
+        return images, skipped
+    return _images_in(path, path, None)  # images without classes can still be audited
 
 
 def _images_in(place: Path, root: Path, part: str | None) -> tuple[list[_ImageFile], dict[Path, str]]:
-    """Return the images of a class, and what else is in its folder."""
-    images, left = [], {}
+    """Return the images of a class folder, and its other files with the reason why they are skipped."""
+    images, skipped = [], {}
     class_name = canonical(printable(place.name or place.resolve().name))
     for file in sorted(_visible(place)):
         if _is_image(file):
             images.append(_ImageFile(file, _name(file, root), class_name, part))
         elif file.is_dir():
-            left[file] = "a folder inside a class folder"
+            skipped[file] = "a folder inside a class folder"
         else:
-            left[file] = f"no image by its name ({printable(file.suffix)})"
-    return images, left
+            skipped[file] = f"no image by its name ({printable(file.suffix)})"
+    return images, skipped
 
 
 def _refuse_clash(path: Path, places: list[tuple[Path, str | None]]) -> None:
-    """Raise ``DataError`` where two class folders of one part have names that mean the same class."""
+    """Raise ``DataError`` if two class folders of a part have names of the same class."""
     for part in {part for _, part in places}:
         same = clash(printable(place.name) for place, own in places if own == part)
         if same:
             raise DataError(
-                f"{printable(path)}: the folders {same[0]!r} and {same[1]!r} are one class by their names "
+                f"{printable(path)}: the folders {same[0]!r} and {same[1]!r} are names of one class "
                 f"(`{canonical(same[0])}`)",
                 "put their images into one folder, or rename one of them",
             )
@@ -168,10 +168,10 @@ def _visible(folder: Path) -> Iterator[Path]:
 
 
 def _is_image(file: Path) -> bool:
-    """Tell by its name whether a file is an image; a broken link was one."""
+    """Return, by its name, whether a file is an image, or a broken link to one."""
     return file.suffix.lower() in EXTENSIONS and (file.is_file() or (file.is_symlink() and not file.exists()))
 
 
 def _order(names: set[str]) -> tuple[str, ...]:
-    """Return class names in the order of the eight where all are among them, else sorted."""
+    """Return class names in the order of the eight blood cells if all are among them, else sorted."""
     return tuple(name for name in CLASSES if name in names) if names <= set(CLASSES) else tuple(sorted(names))

@@ -14,11 +14,11 @@ from cellcls.ops.storage import npz
 
 _PARTS = ("train", "val", "test")
 KEYS = tuple(f"{part}_{what}" for part in _PARTS for what in ("images", "labels"))
-"""The arrays each of their files has."""
+"""Names of the arrays in a MedMNIST file."""
 
 
 def open_medmnist(path: Path, classes: Sequence[str] | None, cache: Path) -> ArraySource:
-    """Open a MedMNIST file; the images are train, val and test one behind the other. Raises ``DataError``."""
+    """Open a MedMNIST file; the images of train, val and test are concatenated. Raises ``DataError``."""
     members = [npz.image_member(path, f"{part}_images") for part in _PARTS]
     shapes = {found.shape[1:] for found in members}
     if len(shapes) > 1:

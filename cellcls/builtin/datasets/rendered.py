@@ -1,4 +1,4 @@
-"""The source of rendered cells: which are planted in what order, and their images in a cache file."""
+"""The source of rendered cells: their order, planted faults, and cached images."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from cellcls.builtin.datasets.synthetic import Synthetic
 
 _SEEDS_APART = 1 << 32
-"""Cell n of a set has the seed ``set's seed * this + n``, so that no two sets share a cell."""
+"""Cell n of a data set with seed s has the seed ``s * this + n``, so that no two data sets share a cell."""
 
 
 class RenderedCells(Source):
-    """Rendered cells in shuffled order, then the conflicting copies, then the outliers.
+    """Rendered cells in shuffled order, followed by conflicting copies and outliers.
 
-    The cache file holds each image once, the outlier's last, so planting needs no new file.
+    The cache file contains each image once, the outlier last, so that it does not depend on the planted faults.
     """
 
     class_names = CLASSES
@@ -60,7 +60,7 @@ class RenderedCells(Source):
         return np.asarray(self._images[self._image[indices]])
 
     def masks(self, indices: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Return where the white cell or platelet lies (B, H, W), rendered anew; nowhere on an outlier."""
+        """Return the masks (B, H, W) of the white cell or platelet, rendered again; all False for an outlier."""
         masks = np.zeros((len(indices), self._size, self._size), dtype=np.bool_)
         for mask, image in zip(masks, self._image[indices], strict=True):
             if image < len(self._cells):
@@ -70,7 +70,7 @@ class RenderedCells(Source):
 
 
 def class_counts(images_per_class: int, imbalance: float) -> list[int]:
-    """Return how many cells each class has: a geometric decline from the first to ``1 - imbalance`` of it in the
-    last, at least one each."""
+    """Return the number of cells per class, at least one: a geometric decline from the first class to ``1 - imbalance``
+    of it in the last."""
     last = len(CLASSES) - 1
     return [max(1, round(images_per_class * (1 - imbalance) ** (k / last))) for k in range(len(CLASSES))]

@@ -1,4 +1,4 @@
-"""The embedded data set: rendered blood cells, so that everything works without a download."""
+"""The synthetic data set: rendered blood cells, so that everything works without a download."""
 
 from __future__ import annotations
 
@@ -15,30 +15,33 @@ if TYPE_CHECKING:
 
 @component("synthetic")
 class Synthetic(Dataset):
-    """Rendered cells of the eight classes over red cells, with switches that plant what goes wrong in real sets.
+    """Rendered cells of the eight classes among red cells, with options to plant faults of real data sets.
 
-    It shows that a recipe works and what cleaning is worth; it says nothing about real cells.
+    It shows that a recipe works and what cleaning achieves; results do not transfer to real cells.
     """
 
     images_per_class: int = param(default=200, ge=1, help="Number of cells of each class, before imbalance.")
-    seed: int = param(default=0, ge=0, help="Which cells: each seed is another set.")
+    seed: int = param(default=0, ge=0, help="Seed of the cells; each seed gives different ones.")
     imbalance: float = param(
-        default=0.0, ge=0, lt=1, help="Share by which the last class is rarer than the first; between, geometrically."
+        default=0.0,
+        ge=0,
+        lt=1,
+        help="Share by which the last class is smaller than the first, declining geometrically.",
     )
     conflicting: float = param(
-        default=0.0, ge=0, le=1, help="Share of the cells planted again, byte-equal, under their look-alike's label."
+        default=0.0, ge=0, le=1, help="Share of the cells that are copied under the label of their look-alike."
     )
-    copies: int = param(default=3, ge=1, help="How many times each conflicting cell is planted again.")
-    outliers: int = param(default=0, ge=0, help="Copies of one image that is no cell, under random labels.")
+    copies: int = param(default=3, ge=1, help="Number of copies of each conflicting cell.")
+    outliers: int = param(default=0, ge=0, help="Number of copies of an image that is not a cell, under random labels.")
 
     @classmethod
     def for_rehearsal(cls) -> Synthetic:
-        """Return 24 cells a class."""
+        """Return 24 cells per class."""
         return cls(images_per_class=24)
 
     def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> RenderedCells:
-        """Render the set at ``size`` (at least 8) once into ``cache`` and open it. Raises ``RecipeError``
-        for a smaller size, ``WriteError``."""
+        """Render the images at ``size`` (at least 8) once into ``cache`` and open them. Raises ``RecipeError`` for a
+        smaller size, ``WriteError``."""
         from cellcls.builtin.datasets.rendered import RenderedCells
         from cellcls.ops.rendering.cells import SMALLEST
 

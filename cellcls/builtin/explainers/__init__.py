@@ -1,4 +1,4 @@
-"""Explainers: heat maps of what a decision rests on."""
+"""Explainers: heat maps for predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Heads: from the map of features to one logit a class."""
+"""Heads: from the feature map to one logit per class."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Linear(Head):
     """Pooling and one dense layer."""
 
-    pool: Literal["average", "flatten"] = param(default="average", help="How the map becomes a vector.")
+    pool: Literal["average", "flatten"] = param(default="average", help="How the map is reduced to a vector.")
     dropout: float = param(default=0.0, ge=0, lt=1, help="Share of features dropped while training.")
 
     def build(self, *, channels: int, size: tuple[int, int], num_classes: int) -> nn.Module:
@@ -29,7 +29,7 @@ class Mlp(Head):
     """Pooling and several dense layers with ReLU between them (report, section 4.1)."""
 
     hidden: tuple[int, ...] = param(default=(512, 256), ge=1, help="Width of each dense layer before the last.")
-    pool: Literal["average", "flatten"] = param(default="average", help="How the map becomes a vector.")
+    pool: Literal["average", "flatten"] = param(default="average", help="How the map is reduced to a vector.")
     dropout: float = param(default=0.0, ge=0, lt=1, help="Share of features dropped before each dense layer.")
 
     def build(self, *, channels: int, size: tuple[int, int], num_classes: int) -> nn.Module:

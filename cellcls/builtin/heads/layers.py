@@ -45,7 +45,7 @@ class InceptionBlock(nn.Module):
         self.pooled = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), *_conv(channels, 32, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the branches' maps behind one another."""
+        """Return the concatenated maps of the branches."""
         return torch.cat([self.branch1(x), self.branch3(x), self.branch5(x), self.pooled(x)], dim=1)
 
 

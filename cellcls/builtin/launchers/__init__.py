@@ -1,4 +1,4 @@
-"""Launchers: where the runs of a call are executed."""
+"""Launchers: execute several runs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from cellcls.api import Launcher, component, param
 
 @component("local")
 class Local(Launcher):
-    """Runs in processes of their own on this machine: one after another, or one a GPU where there are several."""
+    """Separate processes on this machine: one at a time, or one per GPU if there are several."""
 
     at_once: int | None = param(
-        default=None, ge=1, help="Processes at a time; default: the number of GPUs, 1 where there is none."
+        default=None, ge=1, help="Number of concurrent processes; default: the number of GPUs, at least 1."
     )
 
     def build(self) -> Callable[[Sequence[Path]], Iterator[tuple[Path, int]]]:

@@ -1,4 +1,4 @@
-"""Runs in processes of their own, a few at a time, each with a GPU of its own where there are several."""
+"""Executes runs in separate processes, several at a time, each on its own GPU if there are several."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pathlib import Path
 
 from cellcls.ops.processes.launching import start
 
-_LOOK_EVERY = 0.1
-_TO_SAVE = 60.0
-"""Seconds that the runs are given to save their states."""
-_TO_LIST = 10.0
-"""Seconds that the tool of the GPUs' driver is given."""
+_POLL_INTERVAL = 0.1
+_SAVE_TIMEOUT = 60.0
+"""Seconds that runs have to save their states."""
+_LIST_TIMEOUT = 10.0
+"""Seconds that nvidia-smi has to list the GPUs."""
 
 
 def execute(runs: Sequence[Path], at_once: int | None) -> Iterator[tuple[Path, int]]:
-    """Execute planned runs and yield each with its exit code as it ends. When the caller stops listening, the rest is
-    asked to save and end."""
+    """Execute planned runs and yield each with its return code as it finishes. When the generator is closed, remaining
+    runs are asked to save their state and exit."""
     gpus = visible_gpus()
     slots = list(range(at_once or max(1, len(gpus))))
     todo = list(runs)
@@ -38,13 +38,13 @@ def execute(runs: Sequence[Path], at_once: int | None) -> Iterator[tuple[Path, i
                 run, child = running.pop(slot)
                 yield run, child.returncode
             if not ended:
-                time.sleep(_LOOK_EVERY)
+                time.sleep(_POLL_INTERVAL)
     finally:
         _end([child for _, child in running.values()])
 
 
 def visible_gpus() -> list[str]:
-    """Return the GPUs a process may be given, as CUDA_VISIBLE_DEVICES names them, without importing torch."""
+    """Return the available GPUs as values for CUDA_VISIBLE_DEVICES, without importing torch."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name for name in named.split(",") if name.strip()]
@@ -52,16 +52,20 @@ def visible_gpus() -> list[str]:
     if tool is None:
         return []
     try:
-        listed = subprocess.run([tool, "--list-gpus"], capture_output=True, text=True, check=True, timeout=_TO_LIST)
-    except (OSError, subprocess.SubprocessError):  # a driver that does not answer has no GPU to give
+        listed = subprocess.run(
+            [tool, "--list-gpus"], capture_output=True, text=True, check=True, timeout=_LIST_TIMEOUT
+        )
+    except (OSError, subprocess.SubprocessError):  # without an answer of the driver there is no usable GPU
         return []
-    gpus = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]  # below one stand its MIG parts
+    gpus = [
+        line for line in listed.stdout.splitlines() if line.startswith("GPU ")
+    ]  # lines below a GPU are its MIG instances
     return [str(number) for number in range(len(gpus))]
 
 
 def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Let the children save and end; kill those that take too long, or that a second Ctrl-C does not wait for."""
-    until = time.monotonic() + _TO_SAVE
+    """Ask the children to save and exit; kill those that take too long, or all on a second Ctrl-C."""
+    until = time.monotonic() + _SAVE_TIMEOUT
     try:
         for child in children:
             child.terminate()
@@ -70,6 +74,6 @@ def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
                 child.wait(max(0.0, until - time.monotonic()))
     finally:
         for child in children:
-            child.kill()  # does nothing to one that has ended
+            child.kill()  # no effect on a finished process
         for child in children:
             child.wait()

@@ -1,4 +1,4 @@
-"""Losses, one value a sample: the engine takes the mean over all N samples (report, equation 1)."""
+"""Losses per sample; the engine averages over all N samples (report, equation 1)."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class CrossEntropy(Loss):
 
 @component("focal")
 class Focal(Loss):
-    """Cross entropy that makes well-classified samples count less (Lin et al. 2017, equation 5)."""
+    """Cross entropy that down-weights well-classified samples (Lin et al. 2017, equation 5)."""
 
-    gamma: float = param(default=2.0, ge=0, help="How much less: a class at p counts (1 - p) ** gamma; 0: not at all.")
+    gamma: float = param(default=2.0, ge=0, help="Focusing parameter: weight (1 - p) ** gamma; 0 is cross entropy.")
 
     def build(self, *, class_weights: Tensor | None) -> PerSampleLoss:
         """Return logits (B, K), targets (B,) or (B, K) -> (B,)."""

@@ -1,5 +1,5 @@
-"""Optimizers of torch and timm. Those torch has in one fused kernel use it: the same bits every time, and on a CPU
-AdamW's step takes a quarter of the time."""
+"""Optimizers of torch and timm, with torch's fused kernels if available: these are deterministic, and on a CPU a step
+of AdamW takes a quarter of the time."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Lion(Optimizer):
         """Return the optimizer over the trained parameters."""
         from timm.optim.lion import Lion as TimmLion
 
-        made: torch.optim.Optimizer = TimmLion(
+        optimizer: torch.optim.Optimizer = TimmLion(
             list(parameters), lr=self.lr, betas=self.betas, weight_decay=self.weight_decay
         )
-        return made
+        return optimizer
 
 
 @component("adam")

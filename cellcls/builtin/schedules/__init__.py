@@ -21,10 +21,10 @@ class Constant(Schedule):
 
 @component("cosine")
 class Cosine(Schedule):
-    """Half a wave of the cosine from 1 to ``final``, after a linear rise (Loshchilov and Hutter 2017, equation 5)."""
+    """Half a cosine wave from 1 to ``final`` after a linear warm-up (Loshchilov and Hutter 2017, equation 5)."""
 
-    warmup_epochs: float = param(default=0.0, ge=0, help="Epochs over which the rate rises in a straight line.")
-    final: float = param(default=0.0, ge=0, le=1, help="Factor on lr that the end would have.")
+    warmup_epochs: float = param(default=0.0, ge=0, help="Epochs of linear warm-up.")
+    final: float = param(default=0.0, ge=0, le=1, help="Factor on lr at the end.")
 
     def build(self, *, epochs: int, steps_per_epoch: int) -> Callable[[int, StageHistory], float]:
         """Return the factor on ``lr``."""
@@ -41,7 +41,7 @@ class Cosine(Schedule):
 
 @component("one_cycle")
 class OneCycle(Schedule):
-    """Up to ``lr`` and down far below the start, along cosines (Smith and Topin 2019; as torch's ``OneCycleLR``)."""
+    """Rises to ``lr`` and falls far below the start along cosines (Smith and Topin 2019), as torch's ``OneCycleLR``."""
 
     rise: float = param(default=0.3, gt=0, lt=1, help="Share of the steps spent rising.")
     start_divisor: float = param(default=25.0, ge=1, help="The first step uses lr divided by this.")
@@ -65,15 +65,15 @@ class OneCycle(Schedule):
 class ReduceOnPlateau(Schedule):
     """Multiplies the rate by ``factor`` when a metric has not improved for more than ``patience`` epochs.
 
-    The rule is that of torch's ``ReduceLROnPlateau`` with a relative threshold (Keras lowers one epoch earlier and
-    its threshold is absolute). The history is replayed at each call, so best value and counter need no saving.
-    Losses are best low, all else is best high.
+    The rule is that of torch's ``ReduceLROnPlateau`` with a relative threshold (Keras reduces one epoch earlier and has
+    an absolute threshold). The history is replayed at each call, so that there is no state to save. Losses are
+    minimised, all other metrics maximised.
     """
 
     watches: ClassVar[tuple[str, ...]] = ("watch",)
-    watch: str = param(default="val.accuracy", help="Which figure: EVALUATION.METRIC.")
+    watch: str = param(default="val.accuracy", help="Metric to watch: EVALUATION.METRIC.")
     factor: float = param(default=0.5, gt=0, lt=1, help="What the rate is multiplied by.")
-    patience: int = param(default=3, ge=0, help="Epochs without improvement that are let pass.")
+    patience: int = param(default=3, ge=0, help="Number of epochs without improvement that are tolerated.")
     threshold: float = param(default=1e-4, ge=0, help="Relative change that counts as an improvement.")
     min_factor: float = param(default=0.0, ge=0, le=1, help="The factor on lr never falls below this.")
 

@@ -1,4 +1,4 @@
-"""Searches over the settings of a recipe."""
+"""Hyperparameter searches over the settings of a recipe."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Settings = Mapping[str, Value]
 
 @component("random")
 class Random(Search):
-    """Draws every setting anew for each trial: hard to beat with a few trials (Bergstra and Bengio, JMLR 13, 2012)."""
+    """Random search: draws all settings per trial; hard to beat with few trials (Bergstra, Bengio, JMLR 13, 2012)."""
 
     def build(self, *, seed: int) -> Callable[[int, Sequence[Trial]], Settings]:
-        """Return the function from the number of a trial to its settings; what is finished does not matter."""
+        """Return the function from the number of a trial to its settings, independent of finished trials."""
         from cellcls.builtin.searches.draw import drawn
 
         return lambda number, _finished: drawn(self.space, seed=seed, number=number)
@@ -26,18 +26,18 @@ class Random(Search):
 
 @component("grid")
 class Grid(Search):
-    """Tries all combinations in order: of ``values``, and of ``points`` between the ends of a range."""
+    """Grid search: all combinations, in order, of ``values`` and of ``points`` between the ends of a range."""
 
-    points: int = param(default=3, ge=2, le=100, help="Values tried between `low` and `high`, both ends among them.")
+    points: int = param(default=3, ge=2, le=100, help="Number of values from `low` to `high`, both included.")
 
     def combinations(self) -> int:
-        """Return how many there are."""
+        """Return the number of combinations."""
         from cellcls.builtin.searches.draw import count
 
         return count(self.space, self.points)
 
     def build(self, *, seed: int) -> Callable[[int, Sequence[Trial]], Settings]:
-        """Return the function from the number of a trial to its settings; behind the last it starts over."""
+        """Return the function from the number of a trial to its settings, starting over after the last."""
         from cellcls.builtin.searches.draw import combination
 
         return lambda number, _finished: combination(self.space, self.points, number)

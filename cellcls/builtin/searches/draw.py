@@ -1,4 +1,4 @@
-"""Values of a search's settings: drawn, or one after another."""
+"""Values of searched settings: random, or enumerated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cellcls.api import Choice, Value
 
 
 def drawn(space: Mapping[str, Choice], *, seed: int, number: int) -> dict[str, Value]:
-    """Return one value of each setting, evenly distributed (over the logarithm where the choice says so)."""
+    """Return a value of each setting, uniformly distributed (on a logarithmic scale if the choice says so)."""
     rng = np.random.default_rng([seed, number])
     return {key: at(choice, float(rng.random())) for key, choice in space.items()}
 
@@ -24,12 +24,12 @@ def count(space: Mapping[str, Choice], points: int) -> int:
 def combination(space: Mapping[str, Choice], points: int, number: int) -> dict[str, Value]:
     """Return the combination of this number, the last setting changing first."""
     lists = {key: _values(choice, points) for key, choice in space.items()}
-    found: dict[str, Value] = {}
+    settings: dict[str, Value] = {}
     rest = number
     for key, values in reversed(lists.items()):
         rest, place = divmod(rest, len(values))
-        found[key] = values[place]
-    return {key: found[key] for key in space}
+        settings[key] = values[place]
+    return {key: settings[key] for key in space}
 
 
 def _values(choice: Choice, points: int) -> list[Value]:
@@ -42,8 +42,8 @@ def _values(choice: Choice, points: int) -> list[Value]:
 
 
 def at(choice: Choice, share: float) -> Value:
-    """Return the value that has ``share`` in 0..1 (without 1) of the others below it. A whole number has the numbers
-    from itself to below the next one, so that the ends are as likely as the rest."""
+    """Return the value at the quantile ``share`` in [0, 1). Integers correspond to equal intervals, so that the ends
+    are as likely as the rest."""
     if choice.values is not None:
         return choice.values[int(share * len(choice.values))]
     low, high = _ends(choice)

@@ -127,6 +127,6 @@ def metric_of(name: str) -> Metric | None:
 
 
 def lower_is_better(name: str) -> bool:
-    """Tell whether the best value of a dotted name (``val.loss``) is the lowest."""
+    """Return whether the best value of a dotted name (``val.loss``) is the lowest."""
     metric = metric_of(name)
     return metric is not None and metric.lower_is_better
