@@ -33,7 +33,7 @@ COMMANDS = [
 def test_all_blocks_are_found_and_of_a_kind_that_runs():
     fences = sum(len(re.findall(r"^```", page.read_text(), re.MULTILINE)) for page in PAGES)
     assert len(BLOCKS) * 2 == fences
-    assert len(TUTORIALS) == 7
+    assert len(TUTORIALS) == 8
     counted = Counter(block.language for _, block in BLOCKS)
     assert counted == {"console": 93, "toml": 31, "python": 14, "bash": 1}
     assert sum(block.mark.startswith("not run") for _, block in BLOCKS) == 10

@@ -132,7 +132,7 @@ def test_fragments_of_the_changelog_are_no_pages(site: Path):
 
 def test_links_of_notebooks_lead_somewhere(site: Path):
     notebooks = sorted((site.parent / "notebooks").glob("*.ipynb"))
-    assert len(notebooks) == 7
+    assert len(notebooks) == 8
     found = 0
     for path in notebooks:
         cells = json.loads(path.read_text())["cells"]
