@@ -39,7 +39,7 @@ from cellcls.api.kinds import (
     WrappedSource,
     settings,
 )
-from cellcls.api.operations import Batch, Colour, Geometric
+from cellcls.api.operations import Batch, Colour, Geometric, Mix
 
 if TYPE_CHECKING:
     from cellcls.api import events
@@ -67,6 +67,7 @@ __all__ = [
     "Head",
     "Launcher",
     "Loss",
+    "Mix",
     "Optimizer",
     "Param",
     "PerSampleLoss",

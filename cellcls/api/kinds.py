@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, dataclass_tra
 import attrs
 
 from cellcls.api.component import Component, param
-from cellcls.api.operations import Batch, Colour, Geometric
+from cellcls.api.operations import Batch, Colour, Geometric, Mix
 from cellcls.ops.statistics.table import lower_is_better
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Augmentation(Component):
 
     p: float = param(default=1.0, ge=0, le=1, help="Probability of applying it to an image.")
 
-    def build(self, *, size: int) -> Geometric | Colour | Batch:
+    def build(self, *, size: int) -> Geometric | Colour | Batch | Mix:
         """Return the operation for images of ``size`` x ``size`` pixels. Raises ``RecipeError`` if impossible."""
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""What an augmentation or a corruption becomes when it is built: one of three sorts of operation."""
+"""What an augmentation or a corruption becomes when it is built: one of four sorts of operation."""
 
 from __future__ import annotations
 
@@ -36,3 +36,16 @@ class Batch:
 
     draws: int
     apply: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+@attrs.frozen
+class Mix:
+    """A mixture of each sample with a partner, which the engine draws from the training samples.
+
+    ``apply(images, partners, targets, partner_targets, draws)`` maps images and partners (B, 3, H, W) in 0..1, their
+    targets (B, K) and draws (B, ``draws``) in [0, 1) to new images and soft targets of the same shapes. The partner is
+    changed by the operations before this one, with its own draws, and is not mixed itself.
+    """
+
+    draws: int
+    apply: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]

@@ -15,6 +15,7 @@ from torch.nn.functional import one_hot
 from torch.nn.parallel import DistributedDataParallel
 
 from cellcls.engine.data import Indices
+from cellcls.engine.pipeline import Samples
 from cellcls.engine.session import Session
 
 
@@ -65,8 +66,7 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
 def augmented(session: Session, rows: Indices, epoch: int) -> tuple[Tensor, Tensor]:
     """Return the images of ``rows`` of the samples as training sees them in an epoch, and soft targets (B, K)."""
     samples = session.samples
-    labels = torch.from_numpy(session.data.source.labels[samples.index[rows]])
-    targets = one_hot(labels, len(session.data.classes)).float().to(session.machine.device)
+    targets = _targets(session, rows)
     changed = samples.changed(rows)
     if changed.all():
         images, targets = _changed(session, rows, targets, epoch)
@@ -78,6 +78,12 @@ def augmented(session: Session, rows: Indices, epoch: int) -> tuple[Tensor, Tens
     return images.contiguous(memory_format=torch.channels_last), targets
 
 
+def _targets(session: Session, rows: Indices) -> Tensor:
+    """Return the targets (B, K) of samples before they are mixed."""
+    labels = torch.from_numpy(session.data.source.labels[session.samples.index[rows]])
+    return one_hot(labels, len(session.data.classes)).float().to(session.machine.device)
+
+
 def _changed(session: Session, rows: Indices, targets: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
     samples = session.samples
     return session.pipeline(
@@ -86,7 +92,31 @@ def _changed(session: Session, rows: Indices, targets: Tensor, epoch: int) -> tu
         seed=session.recipe.seed,
         epoch=samples.draw_epoch(epoch),
         sample_ids=torch.from_numpy(samples.ids(rows)),
+        partners=_Partners(session),
     )
+
+
+@attrs.frozen
+class _Partners:
+    """The samples of an epoch, to mix others with."""
+
+    session: Session
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.session.samples)
+
+    def __call__(self, numbers: Tensor) -> Samples:
+        """Return the samples of ``numbers`` (B,)."""
+        session, rows = self.session, numbers.numpy()
+        samples = session.samples
+        return Samples(
+            images=session.images.raw(samples.index[rows]),
+            targets=_targets(session, rows),
+            ids=torch.from_numpy(samples.ids(rows)),
+            changed=torch.from_numpy(samples.changed(rows)),
+        )
 
 
 def _own_parts(

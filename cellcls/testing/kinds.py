@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,12 +24,13 @@ from cellcls.api import (
     Decision,
     Features,
     Geometric,
+    Mix,
     Source,
     StageHistory,
     Trial,
     settings,
 )
-from cellcls.engine.pipeline import Pipeline
+from cellcls.engine.pipeline import Pipeline, Samples
 from cellcls.ops.curation.copies import group_by_hash
 from cellcls.ops.networks.call_order import record_calls
 from cellcls.ops.storage.files import write_text
@@ -155,14 +156,29 @@ def _cells(count: int = 6) -> tuple[Tensor, Tensor]:
     return images.contiguous(), one_hot(torch.from_numpy(source.labels[:count]), 8).float()
 
 
+class _Cells:
+    """The example's cells, to mix others with."""
+
+    count = 6
+
+    def __call__(self, numbers: Tensor) -> Samples:
+        images, targets = _cells()
+        changed = torch.ones(len(numbers), dtype=torch.bool)
+        return Samples(images=images[numbers], targets=targets[numbers], ids=numbers, changed=changed)
+
+
 def _changed(operation: Any, p: float = 1.0) -> tuple[Tensor, Tensor]:
     images, targets = _cells()
-    assert isinstance(operation, Geometric | Colour | Batch), "build gives no Geometric, Colour or Batch"
-    if not isinstance(operation, Batch):
+    assert isinstance(operation, Geometric | Colour | Batch | Mix), "build gives no Geometric, Colour, Batch or Mix"
+    if not isinstance(operation, Batch | Mix):
         shape = (6, 3, 3) if isinstance(operation, Geometric) else (6, 3, 4)
         assert operation.matrix(torch.rand(6, operation.draws)).shape == shape, f"its matrices are not {shape}"
     given = images.clone(), targets.clone()
-    new, soft = Pipeline([(p, operation)])(images, targets, seed=1, epoch=0, sample_ids=torch.arange(6))
+    pipeline = partial(Pipeline([(p, operation)]), seed=1, epoch=0, partners=_Cells())
+    new, soft = pipeline(images, targets, sample_ids=torch.arange(6))
+    for few in (slice(0, 1), slice(0, 2), slice(2, 6)):
+        same, _ = pipeline(images[few], targets[few], sample_ids=torch.arange(6)[few])
+        assert torch.allclose(same, new[few], atol=1e-5), "what happens to an image depends on its batch"
     assert torch.equal(images, given[0]), "it changed the images it was given, in place"
     assert torch.equal(targets, given[1]), "it changed the targets it was given, in place"
     assert new.shape == images.shape, "images came out with another shape"

@@ -26,6 +26,9 @@ use = "flip"
 [[augment]]
 use = "blur"
 p = 0.5
+[[augment]]
+use = "cutmix"
+p = 0.5
 [head]
 use = "linear"
 dropout = 0.3

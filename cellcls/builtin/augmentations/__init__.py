@@ -5,6 +5,7 @@ Default strengths are those the report's pipeline is read with (recipe ``augment
 
 from cellcls.builtin.augmentations.colour import Brightness, Contrast, Hue, Saturation
 from cellcls.builtin.augmentations.geometry import Crop, Flip, QuarterTurn, Rotate, Translate
+from cellcls.builtin.augmentations.mixing import CutMix, Mixup
 from cellcls.builtin.augmentations.quality import Blur, Clahe, Downscale
 
 __all__ = [
@@ -13,9 +14,11 @@ __all__ = [
     "Clahe",
     "Contrast",
     "Crop",
+    "CutMix",
     "Downscale",
     "Flip",
     "Hue",
+    "Mixup",
     "QuarterTurn",
     "Rotate",
     "Saturation",
