@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, dataclass_transform
+from typing import Any, Literal, TypeVar, cast, dataclass_transform
 
 import attrs
 
@@ -96,18 +96,26 @@ class Init:
     )
 
 
+class OneOf:
+    """Base of a section that takes exactly one of its settings; an overlay replaces such a section as a whole."""
+
+    __slots__ = ()
+
+    def problem(self) -> str | None:
+        """Return what is wrong with the combination, or None."""
+        settings = attrs.asdict(cast("attrs.AttrsInstance", self), recurse=False)
+        if sum(value is not None for value in settings.values()) == 1:
+            return None
+        return f"takes exactly one of {', '.join(f'`{name}`' for name in settings)}"
+
+
 @section
-class Freeze:
+class Freeze(OneOf):
     """How much of the backbone stays as it is; one of the three."""
 
     keras_layers: int | None = param(default=None, ge=0, help="The first so many nodes of the Keras model.")
     fraction: float | None = param(default=None, ge=0, le=1, help="The first modules with this share of parameters.")
     until: str | None = param(default=None, help="All before this module, which is the first to be trained.")
-
-    def problem(self) -> str | None:
-        """Say what is wrong with the combination."""
-        given = [name for name in ("keras_layers", "fraction", "until") if getattr(self, name) is not None]
-        return None if len(given) == 1 else "takes exactly one of `keras_layers`, `fraction`, `until`"
 
 
 @section

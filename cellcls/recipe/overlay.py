@@ -1,8 +1,7 @@
 """Overlays: a base, a variant and ``--set`` change a recipe by one mechanism.
 
-Tables merge by key, a list replaces the list, a changed ``use`` drops the old settings, and so does another ``freeze``,
-which says one thing of several. Along with the data go the
-origins: where each key was written.
+Tables merge by key, a list replaces the list, a changed ``use`` drops the old settings, and a section that takes one of
+several settings (``freeze``) is replaced as a whole. The origins, where each key was written, go along with the data.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ import attrs
 import tomli
 
 from cellcls.errors import UsageError
-from cellcls.recipe.model import OUTER
+from cellcls.recipe.model import OUTER, OneOf
 from cellcls.recipe.problems import Origin, Text
 from cellcls.recipe.scan import Path, Place, Span
-from cellcls.recipe.structure import default_use
+from cellcls.recipe.structure import default_use, section_at
 
 
 @attrs.frozen
@@ -70,8 +69,9 @@ def _merged(base: Any, over: Any, path: Path, origins: dict[Path, Origin]) -> An
 
 
 def _other_choice(base: dict[str, Any], over: dict[str, Any], path: Path) -> bool:
-    """Tell whether ``over`` names another component or way of freezing, whose settings are not those of ``base``."""
-    if path[-1:] == ("freeze",):
+    """Return whether ``over`` replaces ``base``: it names another component, or the section takes one setting only."""
+    section = section_at(path)
+    if section is not None and issubclass(section, OneOf):
         return True
     if "use" not in over or not path:
         return False

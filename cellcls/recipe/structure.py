@@ -17,7 +17,7 @@ import attrs
 
 from cellcls.api import KINDS, Component, Param
 from cellcls.recipe.advice import is_too_large, mended
-from cellcls.recipe.model import OUTER, Recipe, Stage
+from cellcls.recipe.model import OUTER, Recipe
 from cellcls.recipe.problems import Problem, suggestion
 from cellcls.recipe.scan import Path
 from cellcls.registry import Registry
@@ -142,7 +142,7 @@ class Structurer:
         return INVALID if any(item is INVALID for item in made.values()) else made
 
     def _component(self, kind: Any, value: dict[str, Any], path: Path) -> Any:
-        name = value.get("use", default_use(path))
+        name = value["use"] if "use" in value else default_use(path)
         if not isinstance(name, str):
             where = (*path, "use") if "use" in value else path
             problem = f'which {kind.kind}? say `use = "..."`' if name is None else "`use` must be a text"
@@ -235,11 +235,36 @@ def _more(cls: type[Any]) -> str:
 
 def default_use(path: Path) -> str | None:
     """Return the component that an absent ``use`` at ``path`` stands for."""
-    names = [part for part in path if isinstance(part, str)]
-    owner = Stage if names[0] == "stages" else Recipe
-    field = fields_of(owner).get(names[-1])
+    field = _field_at(path)
     data = field.default_data if field else None
     return data.get("use") if isinstance(data, dict) else None
+
+
+def section_at(path: Path) -> type[Any] | None:
+    """Return the class of the section at ``path``; None for a component and for what the grammar does not have."""
+    field = _field_at(path)
+    return _section_in(field.type) if field else None
+
+
+def _field_at(path: Path) -> Field | None:
+    """Return the setting that a path through sections leads to. Positions in lists do not matter and may be absent."""
+    field: Field | None = None
+    owner: type[Any] | None = Recipe
+    for name in path:
+        if isinstance(name, int):
+            continue
+        field = fields_of(owner).get(name) if owner else None
+        if field is None:
+            return None
+        owner = _section_in(field.type)
+    return field
+
+
+def _section_in(target: Any) -> type[Any] | None:
+    """Return the section that a type is, or that a list of it or a union holds."""
+    if isinstance(target, type) and attrs.has(target):
+        return None if issubclass(target, Component) else target
+    return next((found for arm in get_args(target) if (found := _section_in(arm))), None)
 
 
 def _fits(target: Any, value: Any) -> bool:

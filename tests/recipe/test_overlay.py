@@ -92,6 +92,12 @@ def test_another_way_of_freezing_replaces_the_old_one(write: Any, builtins: Regi
         assert one.recipe.stages[1].freeze == Freeze(fraction=0.37)
 
 
+def test_a_setting_called_freeze_merges_like_any_other() -> None:
+    base = layer({"backbone": {"use": "own", "freeze": {"from": 1}}}, "base")
+    found = merge(base, layer({"backbone": {"freeze": {"to": 2}}}, "over"))
+    assert found.data["backbone"]["freeze"] == {"from": 1, "to": 2}
+
+
 def test_a_use_left_out_is_the_default_one() -> None:
     base = layer({"head": {"dropout": 0.5}}, "base")
     assert merge(base, layer({"head": {"use": "linear"}}, "over")).data["head"]["dropout"] == 0.5
