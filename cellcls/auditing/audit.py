@@ -1,4 +1,4 @@
-"""Runs an audit and writes its results."""
+"""Runs an audit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import attrs
 import numpy as np
@@ -16,19 +15,14 @@ from numpy.typing import NDArray
 from cellcls.api import Features, WeightPlaces
 from cellcls.auditing import comparison
 from cellcls.auditing.appearance import Appearance, measure_appearance
-from cellcls.auditing.charts import draw
 from cellcls.auditing.dataset import SIZE, AuditedDataset, Progress, find_dataset, open_dataset
 from cellcls.auditing.findings import KINDS, Finding, decision_rows, find, in_order, wrong_labels
 from cellcls.auditing.skipped import skipped_checks
-from cellcls.ops.curation.decisions import DecisionRow, write_decisions
+from cellcls.ops.curation.decisions import DecisionRow
 from cellcls.ops.curation.drift import Drift
 from cellcls.ops.curation.near_copies import find_near_copies
 from cellcls.ops.curation.thresholds import MAX_DISTANCE, SIMILARITY
-from cellcls.ops.storage.files import printable, write_bytes, write_json, write_text
 from cellcls.registry import Registry
-
-PAGE, RECORD, DECISIONS, FIGURES = "audit.html", "audit.json", "decisions.csv", "figures"
-"""Names in the folder of an audit."""
 
 
 @attrs.frozen(kw_only=True)
@@ -92,7 +86,7 @@ def audit_dataset(
     the backbone, before reading images if possible.
     """
     settings = settings or Settings()
-    clock = _Clock()
+    clock = Clock()
     dataset = find_dataset(path, registry)
     their_dataset = None if against is None else find_dataset(against, registry)
     network = None if features is None else _network(features, registry, weights or WeightPlaces(), progress)
@@ -134,74 +128,6 @@ def audit_dataset(
     )
 
 
-def write(audit: Audit, folder: Path) -> Path:
-    """Write page, record, decisions and figures into ``folder``; return the page. Raises ``WriteError``."""
-    from cellcls.auditing.page import render_audit
-
-    clock = _Clock()
-    with clock.step("figures"):
-        figures = draw(audit)
-        for name, png in figures.items():
-            write_bytes(folder / FIGURES / name, png)
-    with clock.step("page"):
-        write_text(folder / PAGE, render_audit(audit, figures))
-    audit.seconds.update(clock.seconds)
-    write_text(folder / DECISIONS, write_decisions(audit.data.hash, len(audit.data), audit.rows))
-    write_json(folder / RECORD, to_json_data(audit))
-    return folder / PAGE
-
-
-def to_json_data(audit: Audit) -> dict[str, Any]:
-    """Return the content of ``audit.json``."""
-    data = audit.data
-    return {
-        "data": printable(data.path),
-        "hash": data.hash,
-        "images": len(data),
-        "classes": list(data.classes),
-        "kept": int(audit.kept.sum()),
-        "counts": audit.counts(),
-        "skipped_checks": audit.skipped_checks,
-        "features": audit.features,
-        "settings": attrs.asdict(audit.settings),
-        "seconds": {name: round(value, 3) for name, value in audit.seconds.items()},
-        "findings": [_finding(data, finding) for finding in audit.findings],
-        "appearance": [attrs.asdict(row) for row in audit.appearance.rows],
-        "stains": attrs.asdict(audit.appearance.stains) if audit.appearance.stains else None,
-        "against": _against(audit),
-    }
-
-
-def _against(audit: Audit) -> dict[str, Any] | None:
-    if audit.other is None or audit.drift is None or audit.other_appearance is None:
-        return None
-    appearance = [attrs.asdict(row) for row in audit.other_appearance.rows]
-    return {**comparison.to_json_data(audit.other, audit.drift), "appearance": appearance}
-
-
-def _finding(data: AuditedDataset, finding: Finding) -> dict[str, Any]:
-    return {
-        "kind": finding.kind,
-        "score": round(finding.score, 6),
-        "reason": finding.reason,
-        "rule": finding.rule or None,
-        "likely": finding.likely or None,
-        "file": finding.file or None,
-        "images": [
-            {
-                "index": index,
-                "file": data.file(index) or None,
-                "hash": data.survey.hashes[index],
-                "class": data.class_name(index),
-                "part": data.part(index) or None,
-                "action": finding.action(index),
-            }
-            for index in finding.images
-        ],
-        "others": list(finding.others),
-    }
-
-
 def _kept(data: AuditedDataset, rows: tuple[DecisionRow, ...]) -> NDArray[np.bool_]:
     kept = np.ones(len(data), dtype=np.bool_)
     kept[[row.index for row in rows if row.action == "drop"]] = False
@@ -224,13 +150,14 @@ def _features(network: Features, data: AuditedDataset, progress: Callable[[int],
 
 
 @attrs.frozen
-class _Clock:
+class Clock:
     """Measures the duration of each step, in seconds."""
 
     seconds: dict[str, float] = attrs.field(factory=dict)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
+        """Add the duration of what is done within as the step ``name``."""
         started = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - started

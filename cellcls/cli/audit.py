@@ -66,7 +66,8 @@ def audit(
     wanted = _kinds(fail_on, compared=against is not None)
     refuse_folder(out)
     registry = load_registry()
-    from cellcls.auditing.audit import DECISIONS, Settings, audit_dataset, to_json_data, write
+    from cellcls.auditing.audit import Settings, audit_dataset
+    from cellcls.auditing.results import DECISIONS, to_json_data, write
 
     with counting() as progress:
         places = WeightPlaces(directory=weights, offline=offline)

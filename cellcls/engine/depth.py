@@ -16,7 +16,7 @@ from torch.nn import functional
 from cellcls.api import Explainer
 from cellcls.engine.data import Indices
 from cellcls.engine.evaluate import pictures
-from cellcls.engine.explain import answers, heat, heat_figures, masks
+from cellcls.engine.heat import answers, heat, heat_figures, masks
 from cellcls.engine.images import Images
 from cellcls.engine.network import Network
 from cellcls.ops.networks.call_order import record_calls
@@ -30,7 +30,7 @@ _FLAT = 1e-4  # norm of a map around its mean below which it says nothing
 
 
 @attrs.frozen(kw_only=True)
-class Subject:
+class ComparedNetwork:
     """One of two networks to compare: its name, and the images at its own size."""
 
     name: str
@@ -129,7 +129,9 @@ def _freeze(depth: DepthRecord | None) -> str:
     return f'{{ until = "{depth.until}" }}' if depth.frozen_share else '"none"'
 
 
-def compare_depths(explainer: Explainer, subjects: tuple[Subject, Subject], indices: Indices) -> Comparison:
+def compare_depths(
+    explainer: Explainer, subjects: tuple[ComparedNetwork, ComparedNetwork], indices: Indices
+) -> Comparison:
     """Compare two networks on ``indices``, at up to ``explainer.depths`` layers, evenly spread.
 
     Both are asked for the heat of the class that the image was given: maps of two different answers would differ
@@ -156,7 +158,7 @@ def compare_depths(explainer: Explainer, subjects: tuple[Subject, Subject], indi
     )
 
 
-def _layers(explainer: Explainer, subjects: Sequence[Subject]) -> list[list[str]]:
+def _layers(explainer: Explainer, subjects: Sequence[ComparedNetwork]) -> list[list[str]]:
     """Return the layers to compare, those of each network."""
     known = [one.network.features.layers for one in subjects]
     count = min(explainer.depths, *map(len, known))
@@ -164,7 +166,7 @@ def _layers(explainer: Explainer, subjects: Sequence[Subject]) -> list[list[str]
 
 
 def _compared(
-    explainer: Explainer, subjects: Sequence[Subject], indices: Indices, inside: Sequence[NDArray[np.bool_]]
+    explainer: Explainer, subjects: Sequence[ComparedNetwork], indices: Indices, inside: Sequence[NDArray[np.bool_]]
 ) -> Iterator[tuple[DepthRecord, NDArray[np.float32]]]:
     """Yield the figures of each depth, and both networks' maps (2, n, S, S) of the images that are pictured."""
     classes = subjects[0].images.source.labels[indices]
@@ -185,7 +187,7 @@ def _compared(
         yield figures, np.stack([first[:PICTURED_IMAGES], second[:PICTURED_IMAGES]])
 
 
-def _pictured(subjects: Sequence[Subject], indices: Indices, maps: dict[str, NDArray[np.float32]]) -> Pictured:
+def _pictured(subjects: Sequence[ComparedNetwork], indices: Indices, maps: dict[str, NDArray[np.float32]]) -> Pictured:
     images = subjects[0].images
     return Pictured(
         images=pictures(images, indices),

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from cellcls.api import BadImage, Explainer, Source, WrappedSource, changed
 from cellcls.engine.data import Indices, open_source, prepare
-from cellcls.engine.depth import Comparison, Subject, compare_depths
+from cellcls.engine.depth import ComparedNetwork, Comparison, compare_depths
 from cellcls.engine.device import Machine
 from cellcls.engine.device import machine as resolve_machine
 from cellcls.engine.evaluate import predict
-from cellcls.engine.explain import HeatMaps, heat_figures, heat_maps, masks, spread
+from cellcls.engine.heat import HeatMaps, heat_figures, heat_maps, masks, spread
 from cellcls.engine.images import Images
 from cellcls.engine.measure import measure
 from cellcls.engine.network import NetworkConfig, Trained, load_network
@@ -148,22 +148,22 @@ def explain_on(
     )
 
 
-def _stages(run: Path, opened: _Opened, registry: Registry) -> tuple[Subject, Subject] | None:
+def _stages(run: Path, opened: _Opened, registry: Registry) -> tuple[ComparedNetwork, ComparedNetwork] | None:
     """Return the networks at the ends of a run's first and last stage, None where it has one only."""
     files = sorted((run / "stages").glob("*.safetensors"), key=lambda file: int(file.stem.partition("-")[0]))
     if len(files) < 2:
         return None
 
-    def subject(file: Path) -> Subject:
+    def subject(file: Path) -> ComparedNetwork:
         network = load_network(file, registry).network.to(opened.machine.device)
-        return Subject(name=file.stem, network=network, images=opened.images)
+        return ComparedNetwork(name=file.stem, network=network, images=opened.images)
 
     return subject(files[0]), subject(files[-1])
 
 
 def _runs(
     run: Path, other: Path, opened: _Opened, data: Path | None, registry: Registry, options: Options
-) -> tuple[Subject, Subject]:
+) -> tuple[ComparedNetwork, ComparedNetwork]:
     """Return two runs, each with the images that ``opened`` has at its own size."""
     trained, machine = _trained(other, registry, options)
     if trained.config.classes != opened.trained.config.classes:
@@ -175,8 +175,8 @@ def _runs(
         images = _images(source, trained, machine)
     first, second = told_apart(run, other)
     return (
-        Subject(name=first, network=opened.trained.network, images=opened.images),
-        Subject(name=second, network=trained.network, images=images),
+        ComparedNetwork(name=first, network=opened.trained.network, images=opened.images),
+        ComparedNetwork(name=second, network=trained.network, images=images),
     )
 
 

@@ -12,8 +12,8 @@ from cellcls.registry import Registry
 from cellcls.runs.options import Options
 
 if TYPE_CHECKING:
+    from cellcls.api import Launcher
     from cellcls.api.events import Event
-    from cellcls.execution.launch import ChosenLauncher
 
 Watch = Callable[["Event"], None]
 """Is called with every event of a run."""
@@ -34,6 +34,14 @@ class Output:
     """Shows rows, their keys as headings, under a title."""
     progress: Callable[[], AbstractContextManager[Watch]] = _unwatched
     """Opens what shows the events of one run."""
+
+
+@attrs.frozen(kw_only=True)
+class ChosenLauncher:
+    """A launcher as it was asked for."""
+
+    said: str
+    launcher: Launcher
 
 
 @attrs.frozen(kw_only=True)

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 from cellcls.api import Launcher
 from cellcls.errors import CellclsError, ExitCode, InterruptedRunError, UsageError
-from cellcls.execution.context import Output
+from cellcls.execution.context import ChosenLauncher, Output
 from cellcls.execution.result import RunResult, failed, result_of
 from cellcls.execution.single import resume_line, with_hints
 from cellcls.ops.processes.launching import exit_code, log_tail
@@ -20,14 +18,6 @@ from cellcls.recipe.structure import INVALID, Structurer
 from cellcls.registry import Registry
 from cellcls.runs.folder import RunFolder
 from cellcls.runs.stop import Stop
-
-
-@attrs.frozen(kw_only=True)
-class ChosenLauncher:
-    """A launcher as it was asked for."""
-
-    said: str
-    launcher: Launcher
 
 
 def choose_launcher(said: str, registry: Registry) -> ChosenLauncher:

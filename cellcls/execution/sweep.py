@@ -12,7 +12,7 @@ import attrs
 from cellcls.api import Search, Trial, changed
 from cellcls.errors import CellclsError, DataError, ExitCode, InterruptedRunError
 from cellcls.execution import launch
-from cellcls.execution.context import Context
+from cellcls.execution.context import ChosenLauncher, Context
 from cellcls.execution.result import RunResult, failed, result_of
 from cellcls.execution.single import make_run, plan_run, resume_line, resume_run, with_hints
 from cellcls.ops.storage.files import write_json, write_text
@@ -105,7 +105,7 @@ class Sweep:
             yield from self._launched(self.context.launcher, planned)
 
     def _launched(
-        self, launcher: launch.ChosenLauncher, planned: Sequence[tuple[dict[str, Any], RunFolder]]
+        self, launcher: ChosenLauncher, planned: Sequence[tuple[dict[str, Any], RunFolder]]
     ) -> Iterator[None]:
         """Let the launcher run planned trials. One that somebody else stopped has no outcome."""
         results = launch.execute(launcher, [run.path for _, run in planned], self.folder, self.context.output)

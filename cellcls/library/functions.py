@@ -133,12 +133,13 @@ def audit(
 ) -> Audit:
     """Find problems in a data set: copies, conflicting labels, leaks, damaged images, wrong labels.
 
-    ``out``: folder for the page and the files beside it; None: nothing is written (``auditing.audit.write`` writes
+    ``out``: folder for the page and the files beside it; None: nothing is written (``auditing.results.write`` writes
     later). ``against``: another set to compare with; ``features``: the network whose features to use. Raises
     ``MissingInputError``, ``DataError``, ``UsageError``.
     """
     from cellcls.api import WeightPlaces
-    from cellcls.auditing.audit import audit_dataset, write
+    from cellcls.auditing.audit import audit_dataset
+    from cellcls.auditing.results import write
     from cellcls.runs.folder import make_folder, refuse_folder
 
     refuse_folder(_path(out))

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cellcls.auditing.audit import write
 from cellcls.auditing.findings import KINDS
+from cellcls.auditing.results import write
 from cellcls.builtin.cleaners import Decisions
 from cellcls.errors import DataError, MissingInputError
 from cellcls.ops.curation.decisions import read_decisions

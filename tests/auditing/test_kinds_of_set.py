@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cellcls.auditing.audit import write
+from cellcls.auditing.results import write
 from cellcls.ops.storage.hashing import content_hash
 
 from .conftest import cell, save

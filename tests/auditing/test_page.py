@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from cellcls.api import Source
-from cellcls.auditing.audit import Audit, write
+from cellcls.auditing.audit import Audit
 from cellcls.auditing.findings import Finding, decision_rows
+from cellcls.auditing.results import write
 from cellcls.builtin.cleaners import Decisions
 from cellcls.errors import DataError
 from cellcls.ops.curation.decisions import read_decisions

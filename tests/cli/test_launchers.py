@@ -17,6 +17,7 @@ from cellcls.api import Launcher
 from cellcls.builtin.launchers import processes
 from cellcls.builtin.launchers.processes import visible_gpus
 from cellcls.execution import launch
+from cellcls.execution.context import ChosenLauncher
 from cellcls.ops.processes import launching
 
 VARIANTS = "[variants.a]\n[variants.b]\nseed = 9\n"
@@ -103,7 +104,7 @@ class Fake(Launcher):
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[Fake]:
-    monkeypatch.setattr(launch, "choose_launcher", lambda *_: launch.ChosenLauncher(said="fake", launcher=Fake()))
+    monkeypatch.setattr(launch, "choose_launcher", lambda *_: ChosenLauncher(said="fake", launcher=Fake()))
     return Fake
 
 

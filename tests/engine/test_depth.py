@@ -19,8 +19,8 @@ from cellcls.api import Backbone, Source
 from cellcls.builtin.backbones import Cnn5, Timm
 from cellcls.builtin.explainers import GradCam
 from cellcls.builtin.heads import Linear
-from cellcls.engine.depth import Block, Comparison, Subject, blocks_of, compare_depths, similarity
-from cellcls.engine.explain import answers
+from cellcls.engine.depth import Block, ComparedNetwork, Comparison, blocks_of, compare_depths, similarity
+from cellcls.engine.heat import answers
 from cellcls.engine.images import Images
 from cellcls.engine.network import Network, NetworkConfig
 from cellcls.ops.networks.freezing import frozen_modules
@@ -203,13 +203,13 @@ class Cells(Source):
         return self.pixels[indices]
 
 
-def subject(seed: int, *, size: int = 32, name: str = "one") -> Subject:
+def subject(seed: int, *, size: int = 32, name: str = "one") -> ComparedNetwork:
     features = Cnn5(filters=(4, 6, 8)).build(size=size, weights=None)
     for number, parameter in enumerate(features.module.parameters()):
         torch.nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(100 * seed + number))
     config = NetworkConfig(backbone=Cnn5(), head=Linear(), input=Input(size=size), classes=Cells.class_names)
     images = Images(Cells(), size=size, interpolation="bilinear", device=torch.device("cpu"))
-    return Subject(name=name, network=config.build(features, seed), images=images)
+    return ComparedNetwork(name=name, network=config.build(features, seed), images=images)
 
 
 def test_both_networks_are_asked_for_the_given_class():

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cellcls.builtin.datasets.synthetic import Synthetic
-
 _SEEDS_APART = 1 << 32
 """Cell n of a data set with seed s has the seed ``s * this + n``, so that no two data sets share a cell."""
 
@@ -32,21 +30,32 @@ class RenderedCells(Source):
 
     class_names = CLASSES
 
-    def __init__(self, settings: Synthetic, *, size: int, cache: Path) -> None:
+    def __init__(
+        self,
+        *,
+        images_per_class: int,
+        seed: int,
+        imbalance: float,
+        conflicting: float,
+        copies: int,
+        outliers: int,
+        size: int,
+        cache: Path,
+    ) -> None:
         self._size = size
-        rng = np.random.default_rng(settings.seed)
-        counts = class_counts(settings.images_per_class, settings.imbalance)
+        rng = np.random.default_rng(seed)
+        counts = class_counts(images_per_class, imbalance)
         kinds = np.repeat(np.arange(len(CLASSES)), counts)
-        numbers = np.concatenate([np.arange(count) for count in counts]) + settings.seed * _SEEDS_APART
+        numbers = np.concatenate([np.arange(count) for count in counts]) + seed * _SEEDS_APART
         order = rng.permutation(len(kinds))
         self._cells = [(int(kinds[i]), int(numbers[i])) for i in order]
         own = np.array([kind for kind, _ in self._cells], dtype=np.int64)
-        planted = rng.permutation(len(own))[: round(settings.conflicting * len(own))].repeat(settings.copies)
+        planted = rng.permutation(len(own))[: round(conflicting * len(own))].repeat(copies)
         wrong = np.array([CLASSES.index(LOOK_ALIKES[name]) for name in CLASSES], dtype=np.int64)[own[planted]]
-        others = rng.integers(0, len(CLASSES), settings.outliers)
+        others = rng.integers(0, len(CLASSES), outliers)
         self.labels = np.concatenate([own, wrong, others])
-        self._image = np.concatenate([np.arange(len(own)), planted, np.full(settings.outliers, len(own))])
-        key = cache_key("synthetic", VERSION, settings.images_per_class, settings.imbalance, settings.seed, size)
+        self._image = np.concatenate([np.arange(len(own)), planted, np.full(outliers, len(own))])
+        key = cache_key("synthetic", VERSION, images_per_class, imbalance, seed, size)
         shape = (len(own) + 1, size, size, 3)
         self._images = cached_array(cache / f"synthetic-{key}.npy", shape, np.dtype(np.uint8), self._rendered)
 

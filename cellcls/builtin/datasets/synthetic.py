@@ -49,4 +49,13 @@ class Synthetic(Dataset):
             raise RecipeError(
                 f"[input] size = {size}: rendered cells need {SMALLEST} pixels a side", f"set it to {SMALLEST} or more"
             )
-        return RenderedCells(self, size=size, cache=cache)
+        return RenderedCells(
+            images_per_class=self.images_per_class,
+            seed=self.seed,
+            imbalance=self.imbalance,
+            conflicting=self.conflicting,
+            copies=self.copies,
+            outliers=self.outliers,
+            size=size,
+            cache=cache,
+        )

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cellcls.engine.data import open_source
-from cellcls.engine.explain import heat_figures, heat_maps, masks, spread
+from cellcls.engine.heat import heat_figures, heat_maps, masks, spread
 from cellcls.engine.images import Images
 from cellcls.engine.network import build_features, load_network, network_config
 
