@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal
 
 import attrs
@@ -24,7 +24,8 @@ def color_system() -> Literal["auto"] | None:
 
 def say(text: str) -> None:
     """Print a line of progress on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    with suppress(OSError):  # a run does not stop because nobody reads its progress any more
+        print(text, file=sys.stderr, flush=True)
 
 
 def table(title: str, rows: Sequence[Mapping[str, object]]) -> None:

@@ -6,9 +6,11 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
+from cellcls.cli import streams
 from cellcls.cli.commands import Commands
 from cellcls.errors import CellclsError, ExitCode
 
@@ -21,6 +23,8 @@ def cellcls() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line (``args`` None: the process's) and exit with its code."""
+    if args is None:
+        streams.prepare()
     code = _code(args)
     if "torch" not in sys.modules:
         gc.freeze()  # a quick command ends without a search for garbage
@@ -30,6 +34,7 @@ def main(args: Sequence[str] | None = None) -> None:
 def _code(args: Sequence[str] | None) -> int:
     try:
         answer = cellcls.main(args, prog_name="cellcls", standalone_mode=False)
+        streams.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return ExitCode.USAGE
@@ -42,9 +47,16 @@ def _code(args: Sequence[str] | None) -> int:
     except CellclsError as error:
         _say(str(error))
         return error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # click turns a broken pipe into an exit
+        streams.abandon_stdout()
         return ExitCode.DONE
+    except OSError as error:
+        if not streams.is_full(error):
+            _say(_crashed(sys.argv[1:] if args is None else args))
+            return ExitCode.BUG
+        streams.abandon_stdout()
+        _say(f"cannot write to stdout: {error.strerror}\n  the work is done, and what was written to files is there")
+        return ExitCode.CANNOT_WRITE
     except Exception:
         _say(_crashed(sys.argv[1:] if args is None else args))
         return ExitCode.BUG
@@ -59,7 +71,8 @@ def _wrong_usage(error: click.ClickException) -> str:
 
 
 def _say(text: str) -> None:
-    print(f"cellcls: {text}", file=sys.stderr)
+    with suppress(OSError):  # a message must not hide the exit code
+        print(f"cellcls: {text}", file=sys.stderr)
 
 
 def _crashed(args: Sequence[str]) -> str:

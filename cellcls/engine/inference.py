@@ -23,7 +23,7 @@ from cellcls.engine.network import NetworkConfig, Trained, load_network
 from cellcls.errors import DataError, MissingInputError, UsageError
 from cellcls.ops.storage import npz
 from cellcls.ops.storage.decode import EXTENSIONS, decode, fit
-from cellcls.ops.storage.files import cache_folder
+from cellcls.ops.storage.files import cache_folder, printable
 from cellcls.ops.storage.hashing import source_hashes
 from cellcls.recipe import PARTS, Evaluation, Recipe, load
 from cellcls.registry import Registry
@@ -281,7 +281,7 @@ def _unlabelled(
         if single:
             yield _Unlabelled(single, config), names
             single, names = [], []
-        yield whole, [f"{given}[{place}]" for place in range(len(whole))]
+        yield whole, [f"{printable(given)}[{place}]" for place in range(len(whole))]
     if single:
         yield _Unlabelled(single, config), names
 
@@ -303,7 +303,7 @@ def _pictures_of(array: NDArray[np.uint8], number: int) -> list[NDArray[np.uint8
 
 def _names_of(given: Path | NDArray[np.uint8], number: int, pictures: Sequence[object]) -> list[str]:
     if isinstance(given, Path):
-        return [str(file) for file in pictures]
+        return [printable(file) for file in pictures if isinstance(file, Path)]
     return [f"array {number}" if len(pictures) == 1 else f"array {number}[{at}]" for at in range(len(pictures))]
 
 
