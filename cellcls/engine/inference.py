@@ -281,7 +281,8 @@ def _unlabelled(
         if single:
             yield _Unlabelled(single, config), names
             single, names = [], []
-        yield whole, [f"{printable(given)}[{place}]" for place in range(len(whole))]
+        file = printable(given) if isinstance(given, Path) else ""
+        yield whole, [f"{file}[{place}]" for place in range(len(whole))]
     if single:
         yield _Unlabelled(single, config), names
 
