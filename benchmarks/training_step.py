@@ -24,6 +24,7 @@ from torch.nn.functional import cross_entropy
 from cellcls.engine.device import machine as resolve_machine
 from cellcls.engine.job import Job
 from cellcls.engine.session import open_session
+from cellcls.engine.stage import open_stage
 from cellcls.engine.step import augmented, take_step
 from cellcls.recipe import load
 from cellcls.registry import load_registry
@@ -71,8 +72,6 @@ def engine_session(model: str, folder: Path, threads: int, augment: str):
     session = open_session(
         Job(inputs=inputs, folder=out, options=options, registry=registry), resolve_machine(options, "float32")
     )
-    stage = session.recipe.stages[0]
-    session.optimizer = stage.optimizer.build(parameters=session.network.parameters())
     session.network.train()
     return session
 
@@ -117,8 +116,9 @@ def main() -> None:
         indices = plain.samples.index[batch]
         labels = torch.from_numpy(plain.data.source.labels[indices])
         images = plain.images.take(indices)
+        stage = open_stage(plain, 0)
         loops = {
-            "engine": lambda: take_step(plain, plain.network, batch, 0),
+            "engine": lambda: take_step(plain, stage, batch, 0),
             "minimal, channels_last": Minimal(plain.config.build(_features(plain)), images, labels, True).step,
             "minimal, contiguous": Minimal(plain.config.build(_features(plain)), images, labels, False).step,
             "loading and augmentation": lambda: augmented(rich, batch, 0),

@@ -13,7 +13,7 @@ from cellcls.engine.init import start_from
 from cellcls.engine.memory import estimate_mb
 from cellcls.engine.network import build_features, network_config
 from cellcls.engine.samples import samples
-from cellcls.engine.step import steps_per_epoch
+from cellcls.engine.stage import steps_per_epoch
 from cellcls.recipe import Recipe
 from cellcls.registry import Registry
 from cellcls.runs.inputs import Inputs

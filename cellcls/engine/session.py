@@ -51,7 +51,7 @@ class History(StageHistory):
         return [value for value in found if value is not None]
 
 
-class View(RunView):
+class SessionView(RunView):
     """What a callback sees of a run."""
 
     def __init__(self, folder: Path, progress: Progress) -> None:
@@ -90,7 +90,6 @@ class Session:
     """The weights of another run that this one started from."""
     optimizer_state: dict[str, Any] | None
     """What a stopped run left for the optimizer of the stage it was in."""
-    optimizer: torch.optim.Optimizer | None = None
     told: set[str] = attrs.field(factory=set)
     """What failed in loggers and was told: once is enough."""
     last_saved: float = attrs.field(factory=time.monotonic)
@@ -102,14 +101,14 @@ class Session:
         return self.job.inputs.recipe
 
     @property
-    def judged(self) -> nn.Module:
+    def evaluated_network(self) -> nn.Module:
         """The network that is evaluated and kept as best: the average where there is one."""
         return self.average.module if self.average is not None else self.network
 
     def emit(self, event: Event) -> Iterator[Event]:
         """Offer an event to every callback in recipe order, then yield it. What fails in a logger is told."""
         method = _snake_case(type(event).__name__)
-        view = View(self.job.folder.path, self.progress)
+        view = SessionView(self.job.folder.path, self.progress)
         for callback in self.recipe.callbacks:
             watching = partial(getattr(callback, method), event, view)
             if not callback.logs:
@@ -148,8 +147,11 @@ class Session:
             rehearsal = self.job.options.rehearse
             save_weights(path, network.state_dict(), self.recipe, self.config, rehearsal=rehearsal)
 
-    def save(self, *, force: bool = False) -> None:
-        """Save the state if it is time; ``force``: in any case. Weights that are no numbers replace no good ones."""
+    def save(self, optimizer: torch.optim.Optimizer | None, *, force: bool = False) -> None:
+        """Save the state if it is time; ``force``: in any case. Weights that are no numbers replace no good ones.
+
+        ``optimizer``: that of the stage in progress, None between stages.
+        """
         if not self.machine.first or not all(one.isfinite().all() for one in self.network.parameters()):
             return
         since = time.monotonic() - self.last_saved
@@ -157,14 +159,14 @@ class Session:
             return
         started = time.monotonic()
         average = self.average.module if self.average is not None else None
-        save_state(self.job.folder, self.progress, self.network, average, self.optimizer, self.scaler.state_dict())
+        save_state(self.job.folder, self.progress, self.network, average, optimizer, self.scaler.state_dict())
         self.last_saved = time.monotonic()
         self.save_seconds = self.last_saved - started
 
-    def save_if_long_ago(self) -> None:
+    def save_if_long_ago(self, optimizer: torch.optim.Optimizer) -> None:
         """Save the state within an epoch."""
         if time.monotonic() - self.last_saved >= self.job.save_every:
-            self.save()
+            self.save(optimizer)
 
 
 def open_session(job: Job, machine: Machine) -> Session:

@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from cellcls.engine.data import Indices
 from cellcls.engine.pipeline import Samples
 from cellcls.engine.session import Session
+from cellcls.engine.stage import StageRun
 
 
 @attrs.frozen(kw_only=True)
@@ -28,39 +29,33 @@ class StepFigures:
     seen: int
 
 
-def take_step(session: Session, trained: nn.Module, batch: Indices, epoch: int) -> StepFigures:
+def take_step(session: Session, stage: StageRun, batch: Indices, epoch: int) -> StepFigures:
     """Compute the mean loss of ``batch``, rows of the session's samples, in parts, and change the weights once.
 
     The gradient is that of the mean over the whole batch, however it is parted over processes and ``accumulate``.
-    ``trained`` is the network, or DDP's wrapping of it. ``epoch`` counts over all stages, for the draws.
+    ``epoch`` counts over all stages, for the draws.
     """
     machine, progress = session.machine, session.progress
-    assert session.optimizer is not None
-    session.optimizer.zero_grad(set_to_none=True)
+    stage.optimizer.zero_grad(set_to_none=True)
     torch.manual_seed(_step_seed(session.recipe.seed, progress.total_steps, machine.rank))
     sums = torch.zeros(2, dtype=torch.float64, device=machine.device)
     parts = list(_own_parts(batch, machine.rank, machine.processes, session.recipe.train.accumulate))
     for number, (indices, weights) in enumerate(parts):
         images, targets = augmented(session, indices, epoch)
         weight = torch.from_numpy(weights).to(machine.device)
-        with _without_sync(trained, last=number == len(parts) - 1):
+        with _without_sync(stage.trained, last=number == len(parts) - 1):
             with machine.autocast():
-                logits = trained(images)
+                logits = stage.trained(images)
             losses = session.loss(logits.float(), targets) * weight
             session.scaler.scale(losses.sum() * (machine.processes / len(batch))).backward()  # type: ignore[no-untyped-call]
         right = (logits.detach().argmax(1) == targets.argmax(1)) * weight
         sums += torch.stack([losses.detach().sum(), right.sum()]).double()
-    session.scaler.step(session.optimizer)
+    session.scaler.step(stage.optimizer)
     session.scaler.update()
     if session.average is not None:
         session.average.update(session.network)
     loss_sum, right_sum = machine.summed(sums).tolist()
     return StepFigures(loss_sum=loss_sum, right=right_sum, seen=len(batch))
-
-
-def steps_per_epoch(count: int, batch_size: int) -> int:
-    """Return the number of batches; a last one of a single image is left out, as BatchNorm needs two."""
-    return max(1, count // batch_size + (count % batch_size > 1))
 
 
 def augmented(session: Session, rows: Indices, epoch: int) -> tuple[Tensor, Tensor]:

@@ -6,10 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 
-import attrs
 import numpy as np
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
 from cellcls.api import events
 from cellcls.engine.augmented import augmented_samples
@@ -17,19 +14,18 @@ from cellcls.engine.data import Indices
 from cellcls.engine.device import machine as resolve_machine
 from cellcls.engine.evaluate import to_uint8
 from cellcls.engine.finish import finish
-from cellcls.engine.freezing import freeze, set_mode
+from cellcls.engine.freezing import set_mode
 from cellcls.engine.job import Job
 from cellcls.engine.memory import PeakMemory
 from cellcls.engine.session import History, Session, open_session
-from cellcls.engine.state import load_optimizer
-from cellcls.engine.step import augmented, steps_per_epoch, take_step
+from cellcls.engine.stage import StageRun, open_stage
+from cellcls.engine.step import augmented, take_step
 from cellcls.errors import CellclsError, StoppedError
 from cellcls.ops.draws import permutation
 from cellcls.ops.statistics.table import lower_is_better
 from cellcls.ops.storage.npz import save_arrays
-from cellcls.recipe import Stage
 from cellcls.runs.options import write_options
-from cellcls.runs.records import EpochRecord, StageRecord, write, write_history
+from cellcls.runs.records import EpochRecord, write_history
 from cellcls.runs.stop import stopped
 
 
@@ -64,20 +60,8 @@ def _run_started(session: Session) -> events.RunStarted:
     )
 
 
-@attrs.frozen(kw_only=True)
-class _Stage:
-    """A stage in progress: what its steps need besides the session."""
-
-    number: int
-    name: str
-    settings: Stage
-    frozen: tuple[str, ...]
-    trained: nn.Module
-    steps: int
-
-
 def _stage(session: Session, number: int) -> Iterator[events.Event]:
-    stage = _open_stage(session, number)
+    stage = open_stage(session, number)
     trained = sum(one.numel() for one in session.network.parameters() if one.requires_grad)
     yield from session.emit(
         events.StageStarted(
@@ -91,44 +75,11 @@ def _stage(session: Session, number: int) -> Iterator[events.Event]:
     session.write_weights(session.job.folder.last, session.network)
     reason = session.progress.stop_reason
     session.progress.next_stage()
-    session.optimizer = None
-    session.save(force=True)
+    session.save(None, force=True)
     yield from session.emit(events.StageEnded(stage=number, name=stage.name, weights=weights, reason=reason))
 
 
-def _open_stage(session: Session, number: int) -> _Stage:
-    """Freeze what the stage freezes, build its optimizer, and load the optimizer's state when resuming within it."""
-    recipe, network = session.recipe, session.network
-    settings = recipe.stages[number]
-    frozen = freeze(network, recipe, settings)
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    session.optimizer = settings.optimizer.build(parameters=trained)
-    for group in session.optimizer.param_groups:
-        group["initial_lr"] = group["lr"]
-    if session.optimizer_state is not None:
-        load_optimizer(session.optimizer, session.optimizer_state)
-        session.optimizer_state = None
-    if session.machine.first:
-        _record_stage(session, number, frozen)
-    return _Stage(
-        number=number,
-        name=recipe.stage_name(number),
-        settings=settings,
-        frozen=frozen,
-        trained=DistributedDataParallel(network) if session.machine.processes > 1 else network,
-        steps=1 if session.job.options.rehearse else steps_per_epoch(len(session.samples), recipe.train.batch_size),
-    )
-
-
-def _record_stage(session: Session, number: int, frozen: tuple[str, ...]) -> None:
-    trained = sum(one.numel() for one in session.network.parameters() if one.requires_grad)
-    total = sum(one.numel() for one in session.network.parameters())
-    name = session.recipe.stage_name(number)
-    record = StageRecord(name=name, frozen=frozen, trained_parameters=trained, parameters=total)
-    write(session.job.folder.stage(number, name).with_suffix(".json"), record)
-
-
-def _epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
+def _epoch(session: Session, stage: StageRun) -> Iterator[events.Event]:
     progress, size = session.progress, session.recipe.train.batch_size
     yield from session.emit(events.EpochStarted(stage=stage.number, epoch=progress.epoch))
     epoch = len(progress.history)  # over all stages, for the draws
@@ -138,23 +89,25 @@ def _epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
     set_mode(session.network, stage.settings, stage.frozen)
     while progress.step < stage.steps:
         batch = order[progress.step * size : (progress.step + 1) * size]
-        lr = _set_lr(session, schedule(progress.epoch * stage.steps + progress.step, history))
+        stage.scale_lr(schedule(progress.epoch * stage.steps + progress.step, history))
         if progress.total_steps == 0 and session.machine.first:
             _write_pictures(session, batch, epoch)
         with session.job.stop.between_steps():
             loss = _step(session, stage, batch, epoch)
-            _save_or_stop(session)
+            _save_or_stop(session, stage)
         step = progress.step - 1
         yield from session.emit(
-            events.StepEnded(stage=stage.number, epoch=progress.epoch, step=step, steps=stage.steps, loss=loss, lr=lr)
+            events.StepEnded(
+                stage=stage.number, epoch=progress.epoch, step=step, steps=stage.steps, loss=loss, lr=stage.lr
+            )
         )
     yield from _end_epoch(session, stage)
 
 
-def _step(session: Session, stage: _Stage, batch: Indices, epoch: int) -> float:
+def _step(session: Session, stage: StageRun, batch: Indices, epoch: int) -> float:
     """Take a step, count it, and return its loss. Raises ``StoppedError`` where that is no number."""
     progress, started = session.progress, time.perf_counter()
-    figures = take_step(session, stage.trained, batch, epoch)
+    figures = take_step(session, stage, batch, epoch)
     loss = figures.loss_sum / figures.seen
     if not math.isfinite(loss):
         raise _not_finite(session, stage, loss)
@@ -164,22 +117,22 @@ def _step(session: Session, stage: _Stage, batch: Indices, epoch: int) -> float:
     return loss
 
 
-def _save_or_stop(session: Session) -> None:
+def _save_or_stop(session: Session, stage: StageRun) -> None:
     """Save the state if that is long ago, and stop where somebody asked for it. Raises ``InterruptedRunError``."""
-    session.save_if_long_ago()
+    session.save_if_long_ago(stage.optimizer)
     if session.job.stop.asked is not None:
-        session.save(force=True)
+        session.save(stage.optimizer, force=True)
         raise stopped(session.job.stop.asked, f"go on with: cellcls run --resume {session.job.folder.path}")
 
 
-def _end_epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
+def _end_epoch(session: Session, stage: StageRun) -> Iterator[events.Event]:
     progress, recipe = session.progress, session.recipe
     metrics = {"train.loss": progress.loss_sum / progress.seen, "train.accuracy": progress.right / progress.seen}
     names = dict.fromkeys(metric.partition(".")[0] for metric in recipe.watched())
     for name in names:
         if name == "train":
             continue
-        found = session.measured(recipe.evaluation(name), session.judged).points()
+        found = session.measured(recipe.evaluation(name), session.evaluated_network).points()
         if not all(math.isfinite(value) for value in found.values()):
             raise _not_finite(session, stage, found["loss"])
         metrics |= {f"{name}.{figure}": value for figure, value in found.items()}
@@ -188,14 +141,13 @@ def _end_epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
         )
     best = _is_best(session, metrics[recipe.train.select])
     if best:
-        session.write_weights(session.job.folder.best, session.judged)
-    assert session.optimizer is not None
+        session.write_weights(session.job.folder.best, session.evaluated_network)
     progress.history.append(
         EpochRecord(
             stage=stage.number,
             stage_name=stage.name,
             epoch=progress.epoch,
-            lr=session.optimizer.param_groups[0]["lr"],
+            lr=stage.lr,
             seconds=progress.seconds,
             best=best,
             drawn=session.data.named(progress.drawn[0]),
@@ -210,7 +162,7 @@ def _end_epoch(session: Session, stage: _Stage) -> Iterator[events.Event]:
     )
     yield from session.emit(ended)
     progress.next_epoch()
-    session.save()
+    session.save(stage.optimizer)
 
 
 def _is_best(session: Session, value: float) -> bool:
@@ -219,19 +171,11 @@ def _is_best(session: Session, value: float) -> bool:
     return not earlier or (value < min(earlier) if lower_is_better(select) else value > max(earlier))
 
 
-def _set_lr(session: Session, factor: float) -> float:
-    assert session.optimizer is not None
-    for group in session.optimizer.param_groups:
-        group["lr"] = group["initial_lr"] * factor
-    return float(session.optimizer.param_groups[0]["lr"])
-
-
-def _not_finite(session: Session, stage: _Stage, loss: float) -> StoppedError:
+def _not_finite(session: Session, stage: StageRun, loss: float) -> StoppedError:
     """Return the error for a loss that is no number; what is on disk was written before it."""
     place = f"stage {stage.name}, epoch {session.progress.epoch + 1}, step {session.progress.step + 1}"
-    assert session.optimizer is not None
     kept = "best.safetensors holds the best weights so far" if session.progress.history else "no epoch had ended"
-    smaller = session.optimizer.param_groups[0]["initial_lr"] / 10
+    smaller = stage.initial_lr / 10
     return StoppedError(
         f"the loss became {loss} at {place}; {kept}",
         "the learning rate is the usual cause; run again with a smaller one, as in "

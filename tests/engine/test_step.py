@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from cellcls.engine.device import machine
 from cellcls.engine.job import Job
 from cellcls.engine.session import Session, open_session
-from cellcls.engine.step import augmented, steps_per_epoch
+from cellcls.engine.stage import steps_per_epoch
+from cellcls.engine.step import augmented
 
 MIXING = """
 [[augment]]
