@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 
 import attrs
@@ -79,6 +79,16 @@ class Component:
 
     kind: ClassVar[str]
     component_name: ClassVar[str]
+
+    def problems(self) -> Iterable[tuple[str, str, str]]:
+        """Yield what is wrong with the settings beyond their types and ranges: the setting, the problem, a hint. A
+        recipe error shows each at its place."""
+        return ()
+
+    @classmethod
+    def catalogue(cls) -> Sequence[Mapping[str, str]]:
+        """Return rows of what its settings may name, for ``cellcls describe``."""
+        return ()
 
     def __repr__(self) -> str:
         settings = (f"{field.name}={getattr(self, field.name)!r}" for field in attrs.fields(type(self)))

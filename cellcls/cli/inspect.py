@@ -136,10 +136,11 @@ def _describe_component(cls: type[Component], registry: Registry, as_json: bool)
     plugin = registry.plugin_of(cls)
     if as_json:
         about = {"kind": cls.kind, "name": cls.component_name, "plugin": plugin.distribution, "help": _doc(cls)}
-        print_json({**about, "settings": known})
+        print_json({**about, "settings": known, "catalogue": list(cls.catalogue())})
         return
     print(f"{cls.kind} {cls.component_name}  ({plugin.distribution} {plugin.version})\n\n{_doc(cls)}\n")
     table("settings", known)
+    table("what it may name", cls.catalogue())
 
 
 def _describe_recipe(as_json: bool) -> None:

@@ -222,6 +222,12 @@ class Structurer:
             built = cls(**made)
         except (ValueError, TypeError) as error:  # a validator of the class's own
             return self.note(path, f"`{_key(path)}`: {error}")
+        if isinstance(built, Component):
+            found = list(built.problems())
+            for key, message, hint in found:
+                self.note((*path, key), message, f"{hint}.")
+            if found:
+                return INVALID
         problem = built.problem() if hasattr(built, "problem") else None
         return self.note(path, f"`{_key(path)}` {problem}") if problem else built
 

@@ -12,9 +12,9 @@ from cellcls.builtin import augmentations
 from cellcls.engine.pipeline import Pipeline
 from cellcls.errors import RecipeError
 
-MIXING = {augmentations.Mixup, augmentations.CutMix}
-"""These need partners: ``tests/engine/test_step.py``."""
-CLASSES = [cls for name in augmentations.__all__ if (cls := getattr(augmentations, name)) not in MIXING]
+APART = {augmentations.Mixup, augmentations.CutMix, augmentations.Kornia}
+"""Tested in ``tests/engine/test_step.py`` (they need partners) and ``test_kornia_class.py``."""
+CLASSES = [cls for name in augmentations.__all__ if (cls := getattr(augmentations, name)) not in APART]
 EXTREMES = {
     augmentations.Hue: [{"degrees": 0}, {"degrees": 180}],
     augmentations.Saturation: [{"strength": 0}, {"strength": 1}],

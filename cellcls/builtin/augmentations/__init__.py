@@ -5,6 +5,7 @@ Default strengths are those the report's pipeline is read with (recipe ``augment
 
 from cellcls.builtin.augmentations.colour import Brightness, Contrast, Hue, Saturation
 from cellcls.builtin.augmentations.geometry import Crop, Flip, QuarterTurn, Rotate, Translate
+from cellcls.builtin.augmentations.kornia_class import Kornia
 from cellcls.builtin.augmentations.mixing import CutMix, Mixup
 from cellcls.builtin.augmentations.quality import Blur, Clahe, Downscale
 
@@ -18,6 +19,7 @@ __all__ = [
     "Downscale",
     "Flip",
     "Hue",
+    "Kornia",
     "Mixup",
     "QuarterTurn",
     "Rotate",
