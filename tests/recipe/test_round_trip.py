@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from cellcls.api import KINDS, Choice, Component
+from cellcls.builtin.augmentations import Kornia
 from cellcls.recipe import PARTS, Band, Evaluation, Field, Freeze, Recipe, dump, fields_of, load, to_data
 from cellcls.recipe.scan import Path
 from cellcls.recipe.structure import Structurer, is_kind
@@ -42,6 +43,19 @@ COMBINED: dict[type, st.SearchStrategy[Any]] = {  # sections whose settings must
     ),
     Band: st.one_of(
         st.builds(Band, value=shares, tolerance=shares), st.builds(Band, below=shares), st.builds(Band, above=shares)
+    ),
+    Kornia: st.builds(
+        lambda p, named: Kornia(p=p, name=named[0], arguments=named[1]),
+        shares,
+        st.sampled_from(
+            [
+                ("RandomAutoContrast", {}),
+                ("RandomAutoContrast", {"clip_output": False}),
+                ("RandomPlasmaShadow", {"roughness": (0.25, 0.5)}),
+                ("RandomAffine", {"degrees": 10.0, "padding_mode": "REFLECTION", "scale": (0.5, 2.0)}),
+                ("RandomSharpness", {"sharpness": 2}),
+            ]
+        ),
     ),
     Evaluation: st.builds(
         Evaluation,
@@ -93,6 +107,8 @@ def values(target: Any, field: Field) -> st.SearchStrategy[Any]:
 @st.composite
 def made(draw: st.DrawFn, cls: type[Any]) -> Any:
     """Draw a component or section with any settings."""
+    if cls in COMBINED:
+        return draw(COMBINED[cls])
     chosen = {field.attribute: draw(values(field.type, field)) for field in fields_of(cls).values()}
     try:
         return cls(**chosen)
