@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -41,6 +42,20 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def replacing_within(path: Path) -> Iterator[Path]:
+    """Like ``replacing``, for a writer that makes temporary files of its own beside the given path: the path is in a
+    private folder, which a sweep removes whole."""
+    folder = path.with_name(f".{path.name}.{os.getpid()}.within{_TEMPORARY}")
+    with replacing(path) as temporary:
+        folder.mkdir(exist_ok=True)
+        try:
+            yield folder / path.name
+            (folder / path.name).replace(temporary)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:
@@ -86,8 +101,11 @@ def is_temporary(path: Path) -> bool:
 
 def sweep(folder: Path) -> None:
     """Remove temporary files that a killed process left in ``folder`` and below."""
-    for leftover in folder.rglob(f".*{_TEMPORARY}"):
-        leftover.unlink(missing_ok=True)
+    for leftover in list(folder.rglob(f".*{_TEMPORARY}")):
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 def cache_folder() -> Path:

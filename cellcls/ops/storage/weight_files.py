@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cellcls.errors import DataError
-from cellcls.ops.storage.files import replacing
+from cellcls.ops.storage.files import replacing_within
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -34,7 +34,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write tensors and texts as a safetensors file, atomically. Raises ``WriteError``."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with replacing(path) as temporary:
+    with replacing_within(path) as temporary:  # safetensors has temporary files of its own
         try:
             save_file(plain, temporary, metadata=dict(metadata))
         except SafetensorError as error:  # also raised for errors of the operating system, such as a full disk
