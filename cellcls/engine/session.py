@@ -25,6 +25,7 @@ from cellcls.engine.job import Job
 from cellcls.engine.measure import Measured, measure
 from cellcls.engine.network import Network, NetworkConfig, build_features, network_config, save_weights
 from cellcls.engine.pipeline import Pipeline
+from cellcls.engine.resuming import fingerprint, refuse_changes
 from cellcls.engine.samples import Samples, samples
 from cellcls.engine.state import Progress, Saved, load_state, save_state
 from cellcls.errors import DataError, RecipeError
@@ -159,7 +160,15 @@ class Session:
             return
         started = time.monotonic()
         average = self.average.module if self.average is not None else None
-        save_state(self.job.folder, self.progress, self.network, average, optimizer, self.scaler.state_dict())
+        save_state(
+            self.job.folder,
+            self.progress,
+            self.network,
+            average,
+            optimizer,
+            self.scaler.state_dict(),
+            fingerprint(self.recipe),
+        )
         self.last_saved = time.monotonic()
         self.save_seconds = self.last_saved - started
 
@@ -179,10 +188,12 @@ def open_session(job: Job, machine: Machine) -> Session:
     if job.inputs.given and data.source.parts is not None:
         job = _without_split(job)
     recipe: Recipe = job.inputs.recipe
+    saved = load_state(job.folder)
+    if saved:
+        refuse_changes(job.folder, saved.recipe, recipe, data, machine, job.registry)
     _refuse_empty(recipe, data)
     config = network_config(recipe, data.classes)
     network = config.build(features, recipe.seed).to(machine.device)
-    saved = load_state(job.folder)
     start = recorded_start(job.folder) if saved else _start(job, network, config, data)
     average = _average(network, recipe.train.ema_decay) if recipe.train.ema_decay else None
     scaler = torch.amp.GradScaler(machine.device.type, enabled=machine.precision == "float16")

@@ -74,6 +74,8 @@ class Saved:
     average: dict[str, Tensor]
     optimizer: dict[str, Any] | None
     scaler: dict[str, Any]
+    recipe: dict[str, Any]
+    """The settings of the recipe it was saved with, by dotted name."""
 
 
 def save_state(
@@ -83,6 +85,7 @@ def save_state(
     average: nn.Module | None,
     optimizer: torch.optim.Optimizer | None,
     scaler: dict[str, Any],
+    recipe: dict[str, Any],
 ) -> None:
     """Write the state, as a whole or not at all. Raises ``WriteError``."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
@@ -98,6 +101,7 @@ def save_state(
         "progress": json.dumps(_progress_data(progress)),
         "optimizer": json.dumps(numbers),
         "scaler": json.dumps(scaler),
+        "recipe": json.dumps(recipe),
     }
     save_tensors(folder.saved, tensors, metadata)
 
@@ -112,12 +116,18 @@ def load_state(folder: RunFolder) -> Saved | None:
         progress = _progress(json.loads(metadata["progress"]), path)
         numbers = json.loads(metadata["optimizer"])
         scaler = json.loads(metadata["scaler"])
+        recipe = json.loads(metadata["recipe"])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: the saved state is damaged: {error}", "start the run again") from error
     parts = {part: _below(tensors, part) for part in ("network", "average", "optimizer")}
     optimizer = _unpacked(parts["optimizer"], numbers) if numbers else None
     return Saved(
-        progress=progress, network=parts["network"], average=parts["average"], optimizer=optimizer, scaler=scaler
+        progress=progress,
+        network=parts["network"],
+        average=parts["average"],
+        optimizer=optimizer,
+        scaler=scaler,
+        recipe=recipe,
     )
 
 

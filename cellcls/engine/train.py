@@ -32,9 +32,9 @@ from cellcls.runs.stop import stopped
 def run(job: Job) -> Iterator[events.Event]:
     """Run a job from its start, or from the state a stopped run left, to its last figure."""
     machine = resolve_machine(job.options, job.inputs.recipe.train.precision)
+    session = open_session(job, machine)
     if machine.first:
         write_options(job.folder, job.options)
-    session = open_session(job, machine)
     try:
         yield from session.emit(_run_started(session))
         with PeakMemory(machine.device) as memory:
