@@ -35,7 +35,9 @@ def is_permitted(target: Any) -> bool:
         return True
     if get_origin(target) is Mapping:
         key, value = get_args(target)
-        return key is str and attrs.has(value) and all(is_permitted(one.type) for one in fields_of(value).values())
+        if attrs.has(value):
+            return key is str and all(is_permitted(field.type) for field in fields_of(value).values())
+        return key is str and is_permitted(value)
     return bool(get_args(target)) and all(map(is_permitted, get_args(target)))
 
 
