@@ -264,7 +264,7 @@
   for (const control of [kind, ofClass, dropped, order]) control.addEventListener("change", filter);
   text.addEventListener("input", filter);
   byId("more").addEventListener("click", more);
-  byId("findings").hidden = false;
+  byId("decisions").hidden = false;
   restore();
   filter();
 
