@@ -163,7 +163,7 @@ def test_a_launched_run_is_no_process_of_torchrun(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_runs_save_and_go_on(place: Path, number: int, cli):
     (place / "two.toml").write_text(
-        (place / "tiny.toml").read_text().replace("epochs = 1", "epochs = 300") + "[variants.a]\n[variants.b]\n"
+        (place / "tiny.toml").read_text().replace("epochs = 1", "epochs = 60") + "[variants.a]\n[variants.b]\n"
     )
     command = [sys.executable, "-m", "cellcls", "run", "two.toml", "--out", "out", "--launcher", "local:at_once=2"]
     child = subprocess.Popen(command, cwd=place, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
