@@ -17,7 +17,7 @@ from cellcls.api import Backbone, Features, Head, WeightPlaces
 from cellcls.errors import DataError, MissingInputError, PluginError
 from cellcls.ops.networks.freezing import Depth
 from cellcls.ops.storage.weight_files import load_weights, save_tensors
-from cellcls.recipe import Input, Recipe, dump, to_data
+from cellcls.recipe import Freeze, Input, Recipe, dump, to_data
 from cellcls.recipe.structure import INVALID, Structurer
 from cellcls.registry import Registry
 from cellcls.runs.folder import RunFolder
@@ -85,7 +85,11 @@ def build_features(recipe: Recipe, weights: WeightPlaces | None) -> Features:
 
 def _ways_out(recipe: Recipe) -> Iterator[str]:
     """Yield what this recipe makes of missing weights, beyond what the backbone says itself."""
-    counted = [number for number, one in enumerate(recipe.stages) if getattr(one.freeze, "keras_layers", None)]
+    counted = [
+        number
+        for number, stage in enumerate(recipe.stages)
+        if isinstance(stage.freeze, Freeze) and stage.freeze.keras_layers
+    ]
     if counted:
         settings = " ".join(f"--set stages.{number}.freeze.fraction=0.37" for number in counted)
         yield f"(another backbone has no list of Keras layers: add {settings})"
