@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, dataclass_transform
 
 import attrs
 
@@ -143,6 +143,11 @@ class Dataset(Component):
     def for_rehearsal(cls) -> Dataset | None:
         """Return a small data set that needs no file, for ``--rehearse``, or None if there is none."""
         return None
+
+    def leniently(self) -> Self:
+        """Return the data set with settings that skip unreadable images (``Source.bad_images``), for the audit; itself
+        if it has no such setting."""
+        return self
 
     def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
         """Open the data set. ``path``: the resolved ``file``; ``size``: side of the network's input in pixels, to which

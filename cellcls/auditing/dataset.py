@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcls.api import Dataset, Source, changed
+from cellcls.api import Dataset, Source
 from cellcls.errors import DataError
 from cellcls.ops.curation.copies import Groups, group_by_hash
 from cellcls.ops.curation.survey import Survey, survey
@@ -80,11 +80,9 @@ def open_dataset(path: Path, dataset: Dataset, progress: Progress) -> AuditedDat
 
     Images that cannot be read are skipped and listed. Raises ``DataError`` if there are no readable images.
     """
-    if hasattr(dataset, "on_bad_image"):
-        dataset = changed(dataset, on_bad_image="skip")
     shown = printable(path)
     progress(f"opening {shown}", 0, 0)
-    source = dataset.build(path=path, size=SIZE, interpolation="bilinear", cache=cache_folder())
+    source = dataset.leniently().build(path=path, size=SIZE, interpolation="bilinear", cache=cache_folder())
     count = len(source)
 
     def on_read(done: int) -> None:

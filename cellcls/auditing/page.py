@@ -21,6 +21,7 @@ from cellcls.auditing.dataset import SIZE, AuditedDataset
 from cellcls.auditing.findings import KINDS, Finding
 from cellcls.ops.curation.decisions import ACTIONS, COLUMNS
 from cellcls.ops.storage.files import printable
+from cellcls.recipe import differences
 from cellcls.report.numbers import NOTHING, count, duration, percent, plain
 from cellcls.report.page import Chart, Charts, Commands, Fold, Page, Raw, Section, Table, Text, render
 
@@ -87,7 +88,8 @@ def _use(audit: Audit) -> Iterator[Any]:
     """Yield recipe sections that replay the decisions. The data hash matches only if unreadable files are skipped."""
     data = audit.data
     yield Text(text="Add this to a recipe to replay the decisions, with `decisions.csv` in the same folder:")
-    skip = ['on_bad_image = "skip"'] if data.source.bad_images else []
+    needed = differences(data.dataset, data.dataset.leniently()) if data.source.bad_images else {}
+    skip = [f"{name} = {value}" for name, value in needed.items()]
     yield Commands(
         lines=[
             "[dataset]",
@@ -103,7 +105,7 @@ def _use(audit: Audit) -> Iterator[Any]:
     if skip:
         yield Text(
             text=f"{_files(len(data.source.bad_images))} cannot be read and are not in decisions.csv: "
-            '`on_bad_image = "skip"` skips them.'
+            f"`{', '.join(skip)}` skips them."
         )
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from cellcls.engine.data import Data
 from cellcls.engine.device import Machine
 from cellcls.errors import DataError, RecipeError
-from cellcls.recipe import Recipe, to_data
+from cellcls.recipe import Recipe, flat, to_data
 from cellcls.registry import Registry
 from cellcls.runs.environment import environment
 from cellcls.runs.folder import RunFolder
 from cellcls.runs.records import DataRecord, read
 
 _log = logging.getLogger(__name__)
-_MOVABLE = (("dataset", "file"), ("init", "from"))
+_MOVABLE = ("dataset.file", "init.from")
 """Paths that resuming may find elsewhere: their content is compared, not their name."""
 _SHOWN = 4
 """Differences that a message names at most."""
@@ -25,7 +25,7 @@ _SHOWN = 4
 
 def fingerprint(recipe: Recipe) -> dict[str, Any]:
     """Return all of a recipe that changes its result, by dotted name."""
-    return dict(_flat(to_data(recipe)))
+    return {name: value for name, value in flat(to_data(recipe)).items() if name not in _MOVABLE}
 
 
 def refuse_changes(
@@ -73,10 +73,10 @@ def _refuse_other_data(folder: RunFolder, before: DataRecord, data: Data) -> Non
 
 def _warn_of_environment(folder: RunFolder, machine: Machine, registry: Registry) -> None:
     try:
-        before = dict(_flat(json.loads(folder.environment.read_text(encoding="utf-8"))))
+        before = flat(json.loads(folder.environment.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return
-    now = dict(_flat(environment(registry) | machine.to_data()))
+    now = flat(environment(registry) | machine.to_data())
     changes = [f"{key}: {_text(before[key])} -> {_text(now[key])}" for key in before if before[key] != now.get(key, "")]
     changes = [change for change in changes if not change.startswith(("commit", "format"))]
     if changes:
@@ -85,20 +85,6 @@ def _warn_of_environment(folder: RunFolder, machine: Machine, registry: Registry
             folder.path,
             _some(changes),
         )
-
-
-def _flat(value: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    for key, item in value.items():
-        path = (*prefix, str(key))
-        if path in _MOVABLE:
-            continue
-        if isinstance(item, Mapping):
-            yield from _flat(item, path)
-        elif isinstance(item, list) and item and all(isinstance(one, Mapping) for one in item):
-            for number, one in enumerate(item):
-                yield from _flat(one, (*path, str(number)))
-        else:
-            yield ".".join(path), item
 
 
 def _some(changes: list[str]) -> str:

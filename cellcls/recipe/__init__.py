@@ -1,7 +1,7 @@
 """Recipes: one TOML file holds all that changes a result."""
 
 from cellcls.ops.classes import PARTS
-from cellcls.recipe.dump import dump, to_data
+from cellcls.recipe.dump import differences, dump, flat, to_data
 from cellcls.recipe.grammar import grammar, settings
 from cellcls.recipe.load import Loaded, load, load_all, variants
 from cellcls.recipe.model import (
@@ -40,8 +40,10 @@ __all__ = [
     "Split",
     "Stage",
     "Train",
+    "differences",
     "dump",
     "fields_of",
+    "flat",
     "grammar",
     "load",
     "load_all",

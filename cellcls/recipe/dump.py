@@ -37,6 +37,26 @@ def to_data(value: Any) -> Any:
     return data
 
 
+def flat(data: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
+    """Return TOML data by dotted name, as ``--set`` has it: ``stages.0.optimizer.lr``."""
+    found: dict[str, Any] = {}
+    for key, item in data.items():
+        name = f"{prefix}{key}"
+        if isinstance(item, Mapping):
+            found |= flat(item, f"{name}.")
+        elif _tables(item):
+            found |= flat(dict(enumerate(item)), f"{name}.")
+        else:
+            found[name] = item
+    return found
+
+
+def differences(before: Component, after: Component) -> dict[str, str]:
+    """Return the settings of ``after`` that ``before`` has not, by dotted name, as TOML has their values."""
+    old, new = flat(to_data(before)), flat(to_data(after))
+    return {name: inline(value) for name, value in new.items() if name not in old or old[name] != value}
+
+
 def dump(recipe: Recipe, comment: Comment | None = None) -> str:
     """Return ``recipe`` as TOML; ``comment`` gives what stands behind the line of a path."""
     data = to_data(recipe)

@@ -74,6 +74,7 @@ def dataset_works(component: Any, folder: Path) -> list[Any]:
     )
     count, classes = len(source), len(source.class_names)
     assert isinstance(source, Source), "build gives no cellcls.api.Source"
+    assert type(component.leniently()) is type(component), "leniently gives another component"
     assert count > 0, "the set of the example is empty"
     assert source.labels.dtype == np.int64, "labels are not int64"
     assert source.labels.shape == (count,), "labels are not (N,)"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from cellcls.api import Dataset, Download, component, param
+from cellcls.api import Dataset, Download, changed, component, param
 from cellcls.errors import MissingInputError
 
 if TYPE_CHECKING:
@@ -92,6 +92,10 @@ class Folder(Dataset):
         from cellcls.builtin.datasets.folder import looks_like_classes
 
         return looks_like_classes(path)
+
+    def leniently(self) -> Self:
+        """Return the folder with unreadable images skipped."""
+        return changed(self, on_bad_image="skip")
 
     def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
         """Decode the images, or open the cached result. Raises ``DataError``."""

@@ -306,3 +306,8 @@ def test_a_network_of_eight_classes_is_evaluated_on_five(tmp_path: Path) -> None
     found = json.loads(done.stdout)
     counts = {name: sum(row) for name, row in zip(CLASSES, found["confusion"], strict=True)}
     assert counts == {name: FIVE.count(name) + (name == "neutrophil") for name in CLASSES}
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_an_audit_leaves_out_what_cannot_be_read(cls: Any):
+    assert cls(fit="pad").leniently() == cls(fit="pad", on_bad_image="skip")

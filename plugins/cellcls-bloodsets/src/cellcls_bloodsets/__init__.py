@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from cellcls.api import Component, Dataset, Source, component, hookimpl, param
+from cellcls.api import Component, Dataset, Source, changed, component, hookimpl, param
 from cellcls.errors import MissingInputError
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ class Raabin(Dataset):
 
         return is_raabin(path)
 
+    def leniently(self) -> Self:
+        """Return the set with pictures left out that cannot be read."""
+        return changed(self, on_bad_image="skip")
+
     def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
         """Decode, or open what was decoded before. Raises ``DataError``, ``MissingInputError``."""
         from cellcls_bloodsets.layouts import raabin
@@ -61,6 +65,10 @@ class Lisc(Dataset):
         from cellcls_bloodsets.layouts import is_lisc
 
         return is_lisc(path)
+
+    def leniently(self) -> Self:
+        """Return the set with pictures left out that cannot be read."""
+        return changed(self, on_bad_image="skip")
 
     def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
         """Decode, or open what was decoded before. Raises ``DataError``, ``MissingInputError``."""
@@ -95,6 +103,10 @@ class Bccd(Dataset):
 
         return is_bccd(path)
 
+    def leniently(self) -> Self:
+        """Return the set with pictures left out that cannot be read."""
+        return changed(self, on_bad_image="skip")
+
     def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
         """Decode, or open what was decoded before. Raises ``DataError``, ``MissingInputError``."""
         from cellcls_bloodsets.layouts import bccd
@@ -125,6 +137,10 @@ class SegmentationWbc(Dataset):
         from cellcls_bloodsets.layouts import is_segmentation_wbc
 
         return is_segmentation_wbc(path)
+
+    def leniently(self) -> Self:
+        """Return the set with pictures left out that cannot be read."""
+        return changed(self, on_bad_image="skip")
 
     def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
         """Decode, or open what was decoded before. Raises ``DataError``, ``MissingInputError``."""
