@@ -7,6 +7,7 @@ Neither torch nor numpy is imported here: ``Groups``, whose methods need numpy, 
 from typing import TYPE_CHECKING, Any
 
 from cellcls.api.component import Component, Param, changed, component, param
+from cellcls.api.files import files, with_files
 from cellcls.api.hooks import hookimpl
 from cellcls.api.kinds import (
     KINDS,
@@ -84,9 +85,11 @@ __all__ = [
     "changed",
     "component",
     "events",
+    "files",
     "hookimpl",
     "param",
     "settings",
+    "with_files",
 ]
 
 

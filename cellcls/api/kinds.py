@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, datacla
 
 import attrs
 
-from cellcls.api.component import Component, param
+from cellcls.api.component import Component, changed, param
+from cellcls.api.files import file_setting
 from cellcls.api.operations import Batch, Colour, Geometric, Mix
+from cellcls.errors import PluginError
 from cellcls.ops.statistics.table import lower_is_better
 
 if TYPE_CHECKING:
@@ -123,7 +125,10 @@ class Download:
 
 @_kind("dataset")
 class Dataset(Component):
-    """A data set of labelled images. The engine resolves its field ``file: Path`` and passes the result as ``path``."""
+    """A data set of labelled images.
+
+    The first setting of type ``Path`` is its file or folder: ``--data`` replaces it, and ``build`` gets it as ``path``.
+    """
 
     how_to_get: ClassVar[tuple[str, ...]] = ()
     """Instructions for when the file is missing, one line each."""
@@ -140,6 +145,30 @@ class Dataset(Component):
         return False
 
     @classmethod
+    def at(cls, path: Path) -> Self:
+        """Return the data set of this type at ``path``, with default settings. Raises ``PluginError`` if none of its
+        settings is a ``Path``."""
+        return cls(**{cls._file_setting(): path})
+
+    def moved_to(self, path: Path) -> Self:
+        """Return it with the same settings at another path. Raises ``PluginError`` if none of them is a ``Path``."""
+        return changed(self, **{self._file_setting(): path})
+
+    def location(self) -> Path | None:
+        """Return its file or folder, None if it has none."""
+        name = file_setting(type(self))
+        file: Path | None = getattr(self, name) if name else None
+        return file
+
+    @classmethod
+    def _file_setting(cls) -> str:
+        name = file_setting(cls)
+        if name is None:
+            problem = f"the data set `{cls.component_name}` has no setting of type Path, so it is nowhere"
+            raise PluginError(problem, "tell the plugin's authors: a data set that recognises a path needs one")
+        return name
+
+    @classmethod
     def for_rehearsal(cls) -> Dataset | None:
         """Return a small data set that needs no file, for ``--rehearse``, or None if there is none."""
         return None
@@ -150,7 +179,7 @@ class Dataset(Component):
         return self
 
     def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
-        """Open the data set. ``path``: the resolved ``file``; ``size``: side of the network's input in pixels, to which
+        """Open the data set. ``path``: its ``location``; ``size``: side of the network's input in pixels, to which
         images of differing sizes are resized; ``cache``: folder for decoded images. Raises ``DataError``."""
         raise NotImplementedError
 
@@ -167,7 +196,10 @@ class Decision:
 
 @_kind("cleaner")
 class Cleaner(Component):
-    """A rule that drops images. Groups of copies are computed once, on all images, whatever the order of the rules."""
+    """A rule that drops images. Groups of copies are computed once, on all images, whatever the order of the rules.
+
+    The engine finds the files that it names, and those of a data set among its settings (``cellcls.api.files``).
+    """
 
     def build(self, *, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> list[Decision]:
         """Return which images to drop. ``source``: all images and their labels; ``groups``: copies among **all** of

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
 
 import attrs
 import numpy as np
@@ -99,9 +98,9 @@ def find_dataset(path: Path, registry: Registry) -> Dataset:
 
     No image is read. Raises ``MissingInputError`` if ``path`` does not exist, ``DataError`` if it is not a data set.
     """
-    fallback: Any = next((cls for cls in datasets(registry) if cls.accepts_any_images), None)
+    fallback = next((cls for cls in datasets(registry) if cls.accepts_any_images), None)
     if path.is_dir() and fallback is not None and recognised(path, registry) is None:
-        return cast("Dataset", fallback(file=path))
+        return fallback.at(path)
     if path.suffix == ".toml":
         raise DataError(f"{path}: a recipe, not a data set", f"audit its data set instead; see cellcls show {path}")
     return open_given(path, registry)

@@ -88,13 +88,13 @@ def _use(audit: Audit) -> Iterator[Any]:
     """Yield recipe sections that replay the decisions. The data hash matches only if unreadable files are skipped."""
     data = audit.data
     yield Text(text="Add this to a recipe to replay the decisions, with `decisions.csv` in the same folder:")
-    needed = differences(data.dataset, data.dataset.leniently()) if data.source.bad_images else {}
-    skip = [f"{name} = {value}" for name, value in needed.items()]
+    found = data.dataset.moved_to(Path(printable(data.path.resolve())))
+    skip = _lines(differences(found, found.leniently())) if data.source.bad_images else []
     yield Commands(
         lines=[
             "[dataset]",
             f'use = "{data.dataset.component_name}"',
-            f"file = {json.dumps(printable(data.path.resolve()), ensure_ascii=False)}",
+            *_lines(differences(type(found).at(Path()), found)),
             *skip,
             "",
             "[[cleaners]]",
@@ -107,6 +107,10 @@ def _use(audit: Audit) -> Iterator[Any]:
             text=f"{_files(len(data.source.bad_images))} cannot be read and are not in decisions.csv: "
             f"`{', '.join(skip)}` skips them."
         )
+
+
+def _lines(settings: Mapping[str, str]) -> list[str]:
+    return [f"{name} = {value}" for name, value in settings.items()]
 
 
 def _files(number: int) -> str:

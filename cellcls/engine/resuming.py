@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from cellcls.api import files
 from cellcls.engine.data import Data
 from cellcls.engine.device import Machine
 from cellcls.errors import DataError, RecipeError
@@ -17,15 +18,20 @@ from cellcls.runs.folder import RunFolder
 from cellcls.runs.records import DataRecord, read
 
 _log = logging.getLogger(__name__)
-_MOVABLE = ("dataset.file", "init.from")
-"""Paths that resuming may find elsewhere: their content is compared, not their name."""
 _SHOWN = 4
 """Differences that a message names at most."""
 
 
 def fingerprint(recipe: Recipe) -> dict[str, Any]:
     """Return all of a recipe that changes its result, by dotted name."""
-    return {name: value for name, value in flat(to_data(recipe)).items() if name not in _MOVABLE}
+    movable = _movable(recipe)
+    return {name: value for name, value in flat(to_data(recipe)).items() if name not in movable}
+
+
+def _movable(recipe: Recipe) -> set[str]:
+    """Return the settings that name what resuming may find elsewhere: its content is compared, not its name."""
+    named = {"dataset": recipe.dataset, **{f"cleaners.{at}": cleaner for at, cleaner in enumerate(recipe.cleaners)}}
+    return {"init.from", *(f"{place}.{name}" for place, part in named.items() for name, _ in files(part))}
 
 
 def refuse_changes(
@@ -41,7 +47,7 @@ def refuse_changes(
     changes = [
         f"{key}: {_text(before.get(key))} -> {_text(now.get(key))}"
         for key in dict.fromkeys([*before, *now])
-        if before.get(key) != now.get(key)
+        if before.get(key) != now.get(key) and key not in _movable(recipe)
     ]
     if changes:
         raise RecipeError(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import attrs
 
-from cellcls.api import Component, Dataset, WantedWeights, changed
+from cellcls.api import Cleaner, Component, Dataset, WantedWeights, changed, files, settings, with_files
 from cellcls.errors import DataError, MissingInputError, MissingPluginError
 from cellcls.ops.storage.files import printable
 from cellcls.recipe import Init, Recipe, Split
@@ -45,19 +45,22 @@ def find_inputs(recipe: Recipe, recipe_file: Path, registry: Registry, options: 
     _refuse_missing_libraries(recipe, registry)
     if options.rehearse:
         return Inputs(recipe=rehearsal(recipe, registry), path=None)
-    recipe = _with_files(recipe, recipe_file, options.data)
+    recipe = changed(
+        recipe,
+        cleaners=tuple(with_files(cleaner, _finder(cleaner, recipe_file, options.data)) for cleaner in recipe.cleaners),
+    )
     wanted = None if recipe.init.from_ else recipe.backbone.wants(options.weight_places)
     replaced = _given(recipe, registry, options.data)
     if replaced:
-        return _absolute(replaced)
-    file = getattr(recipe.dataset, "file", None)
+        return _absolute(replaced, recipe_file, options.data)
+    file = recipe.dataset.location()
     if file is None:
-        return Inputs(recipe=recipe, path=None)
+        return _absolute(Inputs(recipe=recipe, path=None), recipe_file, options.data)
     looked = list(_places(file, recipe_file, options.data))
     found = next((place for place in looked if place.exists()), None)
     if found is None:
         raise MissingInputError(*_missing(recipe, file, recipe_file, looked, wanted))
-    return _absolute(Inputs(recipe=recipe, path=found))
+    return _absolute(Inputs(recipe=recipe, path=found), recipe_file, options.data)
 
 
 def _refuse_missing_libraries(recipe: Recipe, registry: Registry) -> None:
@@ -71,38 +74,30 @@ def _refuse_missing_libraries(recipe: Recipe, registry: Registry) -> None:
                 )
 
 
-def _with_files(recipe: Recipe, recipe_file: Path, data: Path | None) -> Recipe:
-    """Return the recipe with the files of its cleaners found. Raises ``MissingInputError``."""
-    found = (_with_file(one, one.component_name, recipe_file, data) for one in recipe.cleaners)
-    return changed(recipe, cleaners=tuple(found))
+def _finder(part: Component, recipe_file: Path, data: Path | None) -> Callable[[Component, Path], Path]:
+    """Return the function that finds the files that a part of a recipe names. It raises ``MissingInputError`` and
+    ``DataError``."""
 
-
-def _with_file(part: Component, cleaner: str, recipe_file: Path, data: Path | None) -> Any:
-    """Return a cleaner, or the data set it looks at, with its file found. Raises ``MissingInputError``."""
-    settings: dict[str, Any] = {}
-    for name, value in _needing_files(part).items():
-        if isinstance(value, Dataset):
-            settings[name] = _with_file(value, cleaner, recipe_file, data)
-            continue
-        looked = list(_places(value, recipe_file, data))
+    def find(owner: Component, file: Path) -> Path:
+        looked = list(_places(file, recipe_file, data))
         found = next((place for place in looked if place.exists()), None)
         if found is None:
             raise MissingInputError(
-                f"{recipe_file}: the file `{value}` of the cleaner `{cleaner}` is not there",
+                f"{recipe_file}: the file `{file}` of the {part.kind} `{part.component_name}` is not there",
                 "looked for: " + ", ".join(dict.fromkeys(map(str, looked))),
-                *(part.how_to_get if isinstance(part, Dataset) else ()),
+                *(owner.how_to_get if isinstance(owner, Dataset) else ()),
             )
-        settings[name] = found.resolve()
-    return changed(part, **settings)
+        path = found.resolve()
+        if printable(path) != str(path):
+            raise DataError(f"{printable(path)}: a name that is no UTF-8 cannot stand in the run's recipe", "rename it")
+        return path
+
+    return find
 
 
-def _needing_files(part: Component) -> dict[str, Any]:
-    """Return the settings that name a file, or a data set."""
-    return {
-        name: value
-        for name, value in attrs.asdict(part, recurse=False).items()
-        if name == "file" or isinstance(value, Dataset)
-    }
+def _stands_alone(cleaner: Cleaner) -> bool:
+    """Tell whether a cleaner needs neither a file nor another data set."""
+    return not files(cleaner) and not any(isinstance(value, Dataset) for value in settings(cleaner).values())
 
 
 def datasets(registry: Registry) -> list[type[Dataset]]:
@@ -116,22 +111,18 @@ def recognised(path: Path, registry: Registry, own: Dataset | None = None) -> Da
 
     The recipe's ``own`` is asked first, and where it says yes keeps its settings. One that cannot tell is passed over.
     """
-    if own is not None and _recognises(type(own), path, registry):
-        return changed(own, file=path)
-    for cls in datasets(registry):
-        if _recognises(cls, path, registry):
-            return cast("Any", cls)(file=path)  # type: ignore[no-any-return]
+    asked: list[tuple[type[Dataset], Callable[[Path], Dataset]]] = [(cls, cls.at) for cls in datasets(registry)]
+    if own is not None:
+        asked.insert(0, (type(own), own.moved_to))
+    for cls, at in asked:
+        try:
+            if cls.recognises(path):
+                return at(path)
+        except Exception as error:
+            which = f"the data set `{cls.component_name}` of the plugin {registry.plugin_of(cls).distribution}"
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            _log.warning("%s cannot tell what %s is: %s", which, path, reason)
     return None
-
-
-def _recognises(cls: type[Dataset], path: Path, registry: Registry) -> bool:
-    try:
-        return cls.recognises(path)
-    except Exception as error:
-        which = f"the data set `{cls.component_name}` of the plugin {registry.plugin_of(cls).distribution}"
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        _log.warning("%s cannot tell what %s is: %s", which, path, reason)
-        return False
 
 
 def open_given(path: Path, registry: Registry) -> Dataset:
@@ -158,7 +149,7 @@ def rehearsal(recipe: Recipe, registry: Registry) -> Recipe:
         dataset=next(made for cls in datasets(registry) if (made := cls.for_rehearsal()) is not None),
         split=Split(),
         init=Init(),
-        cleaners=tuple(one for one in recipe.cleaners if not _needing_files(one)),
+        cleaners=tuple(one for one in recipe.cleaners if _stands_alone(one)),
         stages=tuple(changed(stage, epochs=1) for stage in recipe.stages),
         explain=tuple(changed(one, images=min(one.images, 2), depths=min(one.depths, 4)) for one in recipe.explain),
     )
@@ -169,7 +160,7 @@ def _given(recipe: Recipe, registry: Registry, data: Path | None) -> Inputs | No
     own kind keeps the recipe's settings."""
     if data is None:
         return None
-    own, file = recipe.dataset, getattr(recipe.dataset, "file", None)
+    own, file = recipe.dataset, recipe.dataset.location()
     if file is None:
         dataset = open_given(data, registry)
     elif data.is_dir() and any((data / name).exists() for name in _names(file)):
@@ -179,7 +170,7 @@ def _given(recipe: Recipe, registry: Registry, data: Path | None) -> Inputs | No
         if known is None and data.is_dir():
             raise MissingInputError(f"{data}: holds no `{file.name}`, and is no data set that cellcls knows", _KNOWN)
         alike = known is None and data.is_file() and data.suffix == file.suffix
-        dataset = changed(own, file=data) if alike else known or open_given(data, registry)
+        dataset = own.moved_to(data) if alike else known or open_given(data, registry)
     return Inputs(recipe=changed(recipe, dataset=dataset), path=data, given=True)
 
 
@@ -188,15 +179,13 @@ def _names(file: Path) -> tuple[Path, ...]:
     return (Path(file.name),) if file.is_absolute() else tuple(dict.fromkeys((file, Path(file.name))))
 
 
-def _absolute(inputs: Inputs) -> Inputs:
-    """Write where the file was found into the recipe, so that the run's own recipe repeats the run."""
-    if inputs.path is None:
-        return inputs
-    path = inputs.path.resolve()
-    if printable(path) != str(path):
-        raise DataError(f"{printable(path)}: a name that is no UTF-8 cannot stand in the run's recipe", "rename it")
-    dataset = changed(inputs.recipe.dataset, file=path)
-    return attrs.evolve(inputs, recipe=changed(inputs.recipe, dataset=dataset), path=path)
+def _absolute(inputs: Inputs, recipe_file: Path, data: Path | None) -> Inputs:
+    """Write where the data set's files were found into the recipe, so that the run's own recipe repeats the run."""
+    dataset = inputs.recipe.dataset
+    if inputs.path is not None:
+        dataset = dataset.moved_to(inputs.path.absolute())
+    dataset = with_files(dataset, _finder(dataset, recipe_file, data))
+    return attrs.evolve(inputs, recipe=changed(inputs.recipe, dataset=dataset), path=dataset.location())
 
 
 def _places(file: Path, recipe_file: Path, data: Path | None) -> Iterator[Path]:

@@ -69,9 +69,7 @@ class KindChecks:
 
 def dataset_works(component: Any, folder: Path) -> list[Any]:
     """A source: labels that name classes, images in the order they are asked for."""
-    source = component.build(
-        path=getattr(component, "file", None), size=SIZE, interpolation="bilinear", cache=folder / "cache"
-    )
+    source = component.build(path=component.location(), size=SIZE, interpolation="bilinear", cache=folder / "cache")
     count, classes = len(source), len(source.class_names)
     assert isinstance(source, Source), "build gives no cellcls.api.Source"
     assert type(component.leniently()) is type(component), "leniently gives another component"

@@ -31,24 +31,33 @@ def cells(folder: Path, first: int = 0, names: tuple[str, str] = ("basophil", "m
 
 
 @pytest.fixture
-def stopped(cli, place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run on a folder of pictures that was stopped in its second step."""
-    cells(place / "A")
-    recipe = (place / "tiny.toml").read_text()
-    recipe = recipe.replace('use = "synthetic"\nimages_per_class = 12', 'use = "folder"\nfile = "A"')
-    (place / "cells.toml").write_text(recipe.replace("epochs = 1", "epochs = 3"))
-    take, steps = train.take_step, []
+def stop(cli, place: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """A function that stops a run on a folder of pictures in its second step."""
 
-    def counted(*args):
-        steps.append(1)
-        if len(steps) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-        return take(*args)
+    def stop(more: str = "") -> Path:
+        cells(place / "A")
+        recipe = (place / "tiny.toml").read_text()
+        recipe = recipe.replace('use = "synthetic"\nimages_per_class = 12', 'use = "folder"\nfile = "A"')
+        (place / "cells.toml").write_text(recipe.replace("epochs = 1", "epochs = 3") + more)
+        take, steps = train.take_step, []
 
-    with monkeypatch.context() as patch:
-        patch.setattr(train, "take_step", counted)
-        assert cli("run", "cells.toml", "--out", "out", "--threads", "1").code == 130
-    return place / "out"
+        def counted(*args):
+            steps.append(1)
+            if len(steps) == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+            return take(*args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(train, "take_step", counted)
+            assert cli("run", "cells.toml", "--out", "out", "--threads", "1").code == 130
+        return place / "out"
+
+    return stop
+
+
+@pytest.fixture
+def stopped(stop: Callable[..., Path]) -> Path:
+    return stop()
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -123,6 +132,15 @@ def test_the_same_data_in_another_place_are_taken(
     said = cli("run", "--resume", "out", "--data", "moved")
     assert said.code == 0, said.err
     assert "another environment" not in caplog.text
+
+
+def test_the_files_of_a_cleaner_in_another_place_are_taken(cli, place: Path, stop: Callable[..., Path]) -> None:
+    cells(place / "sets" / "B", first=10)  # shares a third with A
+    stopped = stop('[[cleaners]]\nuse = "drop_shared"\nagainst = { use = "folder", file = "sets/B" }\n')
+    (place / "sets").rename(place / "data")
+    said = cli("run", "--resume", "out")
+    assert said.code == 0, said.err
+    assert len(json.loads((stopped / "data.json").read_text())["decisions"]) == 10
 
 
 def test_another_environment_is_reported(cli, stopped: Path, caplog: pytest.LogCaptureFixture) -> None:

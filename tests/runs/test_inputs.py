@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from cellcls.api import Dataset, component, param
+from cellcls.api import Cleaner, Dataset, component, param
 from cellcls.errors import DataError, MissingInputError
 from cellcls.recipe import load
 from cellcls.registry import Registry, load_registry
@@ -214,6 +216,82 @@ def test_the_other_set_of_a_cleaner_is_found_where_files_are(place: Path, regist
     (cleaner,) = find(place, registry, more=SHARED).recipe.cleaners
     assert cleaner.against.file == other.resolve()
     assert not find(place, registry, more=SHARED, rehearse=True).recipe.cleaners
+
+
+@component("zz_atlas")
+class Atlas(Dataset):
+    """A set whose folder, and a table beside it, are settings that no built-in has."""
+
+    channels: tuple[Path, ...] = param(default=(), help="Further files.")
+    root: Path | None = param(default=None, help="The folder with atlas.txt.")
+    table: Path = param(default=Path("table.csv"), help="The table of its classes.")
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return (path / "atlas.txt").exists()
+
+
+@component("zz_listed")
+class Listed(Cleaner):
+    """A cleaner that reads lists and looks at other sets."""
+
+    lists: tuple[Path, ...] = param(default=(), help="Lists of images.")
+    others: tuple[Dataset, ...] = param(default=(), help="Other sets.")
+
+
+@pytest.fixture
+def atlas(place: Path) -> Callable[..., Inputs]:
+    """A function that finds the inputs of a recipe with an atlas."""
+
+    def found(recipe: str, **options: Any) -> Inputs:
+        file = place / "recipes" / "r.toml"
+        file.write_text(recipe)
+        registry = registry_with(Atlas, Listed)
+        return find_inputs(load(file, registry)[0].recipe, file, registry, Options(**options))
+
+    for name in ("recipes/atlas/atlas.txt", "recipes/table.csv", "moved/atlas.txt"):
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).touch()
+    return found
+
+
+def test_a_set_is_found_by_its_first_path_whatever_it_is_called(place: Path, atlas: Callable[..., Inputs]):
+    found = atlas('[dataset]\nuse = "zz_atlas"\nroot = "atlas"\n')
+    assert found.path == found.recipe.dataset.root == place / "recipes" / "atlas"
+    assert found.recipe.dataset.table == place / "recipes" / "table.csv"
+    given = atlas('[dataset]\nuse = "zz_atlas"\nroot = "nowhere"\n', data=place / "moved")
+    assert given.path == given.recipe.dataset.root == place / "moved"
+    assert given.recipe.dataset.table == place / "recipes" / "table.csv"
+    with pytest.raises(MissingInputError, match="its data set `gone` is not there"):
+        atlas('[dataset]\nuse = "zz_atlas"\nroot = "gone"\n')
+
+
+def test_a_set_may_have_a_path_and_not_need_it(atlas: Callable[..., Inputs]):
+    assert atlas('[dataset]\nuse = "zz_atlas"\n').path is None
+
+
+def test_other_files_of_a_set_must_be_there(place: Path, atlas: Callable[..., Inputs]):
+    (place / "recipes" / "table.csv").unlink()
+    with pytest.raises(MissingInputError, match=r"`table\.csv` of the dataset `zz_atlas` is not there"):
+        atlas('[dataset]\nuse = "zz_atlas"\nroot = "atlas"\n')
+
+
+def test_files_of_a_cleaner_are_found_whatever_they_are_called(place: Path, atlas: Callable[..., Inputs]):
+    more = '[[cleaners]]\nuse = "zz_listed"\nlists = ["table.csv"]\nothers = [{ use = "zz_atlas", root = "atlas" }]\n'
+    (cleaner,) = atlas('[dataset]\nuse = "synthetic"\n' + more).recipe.cleaners
+    assert cleaner.lists == (place / "recipes" / "table.csv",)
+    assert cleaner.others[0].root == place / "recipes" / "atlas"
+    with pytest.raises(MissingInputError, match=r"`no\.csv` of the cleaner `zz_listed` is not there"):
+        atlas('[dataset]\nuse = "synthetic"\n' + more.replace("table.csv", "no.csv"))
+
+
+def test_a_set_that_is_nowhere_is_told_and_passed_over(slides: Path, caplog: pytest.LogCaptureFixture):
+    @component("a_nowhere")
+    class Nowhere(Slides):
+        """Recognises a path, and has no setting for it."""
+
+    assert type(recognised(slides, registry_with(Nowhere, Named))) is Named
+    assert "the data set `a_nowhere` has no setting of type Path" in caplog.text
 
 
 def test_a_path_that_no_recipe_can_say(place: Path, registry: Registry):

@@ -95,8 +95,9 @@ class DropShared(Cleaner):
         from cellcls.ops.storage.files import cache_folder
 
         side = source.read(np.zeros(1, dtype=np.intp)).shape[1]
-        file = getattr(self.against, "file", None)
-        other = self.against.build(path=file, size=side, interpolation="bilinear", cache=cache_folder())
+        other = self.against.build(
+            path=self.against.location(), size=side, interpolation="bilinear", cache=cache_folder()
+        )
         return shared(source, other, groups, kept, similarity=self.similarity)
 
 
