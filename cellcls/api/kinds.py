@@ -280,6 +280,23 @@ class Features:
 class Backbone(Component):
     """The part of the network that turns an image into a map of features."""
 
+    takes_model: ClassVar[bool] = False
+    """Whether ``--features NAME:MODEL`` names one of several networks."""
+
+    @classmethod
+    def for_features(cls, model: str) -> Self | None:
+        """Return the backbone with pretrained weights, for ``audit --features``; None if it has none. ``model``: what
+        follows its name, not empty if it ``takes_model``."""
+        return None
+
+    def starting(self, *, pretrained: bool) -> Self | None:
+        """Return it with settings for pretrained weights, or for a random start; None if they give no such choice."""
+        return None
+
+    def network_name(self) -> str:
+        """Return the name of the network in messages."""
+        return self.component_name
+
     def wants(self, places: WeightPlaces) -> WantedWeights | None:
         """Return which pretrained weights the settings need, or None. Must not import torch."""
         return None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
-import attrs
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,17 +25,16 @@ def named_backbone(name: str, registry: Registry) -> Backbone:
     Raises ``UsageError`` where no plugin offers it, or it takes no model or needs one.
     """
     use, _, model = name.partition(":")
-    cls = registry.find("backbone", use)
+    cls = cast("type[Backbone] | None", registry.find("backbone", use))
     if cls is None:
         raise UsageError(f"no backbone is called `{use}`", f"there are: {', '.join(registry.names('backbone'))}")
-    fields = attrs.fields_dict(cls)
-    if bool(model) != ("model" in fields):
-        says = f"needs one: `{use}:MODEL`" if "model" in fields else f"takes none: `{use}`"
+    if bool(model) != cls.takes_model:
+        says = f"needs one: `{use}:MODEL`" if cls.takes_model else f"takes none: `{use}`"
         raise UsageError(f"backbone `{name}`: names a model wrongly", f"`{use}` {says}")
-    if "pretrained" not in fields:
+    backbone = cls.for_features(model)
+    if backbone is None:
         raise UsageError(f"backbone `{use}` has no pretrained weights", "features of a random start say nothing")
-    settings: dict[str, Any] = {"pretrained": True, **({"model": model} if model else {})}
-    return cast("Backbone", cast("Any", cls)(**settings))
+    return backbone
 
 
 def pretrained(backbone: Backbone, *, size: int, weights: WeightPlaces) -> Features:

@@ -12,7 +12,7 @@ from cellcls.recipe import Freeze, Recipe, Stage
 
 def frozen_by(network: Network, recipe: Recipe, stage: Stage) -> tuple[str, ...]:
     """Return the names of the backbone's modules that a stage freezes. Raises ``RecipeError``."""
-    depth = network.depth(getattr(recipe.backbone, "model", recipe.backbone.component_name))
+    depth = network.depth(recipe.backbone.network_name())
     how = stage.freeze
     if isinstance(how, Freeze):
         return frozen_modules(depth, keras_layers=how.keras_layers, fraction=how.fraction, until=how.until)

@@ -17,7 +17,7 @@ from cellcls.api import Backbone, Features, Head, WeightPlaces
 from cellcls.errors import DataError, MissingInputError, PluginError
 from cellcls.ops.networks.freezing import Depth
 from cellcls.ops.storage.weight_files import load_weights, save_tensors
-from cellcls.recipe import Freeze, Input, Recipe, dump, to_data
+from cellcls.recipe import Freeze, Input, Recipe, differences, dump, to_data
 from cellcls.recipe.structure import INVALID, Structurer
 from cellcls.registry import Registry
 from cellcls.runs.folder import RunFolder
@@ -93,8 +93,11 @@ def _ways_out(recipe: Recipe) -> Iterator[str]:
     if counted:
         settings = " ".join(f"--set stages.{number}.freeze.fraction=0.37" for number in counted)
         yield f"(another backbone has no list of Keras layers: add {settings})"
-    if hasattr(recipe.backbone, "pretrained") and all(stage.freeze == "none" for stage in recipe.stages):
-        yield "or train it from a random start, as no stage freezes anything: --set backbone.pretrained=false"
+    untrained = recipe.backbone.starting(pretrained=False)
+    if untrained is not None and all(stage.freeze == "none" for stage in recipe.stages):
+        changes = differences(recipe.backbone, untrained)
+        settings = " ".join(f"--set backbone.{name}={value}" for name, value in changes.items())
+        yield f"or train it from a random start, as no stage freezes anything: {settings}"
 
 
 @torch.no_grad()

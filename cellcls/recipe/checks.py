@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from cellcls.api import Callback, Schedule, WeightPlaces
 from cellcls.ops.classes import PARTS
 from cellcls.ops.statistics.table import METRICS
+from cellcls.recipe.dump import differences
 from cellcls.recipe.model import Recipe
 from cellcls.recipe.problems import Problem, suggestion
 from cellcls.recipe.scan import Path
@@ -64,13 +65,17 @@ def _frozen(recipe: Recipe) -> Iterator[Problem]:
     """A backbone that knows nothing must not be frozen."""
     if recipe.init.from_ is not None or recipe.backbone.wants(WeightPlaces()) is not None:
         return
+    trained = recipe.backbone.starting(pretrained=True)
+    settings = differences(recipe.backbone, trained) if trained is not None else {}
+    changes = " and ".join(f"set backbone.{name} = {value}" for name, value in settings.items())
+    start = changes or "take a backbone with pretrained weights"
     for number, stage in enumerate(recipe.stages):
         if stage.freeze == "none":
             return
         yield Problem(
             ("stages", number, "freeze"),
             f"stage `{recipe.stage_name(number)}` freezes a backbone with random weights, which can learn nothing",
-            'set backbone.pretrained = true or [init] from, or train it in an earlier stage, or say freeze = "none"',
+            f'{start}, or say [init] from, or train it in an earlier stage, or say freeze = "none"',
         )
 
 

@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import json
 import re
+import shutil
 import sys
 import zipfile
 from collections.abc import Callable
@@ -22,7 +23,9 @@ from torch import nn
 
 from cellcls.cli import main
 from cellcls.engine.export import codabench, export_run, onnx
+from cellcls.engine.export.card import model_card
 from cellcls.engine.export.program import printed, traced
+from cellcls.engine.export.subject import Subject
 from cellcls.engine.inference import predict_images
 from cellcls.engine.job import Job
 from cellcls.engine.network import load_network
@@ -300,6 +303,20 @@ def test_timm_opens_the_folder_to_the_same_network(runs: Runs, registry: Registr
     assert config["num_classes"] == 8
     assert tuple(config["input_size"]) == (3, 64, 64)
     assert config["mean"] == pytest.approx(network.mean.flatten().tolist())
+
+
+@pytest.mark.parametrize(("pretrained", "told"), [("true", True), ("false", False)])
+def test_the_card_tells_of_pretrained_weights(
+    trained: Path, registry: Registry, tmp_path: Path, pretrained: str, told: bool
+):
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+    recipe = (run / "recipe.toml").read_text()
+    timm = f'[backbone]\nuse = "timm"\nmodel = "resnet18"\npretrained = {pretrained}\n'
+    changed = re.sub(r"\[backbone\]\n[^\[]*\[8, 8\]\n", timm, recipe)
+    assert changed != recipe
+    (run / "recipe.toml").write_text(changed)
+    subject = Subject(run=run, trained=load_network(trained, registry), registry=registry)
+    assert ("trained on other pictures" in model_card(subject, architecture="x")) == told
 
 
 def test_the_card_tells_what_was_measured_and_its_code_runs(runs: Runs, registry: Registry, tmp_path: Path):

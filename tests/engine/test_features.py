@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
 import numpy as np
 import pytest
 import torch
 
-from cellcls.api import Source, WeightPlaces
+from cellcls.api import Backbone, Features, Source, WantedWeights, WeightPlaces, changed, component, param
 from cellcls.engine.device import machine
 from cellcls.engine.features import image_features, named_backbone, pretrained
+from cellcls.engine.freezing import frozen_by
+from cellcls.engine.network import build_features, network_config
 from cellcls.errors import MissingInputError, RecipeError, UsageError
 from cellcls.ops.rendering.cells import render
+from cellcls.recipe import RecipeProblems
 from cellcls.registry import Registry
 from cellcls.runs.options import Options
+from cellcls.testing.runs import TINY, read_recipe, registry_with
 
 CPU = Options(device="cpu")
 
@@ -65,6 +72,69 @@ def test_missing_weights_are_told_with_the_ways_out_of_an_audit(registry: Regist
     assert "vgg11" in error.value.message
     assert any("--features" in hint for hint in error.value.hints)
     assert not any("--set" in hint or "--rehearse" in hint for hint in error.value.hints)
+
+
+@component("zoo")
+class Zoo(Backbone):
+    """A backbone of a plugin, whose settings no built-in has."""
+
+    takes_model: ClassVar[bool] = True
+
+    variant: str = param(default="small", help="Which network.")
+    weights: Literal["cells", "none"] = param(default="none", help="What it was trained on.")
+
+    @classmethod
+    def for_features(cls, model: str) -> Self:
+        return cls(variant=model, weights="cells")
+
+    def starting(self, *, pretrained: bool) -> Self:
+        return changed(self, weights="cells" if pretrained else "none")
+
+    def network_name(self) -> str:
+        return f"zoo {self.variant}"
+
+    def wants(self, places: WeightPlaces) -> WantedWeights | None:
+        return WantedWeights("cells", None, at_hand=False) if self.weights == "cells" else None
+
+    def build(self, *, size: int, weights: WeightPlaces | None) -> Features:
+        if weights is not None and self.weights == "cells":
+            raise MissingInputError("no cells")
+        module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1))
+        return Features(module=module, channels=4, mean=(0, 0, 0), std=(1, 1, 1), weighted=("0",), layers=("0",))
+
+
+def test_a_plugins_backbone_is_asked_for_its_features():
+    assert named_backbone("zoo:large", registry_with(Zoo)) == Zoo(variant="large", weights="cells")
+    with pytest.raises(UsageError, match=r"backbone `zoo`: names a model wrongly\n.*`zoo` needs one: `zoo:MODEL`"):
+        named_backbone("zoo", registry_with(Zoo))
+
+
+@pytest.mark.parametrize(("freeze", "offered"), [("none", True), ("backbone", False)])
+def test_a_plugins_backbone_is_asked_how_it_starts_at_random(tmp_path: Path, freeze: str, offered: bool):
+    recipe = read_recipe(
+        {**TINY, "backbone": {"use": "zoo", "weights": "cells"}, "stages": [{"freeze": freeze}]},
+        tmp_path / "r.toml",
+        Zoo,
+    )
+    with pytest.raises(MissingInputError, match="no cells") as error:
+        build_features(recipe, WeightPlaces())
+    assert any('--set backbone.weights="none"' in hint for hint in error.value.hints) == offered
+
+
+def test_a_backbone_frozen_at_random_is_told_by_its_own_settings(tmp_path: Path):
+    recipe = {**TINY, "backbone": {"use": "zoo"}, "stages": [{"freeze": "backbone"}]}
+    with pytest.raises(RecipeProblems, match=r'set backbone\.weights = "cells", or say'):
+        read_recipe(recipe, tmp_path / "r.toml", Zoo)
+
+
+def test_a_plugins_backbone_says_the_name_of_its_network(tmp_path: Path):
+    stages = [{"freeze": {"keras_layers": 2}}]
+    recipe = read_recipe(
+        {**TINY, "backbone": {"use": "zoo", "weights": "cells"}, "stages": stages}, tmp_path / "r.toml", Zoo
+    )
+    network = network_config(recipe, ("a", "b")).build(recipe.backbone.build(size=8, weights=None))
+    with pytest.raises(RecipeError, match="zoo small has no list of Keras layers"):
+        frozen_by(network, recipe, recipe.stages[0])
 
 
 @pytest.mark.parametrize(

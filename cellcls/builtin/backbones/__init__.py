@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cellcls.api import Backbone, Features, WantedWeights, WeightPlaces, component, param
+from typing import ClassVar, Self
+
+from cellcls.api import Backbone, Features, WantedWeights, WeightPlaces, changed, component, param
 
 
 @component("timm")
@@ -14,6 +16,21 @@ class Timm(Backbone):
     drop_path: float = param(
         default=0.0, ge=0, lt=1, help="Share of residual branches dropped while training, growing with depth."
     )
+
+    takes_model: ClassVar[bool] = True
+
+    @classmethod
+    def for_features(cls, model: str) -> Self:
+        """Return timm's network ``model`` with timm's weights."""
+        return cls(model=model, pretrained=True)
+
+    def starting(self, *, pretrained: bool) -> Self:
+        """Return it with or without timm's weights."""
+        return changed(self, pretrained=pretrained)
+
+    def network_name(self) -> str:
+        """Return its name in timm."""
+        return self.model
 
     def wants(self, places: WeightPlaces) -> WantedWeights | None:
         """Return the weights that ``pretrained`` needs and whether they are available locally."""

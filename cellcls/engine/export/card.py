@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jinja2
 
+from cellcls.api import WeightPlaces
 from cellcls.engine.export.subject import REHEARSED, Subject
 from cellcls.ops.statistics.table import METRICS
 from cellcls.recipe import Recipe
@@ -36,7 +37,7 @@ def model_card(subject: Subject, *, architecture: str) -> str:
         recipe_hash=subject.trained.metadata["recipe_hash"],
         version=version("cellcls"),
         data=subject.data,
-        pretrained=getattr(recipe.backbone, "pretrained", False) and not subject.trained.rehearsal,
+        pretrained=recipe.backbone.wants(WeightPlaces()) is not None and not subject.trained.rehearsal,
         evaluations=evaluations,
         columns={name: metric for name, metric in METRICS.items() if metric.in_summary},
         detailed=evaluations.get("test") or evaluations.get("val"),

@@ -56,6 +56,12 @@ def test_listing_and_asking_for_weights_import_no_torch() -> None:
 
 
 @pytest.mark.parametrize("cls", ALL)
+def test_it_says_how_it_starts(cls: Any) -> None:
+    assert (cls.takes_model, cls.for_features("")) == (False, cls(pretrained=True))
+    assert cls(drop_path=0.2).starting(pretrained=False) == cls(drop_path=0.2, pretrained=False)
+
+
+@pytest.mark.parametrize("cls", ALL)
 def test_pretrained_features(cls: type[Backbone]) -> None:
     built = cls().build(size=96, weights=WeightPlaces(offline=True))
     assert built.module.eval()(torch.zeros(1, 3, 96, 96)).shape == (1, built.channels, 3, 3)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from torch.testing import assert_close
 
 from cellcls.ops.imaging.stain import MIN_PIXELS, stain_amounts, stain_vectors
 from cellcls.ops.rendering.cells import render
+from cellcls.registry import load_registry
 from cellcls_stain import AMOUNTS, GIEMSA, StainNormalised
 from cellcls_stain.estimating import estimated, full_amounts, percentile
 from cellcls_stain.mixing import combined, inverse, mixing_matrix, optical_density, unit_vectors
@@ -177,6 +179,14 @@ def test_settings_are_checked():
         StainNormalised(inner=inner, target=((1.0, 0.0, 0.0), (1.0, 0.0, 0.0)))
     with pytest.raises(ValueError, match="`vectors` must be stains"):
         StainNormalised(inner=inner, vectors=((1.0, 0.0, 0.0), (1.0, 0.0, 0.0)))
+
+
+def test_it_says_what_the_inner_backbone_says():
+    timm, cnn5 = (cast("Any", load_registry().find("backbone", name)) for name in ("timm", "cnn5"))
+    for inner in (timm(model="resnet18", pretrained=True), cnn5()):
+        made, start = StainNormalised(inner=inner), inner.starting(pretrained=False)
+        assert made.network_name() == inner.network_name()
+        assert made.starting(pretrained=False) == (StainNormalised(inner=start) if start else None)
 
 
 RECIPE = """

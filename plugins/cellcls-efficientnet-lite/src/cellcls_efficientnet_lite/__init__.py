@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from cellcls.api import Backbone, Component, Features, WantedWeights, WeightPlaces, component, hookimpl, param
+from typing import Self
+
+from cellcls.api import (
+    Backbone,
+    Component,
+    Features,
+    WantedWeights,
+    WeightPlaces,
+    changed,
+    component,
+    hookimpl,
+    param,
+)
 
 _PRETRAINED = "Start from the ImageNet weights that are installed with this plugin."
 
@@ -13,6 +25,15 @@ class EfficientNetLite0(Backbone):
 
     pretrained: bool = param(default=True, help=_PRETRAINED)
     drop_path: float = param(default=0.0, ge=0, lt=1, help="Share of residual branches dropped, growing with depth.")
+
+    @classmethod
+    def for_features(cls, model: str) -> Self:
+        """Return it with its weights."""
+        return cls(pretrained=True)
+
+    def starting(self, *, pretrained: bool) -> Self:
+        """Return it with or without its weights."""
+        return changed(self, pretrained=pretrained)
 
     def wants(self, places: WeightPlaces) -> WantedWeights | None:
         """Name the package with the weights."""
@@ -30,6 +51,15 @@ class EfficientNetLite1(Backbone):
     pretrained: bool = param(default=True, help=_PRETRAINED)
     drop_path: float = param(default=0.0, ge=0, lt=1, help="Share of residual branches dropped, growing with depth.")
 
+    @classmethod
+    def for_features(cls, model: str) -> Self:
+        """Return it with its weights."""
+        return cls(pretrained=True)
+
+    def starting(self, *, pretrained: bool) -> Self:
+        """Return it with or without its weights."""
+        return changed(self, pretrained=pretrained)
+
     def wants(self, places: WeightPlaces) -> WantedWeights | None:
         """Name the package with the weights."""
         return _wants("efficientnet_lite1") if self.pretrained else None
@@ -45,6 +75,15 @@ class EfficientNetLite2(Backbone):
 
     pretrained: bool = param(default=True, help=_PRETRAINED)
     drop_path: float = param(default=0.0, ge=0, lt=1, help="Share of residual branches dropped, growing with depth.")
+
+    @classmethod
+    def for_features(cls, model: str) -> Self:
+        """Return it with its weights."""
+        return cls(pretrained=True)
+
+    def starting(self, *, pretrained: bool) -> Self:
+        """Return it with or without its weights."""
+        return changed(self, pretrained=pretrained)
 
     def wants(self, places: WeightPlaces) -> WantedWeights | None:
         """Name the package with the weights."""

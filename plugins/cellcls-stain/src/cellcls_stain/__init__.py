@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Self
 
 from cellcls.api import (
     Augmentation,
@@ -13,6 +13,7 @@ from cellcls.api import (
     Features,
     WantedWeights,
     WeightPlaces,
+    changed,
     component,
     hookimpl,
     param,
@@ -93,6 +94,15 @@ class StainNormalised(Backbone):
         _refuse_alike("target", self.target)
         if self.vectors != "image":
             _refuse_alike("vectors", self.vectors)
+
+    def starting(self, *, pretrained: bool) -> Self | None:
+        """Return it around the inner backbone with or without its weights."""
+        inner = self.inner.starting(pretrained=pretrained)
+        return None if inner is None else changed(self, inner=inner)
+
+    def network_name(self) -> str:
+        """Return the name of the inner network."""
+        return self.inner.network_name()
 
     def wants(self, places: WeightPlaces) -> WantedWeights | None:
         """Say what the inner backbone wants."""
