@@ -366,6 +366,12 @@ What a plugin may use: `cellcls.api`, `cellcls.ops`, `cellcls.errors` and, in it
 
 ::: cellcls.api.kinds
 
+## Files that settings name
+
+::: cellcls.api.files
+    options:
+      members: [files, with_files]
+
 ## Events
 
 ::: cellcls.api.events

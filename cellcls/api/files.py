@@ -1,4 +1,8 @@
-"""The files that components name: a setting of type ``Path`` is a file or folder that the engine finds."""
+"""The files that components name.
+
+A setting of type ``Path`` of a data set or cleaner is a file or folder that is there before the run: the engine finds
+it beside the recipe or in a data folder, whatever the setting is called, and the run goes on where it has moved.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import Any, TypeVar, get_type_hints
 
 import attrs
 
-from cellcls.api.component import Component
+from cellcls.api.component import Component, changed
 
 C = TypeVar("C", bound=Component)
 
@@ -51,7 +55,7 @@ def with_files(component: C, find: Callable[[Component, Path], Path]) -> C:
             return {key: replaced(item) for key, item in value.items()}
         return tuple(map(replaced, value)) if isinstance(value, tuple) else value
 
-    return attrs.evolve(
+    return changed(
         component, **{field.name: replaced(getattr(component, field.name)) for field in attrs.fields(type(component))}
     )
 
