@@ -18,7 +18,7 @@ from cellcls.recipe.problems import suggestion
 from cellcls.recipe.scan import Path as KeyPath
 from cellcls.registry import Registry, load_registry
 from cellcls.runs.options import Options
-from cellcls.terminal import table
+from cellcls.terminal import say, table
 
 recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
 overrides_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
@@ -49,9 +49,13 @@ def check(
         return
     for answer in answers:
         rows = [
-            {"what": _SAID.get(what, what), "value": _words(value)} for what, value in answer.items() if what != "name"
+            {"what": _SAID.get(what, what), "value": _words(value)}
+            for what, value in answer.items()
+            if what not in ("name", "warnings")
         ]
         table(f"{answer['name']}: would run", rows)
+        for warning in answer["warnings"]:
+            say(f"cellcls: warning: {answer['name']}: {warning}")
 
 
 _SAID = {

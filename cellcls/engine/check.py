@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from cellcls.engine.batches import steps_per_epoch
 from cellcls.engine.data import prepare
 from cellcls.engine.device import machine as resolve_machine
+from cellcls.engine.foresight import foresee
 from cellcls.engine.freezing import frozen_by
 from cellcls.engine.images import Images
 from cellcls.engine.init import start_from
 from cellcls.engine.memory import estimate_mb
 from cellcls.engine.network import build_features, network_config
 from cellcls.engine.samples import samples
-from cellcls.engine.stage import steps_per_epoch
 from cellcls.recipe import Recipe
 from cellcls.registry import Registry
 from cellcls.runs.inputs import Inputs
@@ -35,6 +36,7 @@ def check_run(inputs: Inputs, options: Options, registry: Registry) -> dict[str,
         data.source, size=recipe.input.size, interpolation=recipe.input.interpolation, device=machine.device
     )
     trained = samples(data.parts["train"], data.source.labels, recipe.expand, seed=recipe.seed)
+    warnings = foresee(recipe, data, network, len(trained), machine, rehearse=options.rehearse)
     steps = 1 if options.rehearse else steps_per_epoch(len(trained), recipe.train.batch_size)
     weighted = len(network.features.weighted)
     frozen = {
@@ -57,6 +59,7 @@ def check_run(inputs: Inputs, options: Options, registry: Registry) -> dict[str,
         "device": str(machine.device),
         "precision": machine.precision,
         "memory_mb": round(estimate_mb(recipe, network, images, machine), 1),
+        "warnings": list(warnings),
     }
 
 

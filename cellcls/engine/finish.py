@@ -66,6 +66,7 @@ def _metrics(
         evaluations=evaluations,
         explanations=explanations,
         claims=tuple(claims(session.recipe, {**values, **explanations, "train_running": running})),
+        warnings=session.warnings,
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from torch import nn
+from functools import partial
+
+import torch
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cellcls.engine.network import Network
@@ -42,3 +45,26 @@ def set_mode(network: Network, stage: Stage, frozen: tuple[str, ...]) -> None:
     for name, module in backbone.named_modules():
         if isinstance(module, _BatchNorm) and (stage.bn == "frozen" or name in frozen):
             module.eval()
+
+
+@torch.no_grad()
+def needing_two(network: Network, recipe: Recipe, stage: Stage) -> tuple[str, ...]:
+    """Return the names of the BatchNorm layers that a stage trains on one value a channel of each image: of one image
+    alone they know no spread, and torch refuses it."""
+    set_mode(network, stage, frozen_by(network, recipe, stage))
+    trained = {name: one for name, one in network.named_modules() if isinstance(one, _BatchNorm) and one.training}
+    if not trained:
+        return ()
+    found = dict.fromkeys(trained, False)
+
+    def look(name: str, _module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        found[name] |= given[0].numel() == given[0].shape[0] * given[0].shape[1]
+
+    hooks = [one.register_forward_pre_hook(partial(look, name)) for name, one in trained.items()]
+    try:
+        size = recipe.input.size
+        network.eval()(torch.zeros(2, 3, size, size, device=network.mean.device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return tuple(name for name, lone in found.items() if lone)

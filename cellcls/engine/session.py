@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from cellcls.api import Features, PerSampleLoss, RunView, StageHistory, changed
 from cellcls.api.events import Event
+from cellcls.engine.class_weights import class_weights
 from cellcls.engine.data import Data, prepare
 from cellcls.engine.device import Machine
+from cellcls.engine.foresight import foresee
 from cellcls.engine.images import Images
 from cellcls.engine.init import Start, recorded_start, start_from
 from cellcls.engine.job import Job
@@ -28,7 +28,6 @@ from cellcls.engine.pipeline import Pipeline
 from cellcls.engine.resuming import fingerprint, refuse_changes
 from cellcls.engine.samples import Samples, samples
 from cellcls.engine.state import Progress, Saved, load_state, save_state
-from cellcls.errors import DataError, RecipeError
 from cellcls.ops.storage.files import write_json, write_text
 from cellcls.recipe import Evaluation, Recipe, Split, dump
 from cellcls.runs.environment import environment
@@ -91,6 +90,8 @@ class Session:
     """The weights of another run that this one started from."""
     optimizer_state: dict[str, Any] | None
     """What a stopped run left for the optimizer of the stage it was in."""
+    warnings: tuple[str, ...]
+    """What the run's numbers foretell (``foresight``)."""
     told: set[str] = attrs.field(factory=set)
     """What failed in loggers and was told: once is enough."""
     last_saved: float = attrs.field(factory=time.monotonic)
@@ -191,7 +192,6 @@ def open_session(job: Job, machine: Machine) -> Session:
     saved = load_state(job.folder)
     if saved:
         refuse_changes(job.folder, saved.recipe, recipe, data, machine, job.registry)
-    _refuse_empty(recipe, data)
     config = network_config(recipe, data.classes)
     network = config.build(features, recipe.seed).to(machine.device)
     start = recorded_start(job.folder) if saved else _start(job, network, config, data)
@@ -199,7 +199,9 @@ def open_session(job: Job, machine: Machine) -> Session:
     scaler = torch.amp.GradScaler(machine.device.type, enabled=machine.precision == "float16")
     if saved:
         _restore(saved, network, average, scaler)
-    weighted = _class_weights(recipe, data)
+    weights = class_weights(recipe, data)
+    chosen = samples(data.parts["train"], data.source.labels, recipe.expand, seed=recipe.seed)
+    warnings = foresee(recipe, data, network, len(chosen), machine, rehearse=job.options.rehearse)
     session = Session(
         job=job,
         machine=machine,
@@ -207,9 +209,11 @@ def open_session(job: Job, machine: Machine) -> Session:
         images=_images(recipe, data, machine),
         network=network,
         config=config,
-        samples=samples(data.parts["train"], data.source.labels, recipe.expand, seed=recipe.seed),
+        samples=chosen,
         pipeline=Pipeline([(one.p, one.build(size=recipe.input.size)) for one in recipe.augment]),
-        loss=recipe.loss.build(class_weights=None if weighted is None else weighted.to(machine.device)),
+        loss=recipe.loss.build(
+            class_weights=None if weights is None else torch.from_numpy(weights).float().to(machine.device)
+        ),
         plain_loss=recipe.loss.build(class_weights=None),
         progress=saved.progress if saved else Progress(),
         average=average,
@@ -217,8 +221,11 @@ def open_session(job: Job, machine: Machine) -> Session:
         resumed=saved is not None,
         start=start,
         optimizer_state=saved.optimizer if saved else None,
+        warnings=warnings,
     )
     if machine.first:
+        for warning in warnings:
+            _log.warning("%s: %s", recipe.name, warning)
         _write_start(session)
     return session
 
@@ -281,36 +288,6 @@ def _write_start(session: Session) -> None:
         record = attrs.evolve(record, init=session.start.record(), trained_on=tuple(seen))
     write(folder.data, record)
     write_history(folder.history, session.progress.history)
-
-
-def _refuse_empty(recipe: Recipe, data: Data) -> None:
-    for metric in recipe.watched():
-        name = metric.partition(".")[0]
-        if name != "train" and not len(data.parts[recipe.evaluation(name).part_name]):
-            raise DataError(
-                f"the recipe watches `{metric}` at every epoch, and the part "
-                f"`{recipe.evaluation(name).part_name}` has no images"
-            )
-
-
-def _class_weights(recipe: Recipe, data: Data) -> torch.Tensor | None:
-    """Resolve ``class_weights``; balanced is N / (K * n_c) over the training part (report, section 3)."""
-    wanted = recipe.loss.class_weights
-    if wanted == "none":
-        return None
-    counts = data.counts(data.parts["train"])
-    if wanted == "balanced":
-        return torch.from_numpy(balanced_weights(counts)).float()
-    if len(wanted) != len(data.classes):
-        raise RecipeError(f"`class_weights` has {len(wanted)} numbers, and there are {len(data.classes)} classes")
-    return torch.tensor([float(weight) for weight in wanted])
-
-
-def balanced_weights(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return N / (K * n_c) for class counts (K,); 0 for a class without images."""
-    weights = np.zeros(len(counts))
-    weights[counts > 0] = counts.sum() / (len(counts) * counts[counts > 0])
-    return weights
 
 
 def _snake_case(name: str) -> str:

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from cellcls.engine.freezing import freeze
+from cellcls.engine.batches import smallest_part, steps_per_epoch
+from cellcls.engine.freezing import freeze, needing_two
 from cellcls.engine.session import Session
 from cellcls.engine.state import load_optimizer
 from cellcls.recipe import Stage
@@ -29,6 +30,8 @@ class StageRun:
     """The optimizer of the parameters that are not frozen."""
     steps: int
     """Steps per epoch."""
+    fewest: int
+    """Images that a process computes at a time, at least."""
 
     @property
     def lr(self) -> float:
@@ -67,12 +70,14 @@ def open_stage(session: Session, number: int) -> StageRun:
         trained=DistributedDataParallel(network) if session.machine.processes > 1 else network,
         optimizer=optimizer,
         steps=1 if session.job.options.rehearse else steps_per_epoch(len(session.samples), recipe.train.batch_size),
+        fewest=2 if _has_lone_images(session) and needing_two(network, recipe, settings) else 1,
     )
 
 
-def steps_per_epoch(count: int, batch_size: int) -> int:
-    """Return the number of batches; a last one of a single image is left out, as BatchNorm needs two."""
-    return max(1, count // batch_size + (count % batch_size > 1))
+def _has_lone_images(session: Session) -> bool:
+    train, processes = session.recipe.train, session.machine.processes
+    count = len(session.samples)
+    return smallest_part(count, train.batch_size, processes=processes, accumulate=train.accumulate) < 2
 
 
 def _record_stage(session: Session, number: int, frozen: tuple[str, ...]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 from torch.nn.parallel import DistributedDataParallel
 
+from cellcls.engine.batches import own_parts
 from cellcls.engine.data import Indices
 from cellcls.engine.pipeline import Samples
 from cellcls.engine.session import Session
@@ -39,7 +39,15 @@ def take_step(session: Session, stage: StageRun, batch: Indices, epoch: int) -> 
     stage.optimizer.zero_grad(set_to_none=True)
     torch.manual_seed(_step_seed(session.recipe.seed, progress.total_steps, machine.rank))
     sums = torch.zeros(2, dtype=torch.float64, device=machine.device)
-    parts = list(_own_parts(batch, machine.rank, machine.processes, session.recipe.train.accumulate))
+    parts = list(
+        own_parts(
+            batch,
+            rank=machine.rank,
+            processes=machine.processes,
+            accumulate=session.recipe.train.accumulate,
+            fewest=stage.fewest,
+        )
+    )
     for number, (indices, weights) in enumerate(parts):
         images, targets = augmented(session, indices, epoch)
         weight = torch.from_numpy(weights).to(machine.device)
@@ -112,18 +120,6 @@ class _Partners:
             ids=torch.from_numpy(samples.ids(rows)),
             changed=torch.from_numpy(samples.changed(rows)),
         )
-
-
-def _own_parts(
-    batch: Indices, rank: int, processes: int, accumulate: int
-) -> Iterator[tuple[Indices, np.ndarray[Any, np.dtype[np.float32]]]]:
-    """Yield this process's parts of a batch, each with a weight an image: 0 for one that only fills an empty part."""
-    for part in np.array_split(batch, min(accumulate, max(1, len(batch) // processes))):
-        own = part[rank::processes]
-        if len(own):
-            yield own, np.ones(len(own), np.float32)
-        else:
-            yield part[:1], np.zeros(1, np.float32)
 
 
 def _without_sync(trained: nn.Module, *, last: bool) -> AbstractContextManager[Any]:

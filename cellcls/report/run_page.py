@@ -36,6 +36,7 @@ def run_page(record: RunRecord, drawn: Mapping[str, bytes]) -> Page:
     banners = [REHEARSAL] if record.metrics.rehearsal else []
     if not record.metrics.complete:
         banners.append(("INCOMPLETE", f"this run has not ended; `{_resume(record)}` goes on with it."))
+    banners += [("WARNING", f"{warning}.") for warning in record.metrics.warnings]
     sections = [
         Section(title="Claimed and measured", blocks=list(_claims(record))),
         Section(title="Expected", blocks=list(_expected(record))),

@@ -129,6 +129,8 @@ class MetricsRecord:
     explanations: Mapping[str, Mapping[str, float | None]] = attrs.field(factory=dict)
     """What each ``[[explain]]`` measured, by its name."""
     claims: tuple[ClaimRecord, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What was foreseen before the first step, by the numbers of recipe and data."""
 
 
 # --- history.jsonl ----------------------------------------------------------------------------------------------

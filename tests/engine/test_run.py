@@ -260,7 +260,7 @@ def test_weights_of_another_network_are_refused(make_job, execute, tmp_path: Pat
 
 
 def test_balanced_weights_follow_equation_1(make_job, execute):
-    from cellcls.engine.session import balanced_weights
+    from cellcls.engine.class_weights import balanced_weights
 
     counts = np.array([852, 2181, 1085, 2026, 849, 993, 2330, 1643])
     expected = [1.7545, 0.6854, 1.3778, 0.7378, 1.7607, 1.5054, 0.6416, 0.9098]

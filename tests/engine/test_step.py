@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from cellcls.engine.device import machine
 from cellcls.engine.job import Job
 from cellcls.engine.session import Session, open_session
-from cellcls.engine.stage import steps_per_epoch
 from cellcls.engine.step import augmented
 
 MIXING = """
@@ -102,10 +101,3 @@ def test_class_weights_weigh_each_class_of_a_mixture(make_job: Callable[..., Job
     soft[0, 2], soft[0, 5] = 0.3, 0.7
     expected = -(0.3 * weights[2] * log_p[2] + 0.7 * weights[5] * log_p[5])
     torch.testing.assert_close(session.loss(logits, soft)[0], expected)
-
-
-@pytest.mark.parametrize(
-    ("count", "batch_size", "steps"), [(32, 16, 2), (33, 16, 2), (34, 16, 3), (1, 16, 1), (15, 16, 1), (17, 16, 1)]
-)
-def test_a_last_batch_of_one_is_left_out(count: int, batch_size: int, steps: int) -> None:
-    assert steps_per_epoch(count, batch_size) == steps

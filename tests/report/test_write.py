@@ -153,6 +153,13 @@ def test_a_run_that_only_began_has_a_page(tmp_path):
     assert page.headings == ["Repeat it"]
 
 
+def test_what_was_foreseen_heads_the_page(change):
+    page = page_of(change(warnings=["no training image is of `c` (4 in test)", "<b>bold</b>"]))
+    assert page.text.count("WARNING") == 2
+    assert page.text.index("no training image is of c (4 in test).") < page.text.index("Evaluations")
+    assert "<b>bold</b>" in page.text
+
+
 def test_markup_in_names_is_shown_not_obeyed(change):
     evil = '<script>alert("x")</script>'
     names = [evil, "$\\frac{", "../../etc", "細胞", *"efgh"]

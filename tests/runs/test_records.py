@@ -81,7 +81,7 @@ RECORDS = {
         MetricsRecord, name=words, seed=counts | st.none(), rehearsal=st.booleans(), complete=st.booleans(),
         parameters=counts | st.none(), memory_mb=maybe, stages_ended_early=mappings(words),
         train_running=mappings(maybe) | st.none(), evaluations=mappings(EVALUATIONS),
-        explanations=mappings(mappings(maybe)), claims=tuples(CLAIMS),
+        explanations=mappings(mappings(maybe)), claims=tuples(CLAIMS), warnings=tuples(words),
     ),
     EpochRecord: st.builds(
         EpochRecord, stage=counts, stage_name=words, epoch=counts, lr=maybe, seconds=numbers, best=st.booleans(),
