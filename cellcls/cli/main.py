@@ -19,6 +19,11 @@ from cellcls.errors import CellclsError, ExitCode
 @click.version_option(package_name="cellcls")
 def cellcls() -> None:
     """Telling blood cells apart under a microscope, reproducibly: one TOML recipe in, one run out."""
+    if "logging" in sys.modules:  # a command that logs nothing need not import it
+        import logging
+
+        if logging.lastResort is not None:
+            logging.lastResort.setFormatter(logging.Formatter("cellcls: warning: %(message)s"))
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -222,3 +222,12 @@ def test_a_closed_pipe_is_no_error(place: Path):
     done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=place, timeout=60, check=False)
     assert "Traceback" not in done.stderr
     assert done.stderr == ""
+
+
+def test_a_warning_says_that_it_is_one(process, place: Path):
+    said = process("run", "tiny.toml", "--out", "run", "--set", "train.ema_decay=0.9999", cwd=place)
+    assert said.code == 0
+    warned = [line for line in said.err.splitlines() if "ema_decay" in line]
+    assert [line.startswith("cellcls: warning: tiny: train.ema_decay = 0.9999 over ") for line in warned] == [True]
+    checked = process("check", "tiny.toml", "--set", "train.ema_decay=0.9999", cwd=place)
+    assert warned == checked.err.splitlines()
