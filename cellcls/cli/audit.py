@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellcls.cli.output import json_option, print_json
+from cellcls.cli.output import PathType, json_option, print_json
 from cellcls.errors import ExitCode, UsageError
 from cellcls.ops.curation.thresholds import MAX_DISTANCE, SIMILARITY
 from cellcls.registry import load_registry
@@ -18,7 +18,7 @@ from cellcls.terminal import counting, say, table
 if TYPE_CHECKING:
     from cellcls.auditing.audit import Audit
 
-_PATH = click.Path(path_type=Path)
+_PATH = PathType()
 
 
 @click.command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellcls.cli.output import json_option, print_json
+from cellcls.cli.output import PathType, json_option, print_json
 from cellcls.terminal import say, table
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.argument("runs", nargs=-1, required=True, type=PathType(), metavar="RUN...")
 @click.option("--by", metavar="EVALUATION.METRIC", help="The figure to sort by; default: test.accuracy, else val's.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="Folder to write to; default: that of all the runs, else runs/compare-N.",
 )
 @json_option

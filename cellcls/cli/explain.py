@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellcls.cli.output import json_option, print_json
+from cellcls.cli.output import PathType, json_option, print_json
 from cellcls.cli.results import device_option, refuse_taken, run_argument, threads_option
 from cellcls.errors import UsageError
 from cellcls.ops.storage.files import write_bytes
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @run_argument
-@click.argument("other", required=False, type=click.Path(path_type=Path), metavar="[OTHER_RUN]")
-@click.option("--data", type=click.Path(path_type=Path), help="A labelled set; default: the run's own test part.")
+@click.argument("other", required=False, type=PathType(), metavar="[OTHER_RUN]")
+@click.option("--data", type=PathType(), help="A labelled set; default: the run's own test part.")
 @click.option("--images", type=click.IntRange(1, 512), default=16, show_default=True, help="Number of images.")
 @click.option(
     "--depths", type=click.IntRange(2, 512), default=16, show_default=True, help="Layers to compare, at most."
 )
 @click.option("--use", default="grad_cam", show_default=True, help="The explainer.")
-@click.option("--out", type=click.Path(path_type=Path), help="The picture to make; default: a new one in the run.")
+@click.option("--out", type=PathType(), help="The picture to make; default: a new one in the run.")
 @device_option
 @threads_option
 @json_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellcls.cli.output import json_option, print_json
+from cellcls.cli.output import PathType, json_option, print_json
 from cellcls.registry import load_registry
 from cellcls.terminal import say, table
 
@@ -18,7 +18,7 @@ _COMPARED = {"codabench": "a clean process", "onnx": "onnxruntime", "hub": "timm
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PathType())
 @click.option(
     "--format",
     "to",
@@ -26,7 +26,7 @@ _COMPARED = {"codabench": "a clean process", "onnx": "onnxruntime", "hub": "timm
     required=True,
     help="A zip to submit, an ONNX file, or a folder in timm's layout with a model card.",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The new file, of `hub` the new folder.")
+@click.option("--out", type=PathType(), required=True, help="The new file, of `hub` the new folder.")
 @json_option
 def export(run: Path, to: Format, out: Path, as_json: bool) -> None:
     """Take a run's best weights out of cellcls; what is written is first tried against the run itself."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -10,8 +9,9 @@ from typing import Any, cast
 import click
 
 from cellcls.api import Dataset, Download
-from cellcls.cli.output import json_option, print_json
+from cellcls.cli.output import PathType, json_option, print_json
 from cellcls.errors import ExitCode, InterruptedRunError, MissingInputError, UsageError
+from cellcls.ops.storage.paths import folder_in
 from cellcls.registry import Registry, load_registry
 from cellcls.terminal import counting, table
 
@@ -20,7 +20,7 @@ from cellcls.terminal import counting, table
 @click.argument("name", required=False)
 @click.option(
     "--to",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathType(file_okay=False),
     help="Folder for the file. Default: $CELLCLS_DATA, or ./data, where recipes look for it.",
 )
 @json_option
@@ -34,7 +34,7 @@ def fetch(name: str | None, to: Path | None, as_json: bool) -> None:
         _list(offered, as_json)
         return
     wanted = _named(name, offered)
-    folder = to or Path(os.environ.get("CELLCLS_DATA") or "data")
+    folder = to or folder_in("CELLCLS_DATA") or Path("data")
     from cellcls.runs.fetch import fetch as download
 
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cellcls.api import KINDS, Component
-from cellcls.cli.output import NO_RECIPE, json_option, machine_options, print_json, recipes_argument
+from cellcls.cli.output import NO_RECIPE, PathType, json_option, machine_options, print_json, recipes_argument
 from cellcls.errors import MissingPluginError, UsageError
 from cellcls.execution.checking import check_all
 from cellcls.execution.context import Context
@@ -20,7 +20,7 @@ from cellcls.registry import Registry, load_registry
 from cellcls.runs.options import Options
 from cellcls.terminal import say, table
 
-recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
+recipe_argument = click.argument("recipe", type=PathType())
 overrides_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
 variant_option = click.option("--variant", help="One variant of the recipe only.")
 

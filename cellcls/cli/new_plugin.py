@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from cellcls.api import KINDS
-from cellcls.cli.output import json_option, print_json
+from cellcls.cli.output import PathType, json_option, print_json
 from cellcls.errors import UsageError
 from cellcls.ops.storage.files import write_text
 from cellcls.registry import load_registry
@@ -26,7 +26,7 @@ _NAME = re.compile(r"cellcls-[a-z][a-z0-9]*(-[a-z0-9]+)*")
 @click.command("new-plugin")
 @click.argument("name")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice([*KINDS]), help="A kind of component it offers.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write; default: NAME.")
+@click.option("--out", type=PathType(), help="Folder to write; default: NAME.")
 @click.option("--licence", type=click.Choice(LICENCES), default="Apache-2.0", show_default=True, help="Its licence.")
 @click.option("--author", default="The authors", show_default=True, help="Whose work it is.")
 @json_option

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import tomli
 
-from cellcls.cli.output import json_option, print_json
+from cellcls.cli.output import PathType, json_option, print_json
 from cellcls.errors import MissingInputError, UsageError
 from cellcls.ops.storage.files import write_bytes
 from cellcls.terminal import say, table
@@ -46,7 +46,7 @@ def ls(as_json: bool) -> None:
 
 @recipes.command("cp")
 @click.argument("name")
-@click.argument("to", type=click.Path(path_type=Path), default=Path())
+@click.argument("to", type=PathType(), default=Path())
 @json_option
 def cp(name: str, to: Path, as_json: bool) -> None:
     """Copy one, to change it: NAME, and a file or folder to copy it to. The recipes it is based on go along."""

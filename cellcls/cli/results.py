@@ -10,28 +10,28 @@ from typing import Any
 
 import click
 
-from cellcls.cli.output import json_option, print_json
+from cellcls.cli.output import PathType, json_option, print_json
 from cellcls.errors import UsageError
 from cellcls.ops.storage.files import write_json, write_text
 from cellcls.registry import load_registry
 from cellcls.runs.options import Options
 from cellcls.terminal import say, table
 
-run_argument = click.argument("run", type=click.Path(path_type=Path))
+run_argument = click.argument("run", type=PathType())
 device_option = click.option("--device", help="cpu, cuda, cuda:1, mps; default: the fastest that is there.")
 threads_option = click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.")
 
 
 @click.command()
 @run_argument
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="A labelled set: npz, folder, MedMNIST.")
+@click.option("--data", type=PathType(), required=True, help="A labelled set: npz, folder, MedMNIST.")
 @click.option("--part", type=click.Choice(["train", "val", "test", "all"]), help="Part of a set that brings its own.")
 @click.option("--unseen", is_flag=True, help="Leave out images the run was trained on.")
 @click.option(
     "--corrupt", metavar="SUITE", help="Corrupt the images first: competition, medmnist_c, or one corruption."
 )
 @click.option("--view", "views", multiple=True, type=click.Choice(["flips", "turns"]), help="Average over such views.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the answer as JSON to a new file as well.")
+@click.option("--out", type=PathType(), help="Write the answer as JSON to a new file as well.")
 @device_option
 @threads_option
 @json_option
@@ -77,10 +77,8 @@ def evaluate(
 
 @click.command()
 @run_argument
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
-@click.option(
-    "--csv", "csv_file", type=click.Path(path_type=Path), help="Write the table to a new CSV file (- : stdout)."
-)
+@click.argument("paths", nargs=-1, required=True, type=PathType(), metavar="PATH...")
+@click.option("--csv", "csv_file", type=PathType(), help="Write the table to a new CSV file (- : stdout).")
 @device_option
 @threads_option
 @json_option

@@ -10,7 +10,7 @@ import attrs
 import click
 
 from cellcls.cli.compare import show_comparison, show_expected
-from cellcls.cli.output import NO_RECIPE, json_option, machine_options, print_json, recipes_argument
+from cellcls.cli.output import NO_RECIPE, PathType, json_option, machine_options, print_json, recipes_argument
 from cellcls.errors import ExitCode, UsageError
 from cellcls.execution.context import Context
 from cellcls.ops.processes.torchrun import is_first
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 @click.command()
 @recipes_argument
 @machine_options
-@click.option("--out", type=click.Path(path_type=Path), help="The run folder to make; default: runs/NAME-N.")
+@click.option("--out", type=PathType(), help="The run folder to make; default: runs/NAME-N.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting: train.batch_size=64.")
 @click.option("--variant", help="Run one variant of the recipe only.")
 @click.option("--rehearse", is_flag=True, help="Rendered cells, random weights, one step a stage: does it work?")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run that was stopped.")
+@click.option("--resume", type=PathType(), metavar="RUN", help="Go on with a run that was stopped.")
 @click.option(
     "--launcher", "launched_by", metavar="NAME", help="Who executes several runs: local, ray, local:at_once=2."
 )

@@ -11,6 +11,7 @@ from cellcls.errors import UsageError
 from cellcls.execution.context import Context, Output
 from cellcls.library.handles import PathLike, Run, Runs, folder_of
 from cellcls.library.table import Table
+from cellcls.ops.storage.paths import expanded
 from cellcls.registry import load_registry
 from cellcls.runs.options import Options
 
@@ -81,9 +82,10 @@ def resume(
     from cellcls.runs.folder import RunFolder
 
     options = Options(data=_path(data), device=device, threads=threads)
-    results = resume_all(Path(folder), Context(registry=load_registry(), options=options, output=_output(quiet)))
+    path = expanded(folder)
+    results = resume_all(path, Context(registry=load_registry(), options=options, output=_output(quiet)))
     comparison = compare_results(results)
-    return Run(folder, options) if RunFolder(Path(folder)).is_run else Runs(results, comparison, options)
+    return Run(path, options) if RunFolder(path).is_run else Runs(results, comparison, options)
 
 
 def open_run(folder: PathLike) -> Run:
@@ -146,10 +148,10 @@ def audit(
     with _counting(quiet) as progress:
         places = WeightPlaces(directory=_path(weights), offline=offline)
         result = audit_dataset(
-            Path(data), load_registry(), progress, against=_path(against), features=features, weights=places
+            expanded(data), load_registry(), progress, against=_path(against), features=features, weights=places
         )
     if out is not None:
-        write(result, make_folder(Path(out)).path)
+        write(result, make_folder(expanded(out)).path)
     return result
 
 
@@ -175,7 +177,7 @@ def _load(
         raise UsageError("which recipe? none was given", 'cellcls.run("recipes/quickstart.toml")')
     overrides = [as_override(key, value) for key, value in (settings or {}).items()]
     return load_all(
-        [Path(path) for path in paths],
+        [expanded(path) for path in paths],
         context.registry,
         overrides=overrides,
         variant=variant,
@@ -201,4 +203,4 @@ def _counting(quiet: bool) -> AbstractContextManager[Callable[[str, int, int], N
 
 
 def _path(path: PathLike | None) -> Path | None:
-    return None if path is None else Path(path)
+    return None if path is None else expanded(path)

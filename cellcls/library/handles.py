@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from cellcls.library.table import History, Prediction, Predictions, Table, comparison_table
+from cellcls.ops.storage.paths import expanded
 from cellcls.registry import load_registry
 from cellcls.runs.options import Options
 
@@ -29,7 +30,7 @@ class Run:
     """A run folder, finished or not."""
 
     def __init__(self, folder: PathLike, options: Options | None = None) -> None:
-        self.folder = Path(folder)
+        self.folder = expanded(folder)
         self._options = options or Options()
 
     @cached_property
@@ -75,7 +76,7 @@ class Run:
         from cellcls.engine.inference import predict_images
 
         listed: list[Image] = list(images) if isinstance(images, list | tuple) else [images]
-        given = [Path(image) if isinstance(image, str) else image for image in listed]
+        given = [expanded(image) if isinstance(image, str | Path) else image for image in listed]
         found = predict_images(self.folder, given, load_registry(), self._machine(device, threads))
         predictions = [
             Prediction(
@@ -108,7 +109,7 @@ class Run:
 
         return evaluate_on(
             self.folder,
-            Path(data),
+            expanded(data),
             load_registry(),
             self._machine(device, threads),
             part=part,
@@ -134,7 +135,7 @@ class Run:
 
         return explain_on(
             self.folder,
-            None if data is None else Path(data),
+            None if data is None else expanded(data),
             load_registry(),
             self._machine(device, threads),
             use=use,
@@ -148,7 +149,7 @@ class Run:
         what was measured. Raises ``UsageError``, ``MissingPluginError``, ``DataError``."""
         from cellcls.engine.export import export_run
 
-        return export_run(self.folder, format, Path(out), load_registry())
+        return export_run(self.folder, format, expanded(out), load_registry())
 
     def _machine(self, device: str | None, threads: int | None) -> Options:
         return Options(device=device or self._options.device, threads=threads or self._options.threads)
@@ -198,4 +199,4 @@ class Runs(Sequence[Run]):
 
 def folder_of(run: Run | PathLike) -> Path:
     """Return the folder of a run."""
-    return run.folder if isinstance(run, Run) else Path(run)
+    return run.folder if isinstance(run, Run) else expanded(run)

@@ -15,6 +15,7 @@ import attrs
 import tomli
 
 from cellcls.errors import UsageError
+from cellcls.recipe.backslashes import advice_on
 from cellcls.recipe.model import OUTER, OneOf
 from cellcls.recipe.problems import Origin, Text
 from cellcls.recipe.scan import Path, Place, Span
@@ -122,10 +123,15 @@ def _toml(key: str, value: Any) -> str:
 
 
 def parsed(text: str) -> Any:
-    """Return a text of the command line as the TOML value it is, else as the text it is."""
+    """Return a text of the command line as the TOML value it is, else as the text it is.
+
+    Raises ``UsageError`` for one in double quotes that TOML cannot read for its backslashes.
+    """
     try:
         data = tomli.loads(f"v={text}")
-    except (ValueError, RecursionError):  # no TOML, nested hundreds deep, or a number of thousands of digits
+    except (ValueError, RecursionError) as error:  # no TOML, nested hundreds deep, or a number of thousands of digits
+        if text.startswith(('"', "[", "{")) and (advice := advice_on(str(error), text)):
+            raise UsageError(f"{text}: broken TOML: {str(error).partition(' (at ')[0]}", advice) from error
         return text
     return data["v"] if len(data) == 1 else text
 

@@ -8,6 +8,8 @@ import attrs
 import tomli
 
 from cellcls.errors import MissingInputError, RecipeError
+from cellcls.ops.storage.paths import expanded
+from cellcls.recipe.backslashes import advice_on, misread
 from cellcls.recipe.overlay import Layer, merge
 from cellcls.recipe.problems import Origin, RecipeProblems, Shown, Text, suggestion, whole_line
 from cellcls.recipe.scan import Place, scan
@@ -41,7 +43,9 @@ def read(path: FilePath, seen: tuple[FilePath, ...] = ()) -> tuple[Text, Layer]:
     base, origin = layer.data["base"], layer.origins[("base",)]
     if not isinstance(base, str):
         raise _at(origin, "`base` must be a path (a text)", 'base = "other.toml" lays this recipe over that one')
-    below = path.parent / base
+    if wrong := misread(base):
+        raise _at(origin, f"`base` {wrong[0]}", wrong[1])
+    below = path.parent / expanded(base)
     if not below.is_file():
         raise MissingInputError(
             origin.show(f"the base recipe {below} is not there", value=True), "it is looked for beside this file"
@@ -83,7 +87,9 @@ def _parse(text: Text) -> Layer:
     except tomli.TOMLDecodeError as error:
         span = whole_line(text.content, error.lineno)
         origin = Origin(text, Place(attrs.evolve(span, start=span.start + max(0, error.colno - 1))))
-        advice = next((said for start, said in _ADVICE.items() if error.msg.startswith(start)), "")
+        advice = advice_on(error.msg, text.content[span.start : span.end]) or next(
+            (said for start, said in _ADVICE.items() if error.msg.startswith(start)), ""
+        )
         raise _at(origin, f"broken TOML: {error.msg}", f"{advice}.  {_TOML}" if advice else _TOML) from error
     except (RecursionError, ValueError) as error:  # nested hundreds deep, or a number of thousands of digits
         raise RecipeError(f"{text.name}: broken TOML: {error}") from error

@@ -16,7 +16,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 import attrs
 
 from cellcls.api import KINDS, Component, Param
+from cellcls.ops.storage.paths import expanded
 from cellcls.recipe.advice import is_too_large, mended
+from cellcls.recipe.backslashes import has_drive, misread
 from cellcls.recipe.model import OUTER, Recipe
 from cellcls.recipe.problems import Problem, suggestion
 from cellcls.recipe.scan import Path
@@ -113,9 +115,16 @@ class Structurer:
             return self._component(target, value, path)
         if attrs.has(target):
             return self._section(target, value, path)
-        if target in (float, FilePath):
-            return target(value)
+        if target is float:
+            return float(value)
+        if target is FilePath or (target is str and has_drive(value)):
+            return self._path(target, value, path)
         return value
+
+    def _path(self, target: Any, value: str, path: Path) -> Any:
+        if wrong := misread(value):
+            return self.note(path, f"`{_key(path)}` {wrong[0]}", wrong[1])
+        return expanded(value) if target is FilePath else value
 
     def _union(self, target: Any, value: Any, path: Path) -> Any:
         arms = [arm for arm in get_args(target) if arm is not types.NoneType]

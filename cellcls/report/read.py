@@ -11,6 +11,7 @@ import attrs
 import tomli
 
 from cellcls.errors import DataError, MissingInputError
+from cellcls.recipe.backslashes import advice_on
 from cellcls.report.pictures import MapPairs, Pictures, read_map_pairs, read_pictures
 from cellcls.runs.records import (
     DataRecord,
@@ -123,7 +124,8 @@ def _toml(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomli.loads(text)
     except (tomli.TOMLDecodeError, RecursionError) as error:
-        raise DataError(f"{path}: not TOML: {error}", _DAMAGED) from error
+        line = text.split("\n")[error.lineno - 1] if isinstance(error, tomli.TOMLDecodeError) else ""
+        raise DataError(f"{path}: not TOML: {error}", advice_on(str(error), line) or _DAMAGED) from error
 
 
 def _json(path: Path) -> dict[str, Any]:

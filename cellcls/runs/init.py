@@ -9,8 +9,10 @@ from pathlib import Path
 import attrs
 
 from cellcls.api import changed
-from cellcls.errors import MissingInputError
+from cellcls.errors import MissingInputError, RecipeError
+from cellcls.ops.storage.paths import expanded
 from cellcls.recipe import Init, Loaded
+from cellcls.recipe.backslashes import misread
 from cellcls.registry import Registry
 from cellcls.runs.folder import RunFolder
 from cellcls.runs.inputs import Inputs, find_inputs
@@ -28,11 +30,13 @@ def find_init(inputs: Inputs, recipe_file: Path, planned: Mapping[str, Path] | N
     """Return the inputs with the run to start from, written into the recipe as an absolute path.
 
     ``planned``: the folder of each recipe that the same call runs earlier, by name; its run need not be there yet.
-    Raises ``MissingInputError`` where no run is found.
+    Raises ``MissingInputError`` where no run is found, ``RecipeError`` where what is wanted is no path.
     """
     wanted = inputs.recipe.init.from_
     if wanted is None:
         return inputs
+    if wrong := misread(wanted):
+        raise RecipeError(f"{recipe_file}: [init] from {wrong[0]}", wrong[1])
     earlier = (planned or {}).get(wanted)
     found = earlier or next((path for path in _places(wanted, recipe_file) if _has_weights(path)), None)
     if found is None:
@@ -48,9 +52,10 @@ def find_init(inputs: Inputs, recipe_file: Path, planned: Mapping[str, Path] | N
 
 
 def _places(wanted: str, recipe_file: Path) -> Iterator[Path]:
-    yield Path(wanted)
-    if not Path(wanted).is_absolute():
-        yield recipe_file.parent / wanted
+    path = expanded(wanted)
+    yield path
+    if not path.is_absolute():
+        yield recipe_file.parent / path
 
 
 def _has_weights(path: Path) -> bool:

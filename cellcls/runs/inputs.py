@@ -14,7 +14,9 @@ import attrs
 from cellcls.api import Cleaner, Component, Dataset, WantedWeights, changed, files, settings, with_files
 from cellcls.errors import DataError, MissingInputError, MissingPluginError
 from cellcls.ops.storage.files import printable
+from cellcls.ops.storage.paths import folder_in, is_absolute, last_name
 from cellcls.recipe import Init, Recipe, Split
+from cellcls.recipe.backslashes import misread
 from cellcls.registry import Registry
 from cellcls.runs.options import Options
 
@@ -90,6 +92,8 @@ def _finder(part: Component, recipe_file: Path, data: Path | None) -> Callable[[
         path = found.resolve()
         if printable(path) != str(path):
             raise DataError(f"{printable(path)}: a name that is no UTF-8 cannot stand in the run's recipe", "rename it")
+        if misread(str(path)):
+            raise DataError(f"{str(path)!r}: a name with control characters cannot stand in a recipe", "rename it")
         return path
 
     return find
@@ -176,7 +180,9 @@ def _given(recipe: Recipe, registry: Registry, data: Path | None) -> Inputs | No
 
 def _names(file: Path) -> tuple[Path, ...]:
     """Return the names a recipe's file may have in a folder to look in."""
-    return (Path(file.name),) if file.is_absolute() else tuple(dict.fromkeys((file, Path(file.name))))
+    if str(file).startswith("~"):  # the home folder of nobody, or a folder of that name
+        return (file,)
+    return (Path(last_name(file)),) if is_absolute(file) else tuple(dict.fromkeys((file, Path(file.name))))
 
 
 def _absolute(inputs: Inputs, recipe_file: Path, data: Path | None) -> Inputs:
@@ -189,10 +195,13 @@ def _absolute(inputs: Inputs, recipe_file: Path, data: Path | None) -> Inputs:
 
 
 def _places(file: Path, recipe_file: Path, data: Path | None) -> Iterator[Path]:
-    if file.is_absolute():
+    """Yield where a recipe's file may be. An absolute path is that file; its name is looked for where ``--data`` says
+    only."""
+    folders = [data, recipe_file.parent, Path("data"), folder_in("CELLCLS_DATA")]
+    if is_absolute(file):
         yield file
-    variable = os.environ.get("CELLCLS_DATA")
-    for folder in (data, recipe_file.parent, Path("data"), Path(variable) if variable else None):
+        folders = [data]
+    for folder in folders:
         if folder is not None:
             yield from (folder / name for name in _names(file))
 
@@ -202,7 +211,9 @@ def _missing(
 ) -> Iterator[str]:
     yield f"{recipe_file}: its data set `{file}` is not there"
     yield "looked for: " + ", ".join(dict.fromkeys(map(str, looked)))
-    if "CELLCLS_DATA" not in os.environ:
+    if is_absolute(file):
+        yield "an absolute path is that file and none of its name elsewhere: mend it, or name another with --data PATH"
+    elif "CELLCLS_DATA" not in os.environ:
         yield "(the environment variable CELLCLS_DATA names a further folder to look in; it is not set)"
     yield from recipe.dataset.how_to_get
     if wanted is not None:

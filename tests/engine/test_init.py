@@ -13,7 +13,7 @@ import pytest
 from safetensors.torch import load_file
 
 from cellcls.engine import train
-from cellcls.errors import DataError, MissingInputError, StoppedError
+from cellcls.errors import DataError, MissingInputError, RecipeError, StoppedError
 from cellcls.recipe import load
 from cellcls.runs.init import find_init
 
@@ -138,6 +138,12 @@ def test_a_path_is_looked_for_here_and_beside_the_recipe(found, tmp_path: Path):
     assert found("mine") == beside
     here = has_weights(tmp_path / "mine")
     assert found("mine") == found(str(here)) == here
+
+
+def test_a_path_with_control_characters_is_told_how_to_write_it(found):
+    with pytest.raises(RecipeError, match=r"double quotes read \\f in it") as error:
+        found(r"runs\first")
+    assert r"'runs\first'" in error.value.hints[0]
 
 
 def test_no_run_is_told_with_the_places_looked_at(found):

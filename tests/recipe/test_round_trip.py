@@ -27,6 +27,11 @@ COMPONENTS = list(REGISTRY)
 RECIPES = sorted((FilePath(__file__).parents[2] / "recipes").glob("*.toml"))
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+paths = (
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
+    .filter(lambda text: text[:1] != "~")
+    .map(FilePath)
+)
 shares = st.floats(0, 1)
 COMBINED: dict[type, st.SearchStrategy[Any]] = {  # sections whose settings must fit each other
     Freeze: st.one_of(
@@ -99,7 +104,7 @@ def values(target: Any, field: Field) -> st.SearchStrategy[Any]:
         return numbers(target, field)
     if is_kind(target):
         return st.sampled_from([one for one in COMPONENTS if one.kind == target.kind]).flatmap(made)
-    plain = {bool: st.booleans(), str: texts, types.NoneType: st.none(), FilePath: texts.map(FilePath)}
+    plain = {bool: st.booleans(), str: texts, types.NoneType: st.none(), FilePath: paths}
     known = {**plain, **COMBINED}
     return known[target] if target in known else made(target)
 

@@ -75,6 +75,40 @@ def test_an_absolute_file_that_moved(place: Path, registry: Registry):
         find(place, registry, str(place / "gone" / "set.npz"))
 
 
+@pytest.mark.parametrize("file", ["/gone/set.npz", "C:/gone/set.npz", r"C:\\gone\\set.npz", "~/gone/set.npz"])
+def test_an_absolute_file_is_no_file_of_its_name_elsewhere(
+    place: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch, file: str
+):
+    monkeypatch.setenv("CELLCLS_DATA", str(place / "variable"))
+    monkeypatch.setenv("HOME", str(place / "home"))
+    for folder in ("recipes", "here/data", "variable"):
+        npz(place / folder / "set.npz")
+    with pytest.raises(MissingInputError, match=r"gone.set\.npz` is not there") as caught:
+        find(place, registry, file)
+    assert "--data" in str(caught.value)
+    assert "CELLCLS_DATA names" not in str(caught.value)
+    given = npz(place / "given" / "set.npz")
+    assert find(place, registry, file, data=given.parent).path == given
+
+
+def test_an_absolute_file_of_a_cleaner_is_that_file(place: Path, registry: Registry):
+    npz(place / "recipes" / "set.npz")
+    npz(place / "recipes" / "other.npz")
+    with pytest.raises(MissingInputError, match=r"/gone/other\.npz` of the cleaner"):
+        find(place, registry, more=SHARED.replace("other.npz", "/gone/other.npz"))
+
+
+def test_home_folders_are_found(place: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(place / "home"))
+    file = npz(place / "home" / "sets" / "set.npz")
+    assert find(place, registry, "~/sets/set.npz").path == file
+    monkeypatch.setenv("CELLCLS_DATA", "~/sets")
+    assert find(place, registry, "set.npz").path == file
+    npz(place / "recipes" / "set.npz")
+    with pytest.raises(MissingInputError, match="~nobody-of-this-name/set"):
+        find(place, registry, "~nobody-of-this-name/set.npz")
+
+
 def test_the_variable_is_told_of_only_where_it_is_not_set(
     place: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ):
@@ -302,3 +336,9 @@ def test_a_path_that_no_recipe_can_say(place: Path, registry: Registry):
         pytest.skip("this file system takes names in UTF-8 only")
     with pytest.raises(DataError, match=r"odd \\xff/set\.npz: a name that is no UTF-8"):
         find(place, registry, data=folder)
+
+
+def test_a_name_with_control_characters(place: Path, registry: Registry):
+    npz(place / "a\tb" / "set.npz")
+    with pytest.raises(DataError, match="control characters"):
+        find(place, registry, data=place / "a\tb")

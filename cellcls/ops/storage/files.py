@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cellcls.errors import WriteError
+from cellcls.ops.storage.paths import folder_in
 
 _TEMPORARY = ".cellcls-tmp"
 
@@ -110,9 +111,9 @@ def sweep(folder: Path) -> None:
 
 def cache_folder() -> Path:
     """Return the folder for data that can be recomputed, such as decoded images: ``$CELLCLS_CACHE`` if set."""
-    configured = os.environ.get("CELLCLS_CACHE")
-    if configured:
-        return Path(configured)
+    configured = folder_in("CELLCLS_CACHE")
+    if configured is not None:
+        return configured
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("cellcls"))
