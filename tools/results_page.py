@@ -88,7 +88,7 @@ class _Section:
         what = self.path.read_text().splitlines()[0].removeprefix(f"# {self.path.name}: ")
         variants = dict.fromkeys(one.variant for one in self.loaded)
         text = f"## {self.path.stem}\n\n{what[0].upper()}{what[1:]}\n\n{table([self._row(one) for one in variants])}\n"
-        verdicts = expect.judge(plan(self.loaded, self.folders), self.records)
+        verdicts = expect.check_expectations(plan(self.loaded, self.folders), self.records)
         return text + (f"{table(expect.rows(verdicts))}\n" if verdicts else "")
 
     def _row(self, variant: str | None) -> dict[str, str]:

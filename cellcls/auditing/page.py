@@ -23,7 +23,7 @@ from cellcls.ops.curation.decisions import ACTIONS, COLUMNS
 from cellcls.ops.storage.files import printable
 from cellcls.recipe import differences
 from cellcls.report.numbers import NOTHING, count, duration, percent, plain
-from cellcls.report.page import Chart, Charts, Commands, Fold, Page, Raw, Section, Table, Text, render
+from cellcls.report.page import Chart, Charts, CodeBlock, Fold, Page, Paragraph, Raw, Section, Table, render
 
 if TYPE_CHECKING:
     from cellcls.auditing.audit import Audit
@@ -80,17 +80,17 @@ def _decide(audit: Audit) -> Iterator[Any]:
         f" {count(len(audit.findings) - without)} of these {count(len(audit.findings))} findings, the most severe of "
         "each kind, have thumbnails; all can be ticked, searched and downloaded."
     )
-    yield Text(text=_HOW + (limited if without else ""))
+    yield Paragraph(text=_HOW + (limited if without else ""))
     yield Raw(html=_list(audit, with_thumbnail))
 
 
 def _use(audit: Audit) -> Iterator[Any]:
     """Yield recipe sections that replay the decisions. The data hash matches only if unreadable files are skipped."""
     data = audit.data
-    yield Text(text="Add this to a recipe to replay the decisions, with `decisions.csv` in the same folder:")
+    yield Paragraph(text="Add this to a recipe to replay the decisions, with `decisions.csv` in the same folder:")
     found = data.dataset.moved_to(Path(printable(data.path.resolve())))
     skip = _lines(differences(found, found.leniently())) if data.source.bad_images else []
-    yield Commands(
+    yield CodeBlock(
         lines=[
             "[dataset]",
             f'use = "{data.dataset.component_name}"',
@@ -103,7 +103,7 @@ def _use(audit: Audit) -> Iterator[Any]:
         ]
     )
     if skip:
-        yield Text(
+        yield Paragraph(
             text=f"{_files(len(data.source.bad_images))} cannot be read and are not in decisions.csv: "
             f"`{', '.join(skip)}` skips them."
         )
@@ -328,9 +328,11 @@ def _beside(audit: Audit, drawn: Mapping[str, bytes]) -> Iterator[Any]:
     if audit.other is None or audit.drift is None or audit.other_appearance is None:
         return
     name = audit.other.name
-    yield Text(text=_two_sample_test(audit.data.name, name, audit.drift))
+    yield Paragraph(text=_two_sample_test(audit.data.name, name, audit.drift))
     if audit.other.source.bad_images:
-        yield Text(text=f"{_files(len(audit.other.source.bad_images))} of `{name}` cannot be read and are skipped.")
+        yield Paragraph(
+            text=f"{_files(len(audit.other.source.bad_images))} of `{name}` cannot be read and are skipped."
+        )
         rows = [{"file": bad.name, "reason": bad.reason} for bad in audit.other.source.bad_images]
         yield Fold(title=f"Unreadable files of {name}", blocks=[Table(rows=rows)])
     rows = [

@@ -11,7 +11,7 @@ from cellcls.cli.output import PathType, json_option, print_json
 from cellcls.terminal import say, table
 
 if TYPE_CHECKING:
-    from cellcls.report.compare import Comparison
+    from cellcls.report.compare import RunComparison
 
 
 @click.command()
@@ -42,7 +42,7 @@ def compare(runs: tuple[Path, ...], by: str | None, out: Path | None, as_json: b
     print(f"comparison: {page}")
 
 
-def show_comparison(comparison: Comparison) -> None:
+def show_comparison(comparison: RunComparison) -> None:
     """Print the tables of a comparison."""
     from cellcls.report import compare_tables
 
@@ -58,7 +58,7 @@ def show_comparison(comparison: Comparison) -> None:
         say("cellcls: warning: rehearsals: rendered cells, a step a stage; the figures say nothing about cells")
 
 
-def show_expected(comparison: Comparison) -> None:
+def show_expected(comparison: RunComparison) -> None:
     """Print what was expected beside what was measured."""
     from cellcls.report import expect
 

@@ -75,18 +75,18 @@ def explain(
 
 def _draw(found: Any, target: Path) -> dict[str, Any]:
     """Write the pictures; return the answer for scripts."""
-    from cellcls.report.draw import depths_picture, heat_map_picture, pairs_picture
+    from cellcls.report.draw import draw_depths, draw_heat_maps, draw_map_pairs
     from cellcls.report.pictures import Pictures, map_pairs
     from cellcls.runs.records import to_data
 
     comparison = found.comparison
-    made = {target: heat_map_picture(Pictures(**found.maps.pictures()), found.classes)}
+    made = {target: draw_heat_maps(Pictures(**found.maps.pictures()), found.classes)}
     answer = {"picture": str(target), **found.figures}
     if comparison is not None:
         record = comparison.record()
         compared, depths = _beside(target, "compared"), _beside(target, "depths")
-        made[compared] = pairs_picture(record, map_pairs(comparison.arrays()), found.classes)
-        made[depths] = depths_picture(record)
+        made[compared] = draw_map_pairs(record, map_pairs(comparison.arrays()), found.classes)
+        made[depths] = draw_depths(record)
         answer |= {"compared_picture": str(compared), "depths_picture": str(depths), "comparison": to_data(record)}
     for path in made:
         refuse_taken(path)

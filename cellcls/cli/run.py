@@ -21,7 +21,7 @@ from cellcls.terminal import console, say, table
 
 if TYPE_CHECKING:
     from cellcls.execution.result import RunResult
-    from cellcls.report.compare import Comparison
+    from cellcls.report.compare import RunComparison
 
 
 @click.command()
@@ -76,7 +76,7 @@ def run(
     return _code(results, comparison, fail_on_claims)
 
 
-def _code(results: Sequence[RunResult], comparison: Comparison | None, fail_on_claims: bool) -> int:
+def _code(results: Sequence[RunResult], comparison: RunComparison | None, fail_on_claims: bool) -> int:
     """Return the exit code: that of the first run that failed, but for trials of a search, of which some may."""
     from cellcls.execution.sweep import is_sweep
 
@@ -88,7 +88,7 @@ def _code(results: Sequence[RunResult], comparison: Comparison | None, fail_on_c
     return ExitCode.CHECK_FAILED if missed and fail_on_claims else ExitCode.DONE
 
 
-def _print(results: Sequence[RunResult], comparison: Comparison | None, as_json: bool) -> None:
+def _print(results: Sequence[RunResult], comparison: RunComparison | None, as_json: bool) -> None:
     from cellcls.report import tables
     from cellcls.report.read import read_run
 
@@ -113,6 +113,6 @@ def _print(results: Sequence[RunResult], comparison: Comparison | None, as_json:
         show_expected(comparison)
 
 
-def _with_expectations(result: dict[str, Any], comparison: Comparison | None) -> dict[str, Any]:
+def _with_expectations(result: dict[str, Any], comparison: RunComparison | None) -> dict[str, Any]:
     verdicts = [attrs.asdict(verdict) for verdict in comparison.verdicts] if comparison else []
     return {**result, "expectations": verdicts} if verdicts else result

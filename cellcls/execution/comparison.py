@@ -10,10 +10,10 @@ from cellcls.runs.folder import RunFolder
 from cellcls.runs.plan import read_plan
 
 if TYPE_CHECKING:
-    from cellcls.report.compare import Comparison
+    from cellcls.report.compare import RunComparison
 
 
-def compare_results(results: Sequence[RunResult]) -> Comparison | None:
+def compare_results(results: Sequence[RunResult]) -> RunComparison | None:
     """Compare the runs of one call, and write it where they share a folder; None where nothing was evaluated.
 
     A single run is compared with nothing, but what its file expects of its evaluations is judged.

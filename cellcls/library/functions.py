@@ -18,7 +18,7 @@ from cellcls.runs.options import Options
 if TYPE_CHECKING:
     from cellcls.auditing.audit import Audit
     from cellcls.recipe import Loaded
-    from cellcls.report.compare import Comparison
+    from cellcls.report.compare import RunComparison
 
 
 def run(
@@ -96,7 +96,7 @@ def open_run(folder: PathLike) -> Run:
     return opened
 
 
-def compare(runs: Sequence[Run | PathLike], *, by: str | None = None) -> Comparison:
+def compare(runs: Sequence[Run | PathLike], *, by: str | None = None) -> RunComparison:
     """Compare finished runs: sorted by a metric (``by``: ``"test.accuracy"``), each paired with the best on the images
     both saw. Raises ``MissingInputError``, ``UsageError``, ``DataError``."""
     from cellcls.report.compare_read import read_comparison

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cellcls.engine.inference import DataEvaluation, Explained
     from cellcls.execution.result import RunResult
-    from cellcls.report.compare import Comparison
+    from cellcls.report.compare import RunComparison
     from cellcls.report.read import RunRecord
     from cellcls.runs.records import EvaluationRecord
 
@@ -172,7 +172,7 @@ class Run:
 class Runs(Sequence[Run]):
     """The runs of one call: of variants, seeds or several recipes. Those that failed are in ``failed``."""
 
-    def __init__(self, results: Sequence[RunResult], comparison: Comparison | None, options: Options) -> None:
+    def __init__(self, results: Sequence[RunResult], comparison: RunComparison | None, options: Options) -> None:
         self.comparison = comparison
         """The runs side by side, None where none came to its end."""
         self.failed = {result.folder: result.exit_code for result in results if result.exit_code}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
-    from cellcls.report.compare import Comparison
+    from cellcls.report.compare import RunComparison
     from cellcls.runs.records import EpochRecord
 
 
@@ -94,7 +94,7 @@ class History(Table):
         return iter(self.epochs)
 
 
-def comparison_table(comparison: Comparison) -> Table:
+def comparison_table(comparison: RunComparison) -> Table:
     """Return a comparison's rows, the best run first."""
     from cellcls.report import compare_tables
 

@@ -1,4 +1,4 @@
-"""Figures and one self-contained page from the plain files of a run folder. Nothing here imports torch."""
+"""Figures and a self-contained page from the files of a run folder. Nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 def write(run: Path) -> Path:
-    """Draw ``figures/*.png`` and write ``report.html`` from what the run folder holds so far; return the page's path.
+    """Draw ``figures/*.png`` and write ``report.html`` from the files of a run folder; return the page's path.
 
-    Raises ``MissingInputError`` when ``run`` is no run folder, ``DataError`` when one of its files is damaged and
-    ``WriteError`` when the folder cannot be written.
+    Raises ``MissingInputError`` if ``run`` is not a run folder, ``DataError`` if one of its files is damaged, and
+    ``WriteError`` if the folder cannot be written.
     """
     from cellcls.report.run_page import write_run  # matplotlib arrives here
 

@@ -1,4 +1,4 @@
-"""Finished runs side by side: sorted by one figure, each paired with the best on the images that both saw."""
+"""Finished runs side by side: sorted by one metric, each compared with the best on the images they share."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from cellcls.runs.records import EvaluationRecord
 from cellcls.runs.records import to_data as record_data
 
 NOISE = 0.05
-"""A difference with a p of this or more may be chance."""
+"""Differences with a p-value of this or more may be chance."""
 
 
 @attrs.frozen(kw_only=True)
 class Standing:
-    """A run among the others. ``against``: its images counted against the best's, this run first."""
+    """A run in the comparison. ``against``: the paired test against the best run, this run first."""
 
     label: str
     name: str
@@ -32,16 +32,16 @@ class Standing:
     value: float | None
     against: Paired | Repeated | None = None
     unpaired: str = ""
-    """Why it is not paired with the best."""
+    """Why no paired test with the best run was possible."""
 
     @property
     def p(self) -> float | None:
-        """The exact p that both are equally good."""
+        """The exact p-value of the difference to the best run."""
         return self.against.p if self.against else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95% interval of the difference in accuracy to the best."""
+        """The 95% interval of the difference in accuracy to the best run."""
         return self.against.interval if self.against else None
 
     @property
@@ -51,20 +51,20 @@ class Standing:
 
     @property
     def training_seconds(self) -> float:
-        """How long training took."""
+        """The training time in seconds."""
         return sum(epoch.seconds for epoch in self.record.history)
 
 
 @attrs.frozen(kw_only=True)
-class Seeds:
-    """Runs that differ by their seed alone; figures of each evaluation's accuracy."""
+class SeedGroup:
+    """Runs that differ only in their seed, with the accuracy of each in every evaluation."""
 
     label: str
     values: Mapping[str, tuple[float, ...]]
 
     @property
     def runs(self) -> int:
-        """How many there are."""
+        """The number of runs."""
         return len(next(iter(self.values.values())))
 
     def mean(self, evaluation: str) -> float:
@@ -72,13 +72,13 @@ class Seeds:
         return mean(self.values[evaluation])
 
     def spread(self, evaluation: str) -> float:
-        """Return the standard deviation over the seeds, of the sample."""
+        """Return the sample standard deviation over the seeds."""
         return stdev(self.values[evaluation])
 
 
 @attrs.frozen(kw_only=True, slots=False)
-class Comparison:
-    """Runs sorted by the figure ``by``, the best first; ``parent``: the folder all of them lie in, if it was named."""
+class RunComparison:
+    """Runs sorted by the metric ``by``, best first. ``parent``: the folder that contains them all, if it was given."""
 
     by: str
     standings: tuple[Standing, ...]
@@ -89,7 +89,7 @@ class Comparison:
 
     @property
     def best(self) -> Standing:
-        """The run all others are compared with."""
+        """The run that all others are compared with."""
         return self.standings[0]
 
     @property
@@ -99,44 +99,48 @@ class Comparison:
 
     @cached_property
     def evaluations(self) -> tuple[str, ...]:
-        """The evaluations that all runs have, first the one they are sorted by, which some may lack."""
-        found = [one.record.metrics.evaluations for one in self.standings]
-        shared = [name for name in found[0] if name == self.evaluation or all(name in other for other in found)]
+        """The evaluations that all runs have, preceded by the one they are sorted by (which some may lack)."""
+        found = [standing.record.metrics.evaluations for standing in self.standings]
+        shared = [
+            name for name in found[0] if name == self.evaluation or all(name in evaluations for evaluations in found)
+        ]
         order = {"test": 1, "val": 2} | {self.evaluation: 0}
         return tuple(sorted(shared, key=lambda name: order.get(name, 3)))
 
     @property
     def same_data(self) -> bool:
-        """Whether all runs were given the same data set."""
-        return len({one.record.data.hash for one in self.standings}) == 1 and bool(self.best.record.data.hash)
+        """Whether all runs used the same data set."""
+        return len({standing.record.data.hash for standing in self.standings}) == 1 and bool(self.best.record.data.hash)
 
     @property
     def rehearsal(self) -> bool:
-        """Whether some run is one."""
-        return any(one.record.metrics.rehearsal for one in self.standings)
+        """Whether any run is a rehearsal."""
+        return any(standing.record.metrics.rehearsal for standing in self.standings)
 
     @property
     def baselines(self) -> Mapping[str, Mapping[str, float]]:
-        """Accuracy of two classifiers that look at no image, by their names and evaluation."""
+        """The accuracy of two trivial classifiers, by name and evaluation."""
         shown = {name: self.best.record.metrics.evaluations[name] for name in self.evaluations}
         return {
-            "chance": {name: 1 / len(one.classes) for name, one in shown.items()},
-            "majority class": {name: _majority(one) for name, one in shown.items()},
+            "chance": {name: 1 / len(evaluation.classes) for name, evaluation in shown.items()},
+            "majority class": {name: _majority(evaluation) for name, evaluation in shown.items()},
         }
 
     @cached_property
-    def seeds(self) -> tuple[Seeds, ...]:
-        """Groups of runs that differ by their seed alone, in the order of the best of each."""
+    def seeds(self) -> tuple[SeedGroup, ...]:
+        """Groups of runs that differ only in their seed, ordered by the best run of each."""
         groups: dict[str, list[Standing]] = {}
-        for one in self.standings:
-            groups.setdefault(_without_seed(one.record), []).append(one)
-        return tuple(self._seeds(group) for group in groups.values() if len({_seed(one) for one in group}) > 1)
+        for standing in self.standings:
+            groups.setdefault(_without_seed(standing.record), []).append(standing)
+        return tuple(
+            self._seeds(group) for group in groups.values() if len({_seed(standing) for standing in group}) > 1
+        )
 
-    def _seeds(self, group: Sequence[Standing]) -> Seeds:
-        found = [one.record.metrics.evaluations for one in group]
-        names = [name for name in self.evaluations if all(name in one for one in found)]
-        values = {name: tuple(one[name].accuracy for one in found) for name in names}
-        return Seeds(label=group[0].name, values=values)
+    def _seeds(self, group: Sequence[Standing]) -> SeedGroup:
+        found = [evaluations.record.metrics.evaluations for evaluations in group]
+        names = [name for name in self.evaluations if all(name in evaluations for evaluations in found)]
+        values = {name: tuple(evaluations[name].accuracy for evaluations in found) for name in names}
+        return SeedGroup(label=group[0].name, values=values)
 
 
 def _majority(shown: EvaluationRecord) -> float:
@@ -149,39 +153,39 @@ def _without_seed(record: RunRecord) -> str:
     return json.dumps([data, record.data.hash, record.metrics.rehearsal], sort_keys=True, default=str)
 
 
-def _seed(one: Standing) -> int | None:
-    return one.record.metrics.seed
+def _seed(standing: Standing) -> int | None:
+    return standing.record.metrics.seed
 
 
-# --- as data ----------------------------------------------------------------------------------------------------
+# --- JSON -------------------------------------------------------------------------------------------------------
 
 
 _NOT_COMPARED = ("classes", "per_class", "confusion", "views", "balanced_error", "relative_balanced_error")
-"""Of an evaluation, what a comparison's file leaves to the run's own."""
+"""Entries of an evaluation that stay in the run's own files."""
 
 
-def to_data(comparison: Comparison) -> dict[str, Any]:
-    """Return the comparison as JSON data; accuracies and differences in 0..1."""
+def to_data(comparison: RunComparison) -> dict[str, Any]:
+    """Return the comparison as JSON data; accuracies and differences are in 0..1."""
     return {
         "by": comparison.by,
-        "runs": [_run_data(one) for one in comparison.standings],
+        "runs": [_run_data(standing) for standing in comparison.standings],
         "unfinished": list(comparison.unfinished),
         "baselines": {name: dict(values) for name, values in comparison.baselines.items()},
         "seeds": list(_seeds_data(comparison)),
-        "expectations": [attrs.asdict(one) for one in comparison.verdicts],
+        "expectations": [attrs.asdict(verdict) for verdict in comparison.verdicts],
     }
 
 
-def _run_data(one: Standing) -> dict[str, Any]:
-    metrics = one.record.metrics
-    against = one.against
+def _run_data(standing: Standing) -> dict[str, Any]:
+    metrics = standing.record.metrics
+    against = standing.against
     return {
-        "name": one.label,
-        "run": str(one.record.folder),
-        "recipe": one.record.name,
+        "name": standing.label,
+        "run": str(standing.record.folder),
+        "recipe": standing.record.name,
         "seed": metrics.seed,
         "rehearsal": metrics.rehearsal,
-        "value": one.value,
+        "value": standing.value,
         "evaluations": {
             name: {key: value for key, value in record_data(shown).items() if key not in _NOT_COMPARED}
             for name, shown in metrics.evaluations.items()
@@ -189,19 +193,24 @@ def _run_data(one: Standing) -> dict[str, Any]:
         "train_running": metrics.train_running,
         "to_best": None
         if against is None
-        else {"difference": against.difference, "interval": one.interval, "p": one.p, "noise": one.is_noise}
+        else {
+            "difference": against.difference,
+            "interval": standing.interval,
+            "p": standing.p,
+            "noise": standing.is_noise,
+        }
         | {"images": against.n, "only_this": against.first, "only_best": against.second},
-        "not_paired": one.unpaired or None,
+        "not_paired": standing.unpaired or None,
         "parameters": metrics.parameters,
-        "training_seconds": one.training_seconds,
+        "training_seconds": standing.training_seconds,
         "claims": {"held": sum(claim.held is True for claim in metrics.claims), "of": len(metrics.claims)},
     }
 
 
-def _seeds_data(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    for one in comparison.seeds:
+def _seeds_data(comparison: RunComparison) -> Iterator[dict[str, Any]]:
+    for group in comparison.seeds:
         accuracy = {
-            name: {"mean": one.mean(name), "sd": one.spread(name), "values": list(values)}
-            for name, values in one.values.items()
+            name: {"mean": group.mean(name), "sd": group.spread(name), "values": list(values)}
+            for name, values in group.values.items()
         }
-        yield {"name": one.label, "runs": one.runs, "accuracy": accuracy}
+        yield {"name": group.label, "runs": group.runs, "accuracy": accuracy}

@@ -1,4 +1,4 @@
-"""Reads runs into a comparison: finds them, names them, sorts them and pairs each with the best."""
+"""Reads runs into a comparison: finds, names and sorts them, and tests each against the best."""
 
 from __future__ import annotations
 
@@ -15,44 +15,46 @@ from cellcls.ops.statistics.paired import Paired, Repeated, paired, repeated
 from cellcls.ops.statistics.table import METRICS, lower_is_better
 from cellcls.ops.storage import npz
 from cellcls.recipe.problems import suggestion
-from cellcls.report.compare import Comparison, Standing
-from cellcls.report.expect import figure, figures_of, judge
+from cellcls.report.compare import RunComparison, Standing
+from cellcls.report.expect import check_expectations, metric_names, metric_value
 from cellcls.report.read import RunRecord, read_run
 from cellcls.runs.folder import RunFolder
 from cellcls.runs.plan import Plan, read_plan
 
 _METHOD_ONLY = ("name", "views")
-"""Settings of an evaluation that do not change the images it is made on."""
+"""Settings of an evaluation that do not change its images."""
 
 
-def read_comparison(paths: Sequence[Path], by: str | None = None) -> Comparison:
-    """Compare the runs in ``paths``; a folder of runs stands for all of them. ``by``: EVALUATION.METRIC.
+def read_comparison(paths: Sequence[Path], by: str | None = None) -> RunComparison:
+    """Compare the runs in ``paths``; a folder of runs means all of them. ``by``: EVALUATION.METRIC.
 
-    Raises ``MissingInputError`` where there is no run, ``UsageError`` where none is finished or has the figure,
-    ``DataError`` where a file is damaged.
+    Raises ``MissingInputError`` if there is no run, ``UsageError`` if none is finished or has the metric, and
+    ``DataError`` if a file is damaged.
     """
     folders = list(dict.fromkeys(folder.resolve() for path in paths for folder in _runs(path)))
     records = {folder: read_run(folder) for folder in folders}
-    finished = {folder: one for folder, one in records.items() if one.metrics.complete and one.metrics.evaluations}
+    finished = {
+        folder: record for folder, record in records.items() if record.metrics.complete and record.metrics.evaluations
+    }
     home = paths[0].resolve() if len(paths) == 1 else None
     planned = read_plan(home) if home else Plan()
     wanted = [folder.name for folder in folders if folder not in finished]
-    made = {folder.name for folder in folders}
-    wanted += [run.folder for file in planned.files for run in file.runs if run.folder not in {*made, "."}]
+    existing = {folder.name for folder in folders}
+    wanted += [run.folder for file in planned.files for run in file.runs if run.folder not in {*existing, "."}]
     if not finished:
-        raise UsageError(f"none of these runs is finished: {', '.join(wanted)}", "cellcls run --resume RUN")
+        raise UsageError(f"none of these runs is finished: {', '.join(wanted)}", "finish one: cellcls run --resume RUN")
     chosen = _chosen(by, list(finished.values()))
     names = _names(finished, planned)
     standings = [
-        Standing(label=label, name=name, record=one, value=figure(one.metrics, chosen))
-        for (label, name), one in zip(names, finished.values(), strict=True)
+        Standing(label=label, name=name, record=record, value=metric_value(record.metrics, chosen))
+        for (label, name), record in zip(names, finished.values(), strict=True)
     ]
-    within = {str(folder.relative_to(home)): one for folder, one in finished.items()} if home else {}
-    return Comparison(
+    within = {str(folder.relative_to(home)): record for folder, record in finished.items()} if home else {}
+    return RunComparison(
         by=chosen,
         standings=_ranked(standings, chosen),
         unfinished=tuple(wanted),
-        verdicts=judge(planned, within),
+        verdicts=check_expectations(planned, within),
         title=planned.files[0].name if len(planned.files) == 1 else _title(home),
         parent=home if home not in records else None,
     )
@@ -66,17 +68,17 @@ def _runs(path: Path) -> list[Path]:
     folder = RunFolder(path)
     if folder.recipe.is_file():
         return [path]
-    found = [one.path for one in folder.children()]
+    found = [child.path for child in folder.children()]
     if not found:
-        what = "a run folder, nor does it hold any" if path.is_dir() else "there"
-        raise MissingInputError(f"{path}: not {what}", "`cellcls run RECIPE` makes a run folder")
+        problem = "not a run folder, and contains none" if path.is_dir() else "no such folder"
+        raise MissingInputError(f"{path}: {problem}", "`cellcls run RECIPE` creates a run folder")
     return found
 
 
 def _names(folders: Mapping[Path, RunRecord], planned: Plan) -> list[tuple[str, str]]:
-    """Return for each run a short name, no two alike, and the one it shares with other seeds: its variant or recipe."""
-    shared = [planned.label(folder.name) or one.name for folder, one in folders.items()]
-    seeded = [(name, one.metrics.seed) for name, one in zip(shared, folders.values(), strict=True)]
+    """Return a unique short name for each run, and the name it shares with other seeds: its variant or recipe."""
+    shared = [planned.label(folder.name) or record.name for folder, record in folders.items()]
+    seeded = [(name, record.metrics.seed) for name, record in zip(shared, folders.values(), strict=True)]
     labels = [f"{name} seed {seed}" if shared.count(name) > 1 else name for name, seed in seeded]
     twice = {seeded[at] for at in range(len(seeded)) if seeded.count(seeded[at]) > 1}
     labels = [
@@ -87,44 +89,45 @@ def _names(folders: Mapping[Path, RunRecord], planned: Plan) -> list[tuple[str, 
 
 
 def _chosen(by: str | None, records: Sequence[RunRecord]) -> str:
-    """Return the figure to sort by: of the test part, where all runs have it."""
-    known = list(dict.fromkeys(name for one in records for name in figures_of(one.metrics)))
+    """Return the metric to sort by: on the test part, if all runs have it."""
+    known = list(dict.fromkeys(name for record in records for name in metric_names(record.metrics)))
     if by is None:
         for name in ("test.accuracy", "val.accuracy"):
-            if all(figure(one.metrics, name) is not None for one in records):
+            if all(metric_value(record.metrics, name) is not None for record in records):
                 return name
         return next(name for name in known if name.endswith(".accuracy"))
     if by not in known:
         shown = ", ".join(name for name in known if name.rpartition(".")[2] in METRICS)
-        raise UsageError(f"none of the runs has a figure `{by}`", f"{suggestion(by, known)}there are: {shown}")
+        raise UsageError(f"none of the runs has a metric `{by}`", f"{suggestion(by, known)}available: {shown}")
     return by
 
 
 def _ranked(standings: Sequence[Standing], by: str) -> tuple[Standing, ...]:
     sign = 1 if lower_is_better(by) else -1
     best, *others = sorted(
-        standings, key=lambda one: (one.value is None, sign * (one.value or 0.0), one.label.casefold())
+        standings,
+        key=lambda standing: (standing.value is None, sign * (standing.value or 0.0), standing.label.casefold()),
     )
     evaluation = by.rpartition(".")[0]
-    right = _right(best.record, evaluation)
-    return (best, *(_against(one, best, right, evaluation) for one in others))
+    correct = _correct(best.record, evaluation)
+    return (best, *(_against(standing, best, correct, evaluation) for standing in others))
 
 
 # --- pairing ----------------------------------------------------------------------------------------------------
 
 
 @attrs.frozen
-class _Right:
-    """Whether each image was named right."""
+class _Correct:
+    """Whether each image was classified correctly."""
 
     index: NDArray[Any]
-    """(n,) which images, ascending."""
+    """(n,) index of the images, ascending."""
     marks: NDArray[np.bool_]
     """(n, conditions)"""
 
 
-def _right(record: RunRecord, evaluation: str) -> _Right | None:
-    """Read who was named right. A corrupted evaluation has each image once a condition; raises ``DataError``."""
+def _correct(record: RunRecord, evaluation: str) -> _Correct | None:
+    """Read which images were classified correctly; a corrupted evaluation has each image once per condition."""
     path = RunFolder(record.folder).array("predictions", evaluation)
     if not path.is_file():
         return None
@@ -134,27 +137,27 @@ def _right(record: RunRecord, evaluation: str) -> _Right | None:
     order = np.lexsort((condition, index))
     images = index[order].reshape(-1, conditions) if len(index) % conditions == 0 else None
     if images is None or (images != images[:, :1]).any() or (np.diff(images[:, 0]) == 0).any():
-        raise DataError(f"{path}: not every image once under every condition", "repeat the run")
-    return _Right(images[:, 0], (probabilities.argmax(1) == label)[order].reshape(-1, conditions))
+        raise DataError(f"{path}: does not have every image once in every condition", "repeat the run")
+    return _Correct(images[:, 0], (probabilities.argmax(1) == label)[order].reshape(-1, conditions))
 
 
 def _array(path: Path, name: str) -> NDArray[Any]:
     return npz.load(npz.member(path, name), limit=1 << 32)
 
 
-def _against(one: Standing, best: Standing, best_right: _Right | None, evaluation: str) -> Standing:
-    right = _right(one.record, evaluation)
-    if right is None or best_right is None:
-        return attrs.evolve(one, unpaired="no predictions were kept")
-    if one.record.data.hash != best.record.data.hash or not one.record.data.hash:
-        return attrs.evolve(one, unpaired="another data set")
-    same = right.marks.shape[1] == best_right.marks.shape[1]
-    if not same or _images(one.record, evaluation) != _images(best.record, evaluation):
-        return attrs.evolve(one, unpaired="the images were made in another way")
-    _, mine, others = np.intersect1d(right.index, best_right.index, assume_unique=True, return_indices=True)
+def _against(standing: Standing, best: Standing, best_correct: _Correct | None, evaluation: str) -> Standing:
+    correct = _correct(standing.record, evaluation)
+    if correct is None or best_correct is None:
+        return attrs.evolve(standing, unpaired="no predictions were kept")
+    if standing.record.data.hash != best.record.data.hash or not standing.record.data.hash:
+        return attrs.evolve(standing, unpaired="a different data set")
+    same = correct.marks.shape[1] == best_correct.marks.shape[1]
+    if not same or _images(standing.record, evaluation) != _images(best.record, evaluation):
+        return attrs.evolve(standing, unpaired="the images are corrupted differently")
+    _, mine, others = np.intersect1d(correct.index, best_correct.index, assume_unique=True, return_indices=True)
     if not len(mine):
-        return attrs.evolve(one, unpaired="no image in common")
-    return attrs.evolve(one, against=_paired(right.marks[mine], best_right.marks[others]))
+        return attrs.evolve(standing, unpaired="no images in common")
+    return attrs.evolve(standing, against=_paired(correct.marks[mine], best_correct.marks[others]))
 
 
 def _paired(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Paired | Repeated:
@@ -162,7 +165,9 @@ def _paired(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Paired | Rep
 
 
 def _images(record: RunRecord, evaluation: str) -> dict[str, Any]:
-    """Return what a recipe says of an evaluation's images: their part, and how they are corrupted."""
+    """Return the settings that determine an evaluation's images: their part, and how they are corrupted."""
     listed: list[dict[str, Any]] = record.settings.get("evaluate", [])
-    said = next((one for one in listed if one.get("name") == evaluation), {"name": evaluation, "part": evaluation})
-    return {key: value for key, value in said.items() if key not in _METHOD_ONLY}
+    settings = next(
+        (entry for entry in listed if entry.get("name") == evaluation), {"name": evaluation, "part": evaluation}
+    )
+    return {key: value for key, value in settings.items() if key not in _METHOD_ONLY}

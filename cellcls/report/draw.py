@@ -1,4 +1,4 @@
-"""Which figures a run gets: all that its files allow, each as PNG by the name it has under ``figures/``."""
+"""Draws the figures that the files of a run allow, each as a PNG by its name under ``figures/``."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from cellcls.runs.records import DepthsRecord, EvaluationRecord
 
 EXAMPLES_PER_PAIR = 6
 LARGEST_BATCH = 24
-"""As many training images are shown."""
+"""Maximum number of training images shown."""
 
 
 def file_name(kind: str, name: str) -> str:
-    """Return a figure's file name; whatever cannot stand in one becomes ``_``."""
+    """Return a figure's file name; characters not allowed in one become ``_``."""
     safe = re.sub(r"[^\w.-]+", "_", name)
     return f"{kind}_{safe}.png"
 
@@ -68,7 +68,7 @@ def _mosaics(record: RunRecord) -> Iterator[tuple[str, bytes]]:
 
 
 def confused_groups(record: RunRecord, name: str, shown: EvaluationRecord) -> list[Group]:
-    """Group the examples of an evaluation under the pairs of classes it mixes up most; a bar shows how often."""
+    """Group the examples of an evaluation by the pairs of classes confused most often; a bar shows how often."""
     pairs = tables.confusions(shown)
     groups = [
         Group(title=pair.sentence(shown.classes), tiles=_examples(record, name, pair), share=pair.n / pairs[0].n)
@@ -82,59 +82,59 @@ def _examples(record: RunRecord, name: str, pair: tables.Confusion) -> tuple[Til
     found = record.examples.get(name)
     if found is None or found.predicted is None:
         return ()
-    wanted = np.flatnonzero((found.label == pair.given) & (found.predicted == pair.said))
-    return pictures.sure(found.take(wanted[:EXAMPLES_PER_PAIR]))
+    wanted = np.flatnonzero((found.label == pair.given) & (found.predicted == pair.predicted))
+    return pictures.confidence_tiles(found.take(wanted[:EXAMPLES_PER_PAIR]))
 
 
 def _other_examples(record: RunRecord, name: str, pairs: Sequence[tables.Confusion]) -> tuple[Tile, ...]:
     found = record.examples.get(name)
     if found is None or found.predicted is None:
         return ()
-    shown = {(pair.given, pair.said) for pair in pairs}
-    of = zip(found.label.tolist(), found.predicted.tolist(), strict=True)
-    others = np.array([at for at, pair in enumerate(of) if pair not in shown], dtype=np.intp)
-    return pictures.judged(found.take(others[:EXAMPLES_PER_PAIR]), record.classes)
+    shown = {(pair.given, pair.predicted) for pair in pairs}
+    found_pairs = zip(found.label.tolist(), found.predicted.tolist(), strict=True)
+    others = np.array([at for at, pair in enumerate(found_pairs) if pair not in shown], dtype=np.intp)
+    return pictures.prediction_tiles(found.take(others[:EXAMPLES_PER_PAIR]), record.classes)
 
 
 def heatmap_groups(record: RunRecord, name: str) -> Sequence[Group]:
-    """Return the heat maps of an explanation: each image, and beside it the image under its map."""
-    return [Group(tiles=pictures.judged(record.explained[name], record.classes))]
+    """Return the heat maps of an explanation: each image next to the same image with its map on top."""
+    return [Group(tiles=pictures.prediction_tiles(record.explained[name], record.classes))]
 
 
-def depths_picture(compared: DepthsRecord) -> bytes:
-    """Draw a comparison that is in no run folder; return the PNG file."""
+def draw_depths(compared: DepthsRecord) -> bytes:
+    """Return the figure of a comparison by depth as a PNG file."""
     with style.drawing():
         return style.to_png(heat.depths(compared))
 
 
-def pairs_picture(compared: DepthsRecord, maps: MapPairs, classes: Sequence[str]) -> bytes:
-    """Draw two networks' heat maps side by side, those of no run folder; return the PNG file."""
+def draw_map_pairs(compared: DepthsRecord, maps: MapPairs, classes: Sequence[str]) -> bytes:
+    """Return the figure of two networks' heat maps side by side as a PNG file."""
     with style.drawing():
         return style.to_png(heat.pairs(compared, maps, classes))
 
 
-def heat_map_picture(maps: Pictures, classes: Sequence[str]) -> bytes:
-    """Draw heat maps that are in no run folder; return the PNG file."""
+def draw_heat_maps(maps: Pictures, classes: Sequence[str]) -> bytes:
+    """Return the figure of heat maps as a PNG file."""
     with style.drawing():
-        return style.to_png(mosaic([Group(tiles=pictures.judged(maps, classes))]))
+        return style.to_png(mosaic([Group(tiles=pictures.prediction_tiles(maps, classes))]))
 
 
 def batch_groups(record: RunRecord) -> Sequence[Group]:
     """Return the first training images as the network saw them."""
     if record.train_batch is None:
         return []
-    return [Group(tiles=pictures.labelled(record.train_batch.take(slice(LARGEST_BATCH)), record.classes))]
+    return [Group(tiles=pictures.label_tiles(record.train_batch.take(slice(LARGEST_BATCH)), record.classes))]
 
 
 def augmented_groups(record: RunRecord) -> Sequence[Group]:
-    """Return a group a class: images of it as they are, each followed by what training makes of it."""
+    """Return one group per class: original images, each followed by its augmented versions."""
     found = record.augmented
     if found is None:
         return []
     return [
         Group(
             title=pictures.class_name(record.classes, int(label)),
-            tiles=pictures.drawn(found.take(np.flatnonzero(found.label == label))),
+            tiles=pictures.draw_tiles(found.take(np.flatnonzero(found.label == label))),
         )
         for label in np.unique(found.label)
     ]

@@ -1,4 +1,4 @@
-"""Judges what a file expects of its runs: held, not held, or not judged where a run is missing or only a rehearsal."""
+"""Checks what a recipe file expects of its runs: held, not held, or not checked (missing runs and rehearsals)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cellcls.recipe import Expect
 from cellcls.recipe.expect import RUNNING, is_glob
 from cellcls.report.numbers import NOTHING, decimal
 from cellcls.report.read import RunRecord
-from cellcls.report.tables import HELD, NOT_HELD, NOT_JUDGED, Row
+from cellcls.report.tables import HELD, NOT_CHECKED, NOT_HELD, Row
 from cellcls.runs.plan import Plan, PlannedFile, PlannedRun
 from cellcls.runs.records import MetricsRecord
 
@@ -25,12 +25,12 @@ _EQUAL = 1e-9
 
 @attrs.frozen(kw_only=True)
 class Verdict:
-    """An expectation beside what was measured. ``held``: None where it was not judged, for the ``reason`` given."""
+    """An expectation and what was measured. ``held`` is None where it was not checked; ``reason`` says why."""
 
     file: str
     expectation: str
     run: str = ""
-    """The run that it is about, where it compares evaluations of one run."""
+    """The run whose evaluations it compares; empty if it compares runs."""
     measured: str = ""
     held: bool | None = None
     reason: str = ""
@@ -38,7 +38,7 @@ class Verdict:
 
 @attrs.frozen
 class _Entry:
-    """An entry with its mean over the seeds; ``value`` is None where there is none, for the ``reason`` given."""
+    """An entry with its mean over the seeds. ``value`` is None where there is none; ``reason`` says why."""
 
     shown: str
     value: float | None = None
@@ -46,16 +46,16 @@ class _Entry:
     rehearsal: bool = False
 
 
-def figures_of(metrics: MetricsRecord) -> list[str]:
-    """Return the names of all figures of a run: ``test.accuracy``, ``train_running.loss``, ``grad_cam.heat_inside``."""
+def metric_names(metrics: MetricsRecord) -> list[str]:
+    """Return the names of all metrics of a run: ``test.accuracy``, ``train_running.loss``, ``grad_cam.heat_inside``."""
     named = [f"{name}.{metric}" for name, record in metrics.evaluations.items() for metric in record.values]
     named += [f"{RUNNING}.{metric}" for metric in metrics.train_running or {}]
-    named += [f"{name}.{metric}" for name, figures in metrics.explanations.items() for metric in figures]
-    return [name for name in named if figure(metrics, name) is not None]
+    named += [f"{name}.{metric}" for name, values in metrics.explanations.items() for metric in values]
+    return [name for name in named if metric_value(metrics, name) is not None]
 
 
-def figure(metrics: MetricsRecord, name: str) -> float | None:
-    """Return a figure by its dotted name (None: there is none)."""
+def metric_value(metrics: MetricsRecord, name: str) -> float | None:
+    """Return a metric's value by its dotted name, or None if it was not measured."""
     source, _, metric = name.rpartition(".")
     if source in metrics.evaluations:
         return metrics.evaluations[source].values.get(metric)
@@ -64,39 +64,41 @@ def figure(metrics: MetricsRecord, name: str) -> float | None:
     return metrics.explanations.get(source, {}).get(metric)
 
 
-def judge(plan: Plan, records: Records) -> tuple[Verdict, ...]:
-    """Judge all expectations of a plan by its finished runs."""
+def check_expectations(plan: Plan, records: Records) -> tuple[Verdict, ...]:
+    """Check all expectations of a plan against its finished runs."""
     return tuple(
-        verdict for file in plan.files for expected in file.expect for verdict in _judged(expected, file, plan, records)
+        verdict for file in plan.files for expected in file.expect for verdict in _check(expected, file, plan, records)
     )
 
 
 def rows(verdicts: Sequence[Verdict]) -> list[Row]:
-    """Return a row for each expectation, expected beside measured."""
-    several = len({one.file for one in verdicts}) > 1
-    about = any(one.run for one in verdicts)
+    """Return a row for each expectation: expected, measured and the verdict."""
+    several = len({verdict.file for verdict in verdicts}) > 1
+    about = any(verdict.run for verdict in verdicts)
     return [
         {
-            **({"recipe": one.file} if several else {}),
-            **({"run": one.run or NOTHING} if about else {}),
-            "expected": one.expectation,
-            "measured": one.measured or NOTHING,
-            "verdict": NOT_JUDGED if one.held is None else HELD if one.held else NOT_HELD,
-            **({"why": one.reason or NOTHING} if any(other.reason for other in verdicts) else {}),
+            **({"recipe": verdict.file} if several else {}),
+            **({"run": verdict.run or NOTHING} if about else {}),
+            "expected": verdict.expectation,
+            "measured": verdict.measured or NOTHING,
+            "verdict": NOT_CHECKED if verdict.held is None else HELD if verdict.held else NOT_HELD,
+            **({"why": verdict.reason or NOTHING} if any(verdict.reason for verdict in verdicts) else {}),
         }
-        for one in verdicts
+        for verdict in verdicts
     ]
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
-    """Say in a sentence how many expectations held."""
-    judged = [one.held for one in verdicts if one.held is not None]
-    waiting = len(verdicts) - len(judged)
-    more = f" {waiting} {'was' if waiting == 1 else 'were'} not judged." if waiting and judged else ""
-    return f"{sum(judged)} of {len(judged)} expectations held.{more}" if judged else "No expectation was judged."
+    """Return a sentence on how many expectations held."""
+    checked = [verdict.held for verdict in verdicts if verdict.held is not None]
+    waiting = len(verdicts) - len(checked)
+    unchecked = f" {waiting} {'was' if waiting == 1 else 'were'} not checked." if waiting and checked else ""
+    return (
+        f"{sum(checked)} of {len(checked)} expectations held.{unchecked}" if checked else "No expectation was checked."
+    )
 
 
-def _judged(expected: Expect, file: PlannedFile, plan: Plan, records: Records) -> Iterator[Verdict]:
+def _check(expected: Expect, file: PlannedFile, plan: Plan, records: Records) -> Iterator[Verdict]:
     if not expected.of_evaluations:
         yield _verdict(expected, file, [_entry(entry, expected, file, plan, records) for entry in expected.entries])
         return
@@ -107,12 +109,12 @@ def _judged(expected: Expect, file: PlannedFile, plan: Plan, records: Records) -
 
 
 def _verdict(expected: Expect, file: PlannedFile, entries: Sequence[_Entry], run: str = "") -> Verdict:
-    values = [one.value for one in entries if one.value is not None]
+    values = [entry.value for entry in entries if entry.value is not None]
     whole = len(values) == len(entries)
-    measured = ", ".join(f"{one.shown} {decimal(one.value)}" for one in entries if one.value is not None)
-    reasons = list(dict.fromkeys(one.reason for one in entries if one.reason))
-    if any(one.rehearsal for one in entries):
-        reasons.append("a rehearsal says nothing about cells")
+    measured = ", ".join(f"{entry.shown} {decimal(entry.value)}" for entry in entries if entry.value is not None)
+    reasons = list(dict.fromkeys(entry.reason for entry in entries if entry.reason))
+    if any(entry.rehearsal for entry in entries):
+        reasons.append("rehearsals are not checked")
     return Verdict(
         file=file.name,
         expectation=str(expected),
@@ -124,7 +126,7 @@ def _verdict(expected: Expect, file: PlannedFile, entries: Sequence[_Entry], run
 
 
 def holds(expected: Expect, values: Sequence[float]) -> bool:
-    """Tell whether figures, one an entry and in their order, are as expected."""
+    """Return whether the entries' values, in their order, are as expected."""
     if expected.order is not None:
         sign = -1 if expected.lower_is_better else 1
         return all(sign * better >= sign * worse - expected.slack - _EQUAL for better, worse in pairwise(values))
@@ -140,15 +142,15 @@ def _summed(expected: Expect, values: Sequence[float]) -> str:
     return f"; difference {values[0] - values[1]:.4f}" if expected.difference is not None else ""
 
 
-# --- what an entry stands for -----------------------------------------------------------------------------------
+# --- entries ----------------------------------------------------------------------------------------------------
 
 
 def _entry(entry: str, expected: Expect, file: PlannedFile, plan: Plan, records: Records) -> _Entry:
-    own = [run for run in file.runs if run.variant is not None]
+    variants = [run for run in file.runs if run.variant is not None]
     if is_glob(entry):
-        fitting = {run.variant for run in own if run.variant and fnmatchcase(run.variant, entry)}
-        return _best(entry, sorted(fitting), own, expected.metric, records)
-    runs = [run for run in own if run.variant == entry] or list(_named(entry, plan))
+        fitting = {run.variant for run in variants if run.variant and fnmatchcase(run.variant, entry)}
+        return _best(entry, sorted(fitting), variants, expected.metric, records)
+    runs = [run for run in variants if run.variant == entry] or list(_named(entry, plan))
     return _mean(entry, runs, expected.metric, records)
 
 
@@ -157,22 +159,22 @@ def _named(recipe: str, plan: Plan) -> Iterator[PlannedRun]:
         yield from (run for run in file.runs if run.recipe == recipe or (file.name == recipe and run.variant is None))
 
 
-def _best(entry: str, variants: Sequence[str], own: Sequence[PlannedRun], metric: str, records: Records) -> _Entry:
-    """Return the figure of the variant that is best by ``train.select``: the test part must not choose."""
-    groups = {name: [run for run in own if run.variant == name] for name in variants}
+def _best(entry: str, variants: Sequence[str], runs: Sequence[PlannedRun], metric: str, records: Records) -> _Entry:
+    """Return the metric of the variant that is best by ``train.select``; the test part must not be used to choose."""
+    groups = {name: [run for run in runs if run.variant == name] for name in variants}
     missing = [name for name, runs in groups.items() if any(run.folder not in records for run in runs)]
     if missing or not groups:
         return _Entry(entry, reason=f"no finished run of {', '.join(missing) or entry}")
     chosen = {name: [_selected(records[run.folder]) for run in runs] for name, runs in groups.items()}
     if any(value is None for values in chosen.values() for value in values):
-        return _Entry(entry, reason=f"a run of {entry} has no history of what selects its weights")
+        return _Entry(entry, reason=f"a run of {entry} has no history of `train.select`")
     best = max(chosen, key=lambda name: mean(value or 0.0 for value in chosen[name]))
     found = _mean(best, groups[best], metric, records)
     return attrs.evolve(found, shown=f"{entry} ({best})")
 
 
 def _selected(record: RunRecord) -> float | None:
-    """Return the best epoch's figure by ``train.select``, larger is better."""
+    """Return the best epoch's value of ``train.select``, negated where lower is better."""
     select = str(record.settings.get("train", {}).get("select", "val.accuracy"))
     best = [epoch.metrics.get(select) for epoch in record.history if epoch.best]
     if not best or best[-1] is None:
@@ -184,8 +186,8 @@ def _mean(entry: str, runs: Sequence[PlannedRun], metric: str, records: Records)
     found = [records[run.folder] for run in runs if run.folder in records]
     if not runs or len(found) < len(runs):
         return _Entry(entry, reason=f"no finished run of {entry}")
-    values = [figure(one.metrics, metric) for one in found]
+    values = [metric_value(record.metrics, metric) for record in found]
     known = [value for value in values if value is not None]
     if len(known) < len(values):
         return _Entry(entry, reason=f"{entry} has no {metric}")
-    return _Entry(entry, mean(known), rehearsal=any(one.metrics.rehearsal for one in found))
+    return _Entry(entry, mean(known), rehearsal=any(record.metrics.rehearsal for record in found))

@@ -28,7 +28,7 @@ MOST_NUMBERED = 14
 
 
 def curves(epochs: Sequence[EpochRecord]) -> Figure:
-    """Draw loss and accuracy of each epoch, for the training part and each evaluation made at every epoch.
+    """Draw loss and accuracy per epoch, of the training part and each evaluation made at every epoch.
 
     Stages follow each other and are marked by name; a ring marks the best epoch by ``train.select``.
     """
@@ -49,12 +49,12 @@ def curves(epochs: Sequence[EpochRecord]) -> Figure:
 
 
 def expanded(epochs: Sequence[EpochRecord]) -> bool:
-    """Tell whether training took copies of images."""
+    """Return whether training used copies of images."""
     return any(sum(epoch.copies.values()) for epoch in epochs)
 
 
 def draws(epochs: Sequence[EpochRecord], classes: Sequence[str]) -> Figure:
-    """Draw how many samples of each class the steps of each epoch took, and how many of them were copies."""
+    """Draw how many samples of each class each epoch used, and how many of them were copies."""
     figure, axes = style.new_figure(3.6)
     stack_draws(axes, epochs, classes)
     _mark_stages(axes, epochs)
@@ -69,12 +69,12 @@ def stack_draws(axes: Axes, epochs: Sequence[EpochRecord], classes: Sequence[str
     bottom = np.zeros(len(epochs))
     for label, name in enumerate(classes):
         drawn, copies = (
-            np.array([of.get(name, 0) for of in some], float)
-            for some in ([epoch.drawn for epoch in epochs], [epoch.copies for epoch in epochs])
+            np.array([counts.get(name, 0) for counts in per_epoch], float)
+            for per_epoch in ([epoch.drawn for epoch in epochs], [epoch.copies for epoch in epochs])
         )
         shown, colour = style.shorten(plain(name), NAME_LETTERS), style.class_colour(label)
-        for part, ink, said in ((drawn - copies, colour, shown), (copies, style.pale(colour), None)):
-            axes.stairs(bottom + part, edges, baseline=bottom, fill=True, color=ink, label=said)
+        for part, ink, legend in ((drawn - copies, colour, shown), (copies, style.pale(colour), None)):
+            axes.stairs(bottom + part, edges, baseline=bottom, fill=True, color=ink, label=legend)
             bottom = bottom + part
     axes.set_ylabel("samples")
     axes.grid(True, axis="y")
@@ -131,7 +131,7 @@ def _name_stages(axes: Axes, epochs: Sequence[EpochRecord]) -> None:
 
 
 def percent_axis(axis: Any) -> None:
-    """Write the axis' shares in percent."""
+    """Format the axis in percent."""
     axis.set_major_formatter(lambda value, _position: f"{100 * value:.4g}%")
 
 
@@ -141,7 +141,7 @@ def percent_axis(axis: Any) -> None:
 def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> Figure:
     """Draw a confusion matrix (K, K): rows are given, columns predicted; counts, and below them the row's share.
 
-    The shade is the square root of the share, so that rare mistakes are seen beside a strong diagonal.
+    The shade is the square root of the share, so that rare mistakes are visible next to a strong diagonal.
     """
     counts = np.asarray(matrix)
     totals = counts.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The figures of two networks compared by their heat maps. Draw and save them within ``style.drawing()``."""
+"""Figures that compare two networks by their heat maps. Draw and save them within ``style.drawing()``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from cellcls.runs.records import DepthRecord, DepthsRecord
 
 WIDTH = 10.5
-"""Inches of the maps side by side."""
+"""Width of the maps side by side, in inches."""
 MOST_LABELS = 30
-"""So many layers are named on an axis."""
+"""Maximum number of layers named on an axis."""
 _TEXT = 8.0  # points
 _LABEL, _GAP, _HEADER = 1.95, 0.2, 1.0  # in sides of a picture
 
@@ -31,22 +31,22 @@ _LABEL, _GAP, _HEADER = 1.95, 0.2, 1.0  # in sides of a picture
 
 
 def depths(record: DepthsRecord) -> Figure:
-    """Draw two networks compared layer by layer, from shallow to deep: how alike their heat maps are, and how much of
-    the heat lies on the cell. A line marks the first layer where they part, a dotted one from where they stay apart."""
+    """Draw two networks compared layer by layer, from shallow to deep: the similarity of their heat maps, and the share
+    of heat on the cell. Solid line: the first layer where they differ; dotted line: from here they stay different."""
     figure, panels = style.new_panels(4.8, 2)
     places = range(len(record.depths))
-    panels[0].plot(places, [one.similarity for one in record.depths], marker="o", markersize=3, color=style.TRAIN)
+    panels[0].plot(places, [depth.similarity for depth in record.depths], marker="o", markersize=3, color=style.TRAIN)
     panels[0].axhline(record.same_above, linestyle="--", linewidth=0.8, color=style.VAL)
     panels[0].set_ylabel("similarity")
     panels[0].set_title(_advice(record), fontsize="medium", fontweight="normal")
     for number, name in enumerate(record.names):
-        inside = [one.heat_inside[number] for one in record.depths]
+        inside = [depth.heat_inside[number] for depth in record.depths]
         label = style.shorten(plain(name), 20)
         panels[1].plot(places, inside, marker="o", markersize=3, label=label, color=style.OTHERS[number])
     panels[1].axhline(record.cell_area, linestyle="--", linewidth=0.8, color=style.VAL, label="cell's share of area")
     panels[1].set_ylabel("heat on the cell")
     percent_axis(panels[1].yaxis)
-    layers = [one.layer for one in record.depths]
+    layers = [depth.layer for depth in record.depths]
     for axes in panels:
         axes.grid(True, axis="y")
         for layer, line in ((record.advised, "-"), (record.lasting, ":")):
@@ -59,12 +59,12 @@ def depths(record: DepthsRecord) -> Figure:
 
 def _advice(record: DepthsRecord) -> str:
     if record.advised is None:
-        return "the maps never part"
-    return f"part first at {record.advised}: {percent(record.frozen_share)} of the parameters lie before"
+        return "the maps never differ"
+    return f"first differ at {record.advised}: {percent(record.frozen_share)} of the parameters come before"
 
 
 def _name_layers(axes: Axes, layers: Sequence[str], advised: str | None) -> None:
-    """Name as many layers as there is room for, and always the advised one, which its neighbours make room for."""
+    """Name as many layers as there is room for, always including the advised one in place of its neighbours."""
     step = -(-len(layers) // MOST_LABELS)
     marked = layers.index(advised) if advised in layers else None
     near = [place for place in range(0, len(layers), step) if marked is None or abs(place - marked) >= step]
@@ -79,18 +79,18 @@ def _name_layers(axes: Axes, layers: Sequence[str], advised: str | None) -> None
 
 
 def pairs(record: DepthsRecord, maps: MapPairs, classes: Sequence[str]) -> Figure:
-    """Draw the same images through two networks: a row an image; a column for the image, then one for each network's
-    map at each layer, from shallow to deep."""
+    """Draw the heat maps of two networks for the same images: one row per image; a column for the image, then one for
+    each network's map at each layer, from shallow to deep."""
     columns = _LABEL + 1 + len(maps.layers) * (2 + _GAP)
     rows = _HEADER + len(maps.images) + 0.05
     figure = Figure(figsize=(WIDTH, WIDTH * rows / columns), dpi=style.DPI)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    letters = 72 * WIDTH / columns / (0.6 * _TEXT)  # that fit beside a picture's side
+    letters = 72 * WIDTH / columns / (0.6 * _TEXT)  # that fit in the width of an image
     for row, image in enumerate(maps.images):
         _name_row(axes, _HEADER + row, record.names, maps, classes, row, int(letters * (_LABEL - 0.1)))
         _picture(axes, image, _LABEL, _HEADER + row)
-    known = {one.layer: one for one in record.depths}
+    known = {depth.layer: depth for depth in record.depths}
     for depth, layer in enumerate(maps.layers):
         left = _LABEL + 1 + _GAP + depth * (2 + _GAP)
         _head(axes, left, known[layer], record, int(letters))
@@ -111,18 +111,18 @@ def _picture(axes: Axes, picture: NDArray[np.uint8], left: float, top: float) ->
 def _name_row(
     axes: Axes, top: float, names: Sequence[str], maps: MapPairs, classes: Sequence[str], row: int, letters: int
 ) -> None:
-    """Write an image's class beside it, and below what a network took it for that was wrong."""
+    """Write an image's class next to it, and below it the wrong predictions of the networks."""
     given = int(maps.label[row])
     lines = [(class_name(classes, given), style.INK)]
-    for name, said in zip(names, maps.predicted[:, row], strict=True):
-        if said != given:
-            lines += [(f"✗ {plain(name)}:", style.BAD), (f"   {class_name(classes, int(said))}", style.BAD)]
+    for name, predicted in zip(names, maps.predicted[:, row], strict=True):
+        if predicted != given:
+            lines += [(f"✗ {plain(name)}:", style.BAD), (f"   {class_name(classes, int(predicted))}", style.BAD)]
     for number, (text, colour) in enumerate(lines):
         _write(axes, 0.06, top + 0.16 + 0.19 * number, style.shorten(text, letters), colour)
 
 
 def _head(axes: Axes, left: float, depth: DepthRecord, record: DepthsRecord, letters: int) -> None:
-    """Write over two columns which layer they show, how alike their maps are, and whose they are."""
+    """Write the heading of a layer's two columns: its name, the similarity of the maps, and the networks' names."""
     advised = depth.layer == record.advised
     colour = style.TEST if advised else style.INK
     title = f"{depth.layer} (advised)" if advised else depth.layer

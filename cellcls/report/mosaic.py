@@ -1,4 +1,4 @@
-"""One figure of many small pictures with a line or two of text below each, in groups under titles."""
+"""A figure of many small images with captions, in titled groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How figures are written, so that the terminal and every page say the same thing the same way."""
+"""Formats numbers, the same way in the terminal and on every page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import isfinite
 from cellcls.ops.statistics.table import metric_of
 
 NOTHING = "–"
-"""Stands where a figure is unknown."""
+"""Shown where a value is unknown."""
 
 
 def percent(value: float | None, interval: Sequence[float] | None = None) -> str:
@@ -30,7 +30,7 @@ def metric_text(name: str, value: float | None, interval: Sequence[float] | None
 
 
 def decimal(value: float | None) -> str:
-    """Write a figure with four decimals: ``0.9739``."""
+    """Write a value with four decimals: ``0.9739``."""
     return NOTHING if value is None or not isfinite(value) else f"{value:.4f}"
 
 
@@ -65,15 +65,15 @@ def duration(seconds: float) -> str:
 
 
 def plain(name: str) -> str:
-    """Return a class or a metric as a person writes it: ``immature granulocyte``."""
+    """Return the name of a class or a metric with spaces: ``immature granulocyte``."""
     return name.replace("_", " ")
 
 
 def is_remote(evaluation: str) -> bool:
-    """Tell whether an evaluation stands for the challenge's hidden, corrupted test set."""
+    """Return whether an evaluation imitates the challenge's hidden, corrupted test set."""
     return evaluation.startswith("remote")
 
 
 def starred(evaluation: str) -> str:
-    """Return the name of an evaluation, with an asterisk where it stands for the hidden set: ``remote*``."""
+    """Return the name of an evaluation, with an asterisk if it imitates the hidden test set: ``remote*``."""
     return f"{evaluation}*" if is_remote(evaluation) else evaluation

@@ -23,24 +23,24 @@ if TYPE_CHECKING:
     from cellcls.report.pictures import Group
 
 LARGEST_TILE = 160
-"""Pictures of a gallery are shown at most this many pixels wide."""
+"""Maximum width of a gallery's images in pixels."""
 
 _HERE = Path(__file__).parent
 _NUMBER = re.compile(r"[-+–]?(\d.*)?")
 
 
 @attrs.frozen
-class Text:
-    """A paragraph; what stands between backticks is set as code."""
+class Paragraph:
+    """A paragraph; text between backticks is set as code."""
 
-    block: ClassVar[str] = "text"
+    block: ClassVar[str] = "paragraph"
     text: str
 
 
 @attrs.frozen(kw_only=True)
 class Table:
-    """Rows of text, headings as keys. ``tones``: ``good`` or ``bad`` for a cell's text; ``dots``: a colour for the
-    text of a first column; ``note``: a line below."""
+    """Rows of text by heading. ``tones``: the tone of cells with this text; ``dots``: a colour for cells of the first
+    column with this text; ``note``: a line below."""
 
     block: ClassVar[str] = "table"
     rows: Sequence[Mapping[str, str]]
@@ -55,14 +55,14 @@ class Table:
 
     @property
     def numeric(self) -> set[str]:
-        """The columns of numbers, which stand to the right."""
+        """The columns of numbers, which are right-aligned."""
         return {key for key in self.headings if all(_NUMBER.fullmatch(row.get(key, "")) for row in self.rows)}
 
 
 @attrs.frozen(kw_only=True)
 class Chart:
-    """A drawing on white as PNG; in a dark page its lightness is inverted, unless it holds ``photos``, which take all
-    the width there is too."""
+    """A figure on white as PNG. On a dark page its lightness is inverted, unless it contains ``photos``, which also
+    take the full width."""
 
     block: ClassVar[str] = "chart"
     png: bytes
@@ -72,7 +72,7 @@ class Chart:
 
     @property
     def uri(self) -> str:
-        """The drawing as a data URI."""
+        """The figure as a data URI."""
         return _png_uri(self.png)
 
 
@@ -86,7 +86,7 @@ class Charts:
 
 @attrs.frozen(kw_only=True)
 class Gallery:
-    """Groups of single cells, as many beside each other as the screen takes."""
+    """Groups of single cells, as many side by side as fit on the screen."""
 
     block: ClassVar[str] = "gallery"
     groups: Sequence[Group]
@@ -95,16 +95,16 @@ class Gallery:
 
 
 @attrs.frozen(kw_only=True)
-class Commands:
-    """Lines to type in a terminal, or any other text to keep as it is."""
+class CodeBlock:
+    """Lines of code, commands or any other preformatted text."""
 
-    block: ClassVar[str] = "commands"
+    block: ClassVar[str] = "code"
     lines: Sequence[str]
 
 
 @attrs.frozen(kw_only=True)
 class Raw:
-    """HTML that its maker has escaped."""
+    """HTML that is escaped already."""
 
     block: ClassVar[str] = "raw"
     html: Markup
@@ -112,14 +112,14 @@ class Raw:
 
 @attrs.frozen(kw_only=True)
 class Fold:
-    """Blocks that are hidden until they are asked for."""
+    """Blocks that are hidden until the reader opens them."""
 
     block: ClassVar[str] = "fold"
     title: str
     blocks: Sequence[Block]
 
 
-Block = Text | Table | Charts | Gallery | Commands | Raw | Fold
+Block = Paragraph | Table | Charts | Gallery | CodeBlock | Raw | Fold
 
 
 @attrs.frozen(kw_only=True)
@@ -131,51 +131,51 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        """The section's place in the page's address."""
+        """The section's ID, for links to it."""
         return re.sub(r"\W+", "-", self.title.lower()).strip("-")
 
 
 @attrs.frozen(kw_only=True)
 class Page:
-    """A title, one sentence that says it all, small facts, warnings no reader may miss, and the sections."""
+    """A title, a one-sentence verdict, key facts, prominent warnings and the sections."""
 
     title: str
     verdict: str
     kind: str
     facts: Mapping[str, str] = attrs.field(factory=dict)
     banners: Sequence[tuple[str, str]] = ()
-    """A word in capitals and what it means."""
+    """A word in capitals, and its explanation."""
     sections: Sequence[Section] = ()
     style: str = ""
-    """Further style sheet of the page's own."""
+    """Additional CSS for this page."""
     script: str = ""
-    """The page's own script; no other runs."""
+    """JavaScript for this page; no other script is allowed to run."""
 
     @property
     def script_policy(self) -> str:
-        """What the browser may run: this script, known by its hash, or none."""
+        """The Content-Security-Policy directive that allows this script, by its hash, and no other."""
         digest = base64.b64encode(hashlib.sha256(self.script.encode()).digest()).decode()
         return f"; script-src 'sha256-{digest}'" if self.script else ""
 
 
 def render(page: Page) -> str:
-    """Return the page as one HTML file that needs nothing else. All text in it is escaped."""
+    """Return the page as one self-contained HTML file. All text in it is escaped."""
     loader = jinja2.FileSystemLoader(_HERE)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters |= {"picture": picture_uri, "prose": _prose}
-    css = Markup((_HERE / "page.css").read_text(encoding="utf-8") + page.style)  # ours, not a user's text
+    css = Markup((_HERE / "page.css").read_text(encoding="utf-8") + page.style)  # our own, not a user's text
     return environment.get_template("page.html.j2").render(page=page, css=css, script=Markup(page.script))
 
 
 def picture_uri(picture: NDArray[np.uint8]) -> str:
-    """Return a picture (H, W, 3), 0..255, as a data URI of a PNG, shrunk where it is larger than it is shown."""
+    """Return an image (H, W, 3), 0..255, as a data URI of a PNG, shrunk to at most ``LARGEST_TILE`` pixels."""
     image = Image.fromarray(picture)
     image.thumbnail((LARGEST_TILE, LARGEST_TILE))
     return _png_uri(encode_png(np.asarray(image)))
 
 
 def _prose(text: str) -> Markup:
-    """Escape a text, and set what stands between backticks as code."""
+    """Escape a text, and set what is between backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 

@@ -1,4 +1,4 @@
-"""Images of a run folder and the tiles made of them: what a figure and a page show of single cells."""
+"""The images in a run folder, and the tiles of single cells that figures and pages show."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OVERLAY_STRENGTH = 0.75
 
 @attrs.frozen(kw_only=True, eq=False)
 class Pictures:
-    """Images with what was given and what was said of them; the arrays of one npz of a run folder."""
+    """Images with their labels and predictions: the arrays of an npz file in a run folder."""
 
     images: NDArray[np.uint8]
     """(n, H, W, 3), RGB, 0..255."""
@@ -39,17 +39,17 @@ class Pictures:
     maps: NDArray[np.float32] | None = None
     """(n, H, W) heat, 0..1."""
     copy: NDArray[np.int64] | None = None
-    """(n,) which copy of an image it is, 0: none."""
+    """(n,) number of the copy, 0 for the original."""
     epoch: NDArray[np.int64] | None = None
-    """(n,) the epoch it was drawn in, from 1, 0: not in a single one."""
+    """(n,) the epoch it was drawn in, from 1; 0 if it is not tied to an epoch."""
     layer: str = ""
-    """Name of the layer the heat was read from."""
+    """Name of the layer that the heat maps show."""
 
     def __len__(self) -> int:
         return len(self.images)
 
     def take(self, which: NDArray[np.intp] | slice) -> Pictures:
-        """Return some of the images, with all that belongs to them."""
+        """Return a subset of the images with everything that belongs to them."""
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         some: dict[str, Any] = {name: None if array is None else array[which] for name, array in arrays.items()}
         return attrs.evolve(self, **some)
@@ -62,7 +62,7 @@ class MapPairs:
     images: NDArray[np.uint8]
     """(n, H, W, 3), RGB, 0..255."""
     label: NDArray[np.int64]
-    """(n,) given class, which the heat speaks for."""
+    """(n,) given class, which the heat maps explain."""
     predicted: NDArray[np.int64]
     """(2, n) class that each network predicts."""
     layers: tuple[str, ...]
@@ -72,7 +72,7 @@ class MapPairs:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Tile:
-    """One cell to show: its pictures side by side, each (H, W, 3) uint8, and lines of text below."""
+    """A cell to show: its images side by side, each (H, W, 3) uint8, and lines of text below."""
 
     pictures: tuple[NDArray[np.uint8], ...]
     lines: tuple[str, ...]
@@ -81,7 +81,7 @@ class Tile:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Group:
-    """Tiles under one title. ``share`` in 0..1 draws a bar below the title (None: no bar)."""
+    """Tiles under a title. ``share`` in 0..1 draws a bar below the title (None: no bar)."""
 
     title: str = ""
     tiles: tuple[Tile, ...] = ()
@@ -89,7 +89,7 @@ class Group:
 
 
 def read_pictures(path: Path) -> Pictures | None:
-    """Read an npz of images (None: there is no such file). Raises ``DataError`` when it is not what it should be."""
+    """Read an npz file of images; return None if there is none. Raises ``DataError`` if it is malformed."""
     if not path.is_file():
         return None
     arrays = _arrays(path)
@@ -99,7 +99,7 @@ def read_pictures(path: Path) -> Pictures | None:
 
 
 def read_map_pairs(path: Path) -> MapPairs | None:
-    """Read the maps of two networks (None: there is no such file). Raises ``DataError`` as ``read_pictures`` does."""
+    """Read the maps of two networks; return None if there is no file. Raises ``DataError`` if it is malformed."""
     if not path.is_file():
         return None
     arrays = _arrays(path)
@@ -109,7 +109,7 @@ def read_map_pairs(path: Path) -> MapPairs | None:
 
 
 def map_pairs(arrays: Mapping[str, NDArray[Any]]) -> MapPairs:
-    """Return the maps of two networks from the arrays of their npz."""
+    """Return the maps of two networks from the arrays of their npz file."""
     known: dict[str, Any] = {name: arrays[name] for name in ("images", "label", "predicted", "maps")}
     return MapPairs(**known, layers=tuple(map(str, arrays["layers"])))
 
@@ -128,7 +128,7 @@ def _refuse(path: Path, problem: str | None) -> None:
 
 
 def _problem(arrays: dict[str, Any], *, pairs: int | None = None) -> str | None:
-    """Say what is wrong with the arrays; ``pairs``: the number of layers, where they are of two networks."""
+    """Return what is wrong with the arrays. ``pairs``: the number of layers, for maps of two networks."""
     images = arrays.get("images")
     if images is None or images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
         return "`images` must be (n, H, W, 3) of uint8"
@@ -145,20 +145,20 @@ def _problem(arrays: dict[str, Any], *, pairs: int | None = None) -> str | None:
 
 
 def class_name(classes: Sequence[str], label: int) -> str:
-    """Return a class as a person writes it; a number beyond the names says so."""
+    """Return the name of a class with spaces, or ``class 9`` for a label without a name."""
     return plain(classes[label]) if 0 <= label < len(classes) else f"class {label}"
 
 
-def labelled(pictures: Pictures, classes: Sequence[str]) -> tuple[Tile, ...]:
-    """Make a tile an image that says the class it was given, and whether it is a copy where that is known."""
+def label_tiles(pictures: Pictures, classes: Sequence[str]) -> tuple[Tile, ...]:
+    """Return one tile per image with its given class, and which copy it is, if known."""
     return tuple(
         Tile(pictures=(image,), lines=(class_name(classes, int(label)), *_origin(pictures, at)))
         for at, (image, label) in enumerate(zip(pictures.images, pictures.label, strict=True))
     )
 
 
-def drawn(pictures: Pictures) -> tuple[Tile, ...]:
-    """Make a tile an image that says only what it is: the original, a copy, a draw; its class stands elsewhere."""
+def draw_tiles(pictures: Pictures) -> tuple[Tile, ...]:
+    """Return one tile per image that says whether it is the original, a copy or a draw."""
     return tuple(Tile(pictures=(image,), lines=_origin(pictures, at)) for at, image in enumerate(pictures.images))
 
 
@@ -167,42 +167,42 @@ def _origin(pictures: Pictures, position: int) -> tuple[str, ...]:
         return ()
     epoch = 0 if pictures.epoch is None else int(pictures.epoch[position])
     copy = int(pictures.copy[position])
-    said = ([f"copy {copy}"] if copy else []) + ([f"epoch {epoch}"] if epoch else [])
-    return (", ".join(said) or "original",)
+    origin = ([f"copy {copy}"] if copy else []) + ([f"epoch {epoch}"] if epoch else [])
+    return (", ".join(origin) or "original",)
 
 
-def sure(pictures: Pictures) -> tuple[Tile, ...]:
-    """Make a tile an image that says only how sure the network was; its classes stand elsewhere."""
-    return tuple(Tile(pictures=(image,), lines=_sure(pictures, at)) for at, image in enumerate(pictures.images))
+def confidence_tiles(pictures: Pictures) -> tuple[Tile, ...]:
+    """Return one tile per image with the network's confidence."""
+    return tuple(Tile(pictures=(image,), lines=_confidence(pictures, at)) for at, image in enumerate(pictures.images))
 
 
-def judged(pictures: Pictures, classes: Sequence[str]) -> tuple[Tile, ...]:
-    """Make a tile an image: the image, its heat map laid over it where there is one, given and predicted class."""
-    return tuple(_judged(pictures, classes, position) for position in range(len(pictures)))
+def prediction_tiles(pictures: Pictures, classes: Sequence[str]) -> tuple[Tile, ...]:
+    """Return one tile per image: the image, its heat map on top (if any), given and predicted class."""
+    return tuple(_prediction_tile(pictures, classes, position) for position in range(len(pictures)))
 
 
-def _judged(pictures: Pictures, classes: Sequence[str], position: int) -> Tile:
+def _prediction_tile(pictures: Pictures, classes: Sequence[str], position: int) -> Tile:
     image = pictures.images[position]
     shown = (image,) if pictures.maps is None else (image, overlay(image, pictures.maps[position]))
     given = int(pictures.label[position])
     if pictures.predicted is None:
         return Tile(pictures=shown, lines=(class_name(classes, given),))
     predicted = int(pictures.predicted[position])
-    said, sure = class_name(classes, predicted), _sure(pictures, position)
+    name, confidence = class_name(classes, predicted), _confidence(pictures, position)
     if predicted == given:
-        return Tile(pictures=shown, lines=(f"✓ {said}", *sure), tone="good")
-    return Tile(pictures=shown, lines=(f"✗ {said}", f"given: {class_name(classes, given)}", *sure), tone="bad")
+        return Tile(pictures=shown, lines=(f"✓ {name}", *confidence), tone="good")
+    return Tile(pictures=shown, lines=(f"✗ {name}", f"given: {class_name(classes, given)}", *confidence), tone="bad")
 
 
-def _sure(pictures: Pictures, position: int) -> tuple[str, ...]:
+def _confidence(pictures: Pictures, position: int) -> tuple[str, ...]:
     known = pictures.probability
     return () if known is None else (f"{percent(float(known[position]))} sure",)
 
 
 def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Lay a heat map (H, W) in 0..1 over an image (H, W, 3): cold spots stay as they are, the hottest turn yellow.
+    """Overlay a heat map (H, W) in 0..1 on an image (H, W, 3): cold spots stay unchanged, the hottest turn yellow.
 
-    Viridis, because its greens stand out from the purples and pinks of a stained smear, for colour-blind eyes too.
+    Viridis: its greens stand out from the purples and pinks of a stained smear, also for colour-blind readers.
     """
     from matplotlib import colormaps
 

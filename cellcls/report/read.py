@@ -1,4 +1,4 @@
-"""Reads a run folder into one record; its files are those of ``cellcls.runs``. What a young run lacks is empty here."""
+"""Reads a run folder (see ``cellcls.runs``) into one record. What an unfinished run lacks yet is empty here."""
 
 from __future__ import annotations
 
@@ -24,50 +24,50 @@ from cellcls.runs.records import (
 )
 
 _DAMAGED = (
-    "the file is damaged or was written by another version of cellcls; `cellcls run` on its recipe.toml repeats it"
+    "the file is damaged or was written by another version of cellcls; to repeat the run: cellcls run recipe.toml"
 )
 
 
 @attrs.frozen(kw_only=True)
 class RunRecord:
-    """All that a report says about a run."""
+    """Everything that a report shows about a run."""
 
     folder: Path
     recipe: str
-    """The filled recipe's text."""
+    """The text of the filled recipe."""
     metrics: MetricsRecord
     data: DataRecord
     history: tuple[EpochRecord, ...]
     environment: Mapping[str, Any]
     examples: Mapping[str, Pictures]
-    """Wrong predictions of the highest confidence, by evaluation."""
+    """The wrong predictions with the highest confidence, by evaluation."""
     explained: Mapping[str, Pictures]
     """Heat maps, by explanation."""
     train_batch: Pictures | None
     augmented: Pictures | None = None
-    """Images of each class and draws of them."""
+    """Images of each class, and augmented draws of them."""
     depths: Mapping[str, DepthsRecord] = attrs.field(factory=dict)
     """Comparisons of two stages, by explanation."""
     map_pairs: Mapping[str, MapPairs] = attrs.field(factory=dict)
-    """Some of the heat maps they rest on."""
+    """Some of the heat maps that these comparisons are based on."""
 
     @property
     def name(self) -> str:
-        """What the recipe is called."""
+        """The recipe's name."""
         return self.metrics.name or self.folder.name
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes in the order of the labels; empty while they are unknown."""
+        """The class names in the order of the labels; empty while they are unknown."""
         return self.data.classes or next((shown.classes for shown in self.metrics.evaluations.values()), ())
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The filled recipe as data. Raises ``DataError`` where it is damaged."""
+        """The filled recipe as a dict. Raises ``DataError`` if it is damaged."""
         return _toml(self.folder / "recipe.toml", self.recipe)
 
     def headline(self) -> tuple[str, EvaluationRecord] | None:
-        """Return the evaluation that speaks for the run: ``test``, else one on the test part, else the first."""
+        """Return the main evaluation of the run: ``test``, else one on the test part, else the first."""
         found = self.metrics.evaluations
         if not found:
             return None
@@ -79,7 +79,7 @@ class RunRecord:
 def read_run(folder: Path) -> RunRecord:
     """Read a run folder, finished or not.
 
-    Raises ``MissingInputError`` when it is no run folder, ``DataError`` when one of its files is damaged.
+    Raises ``MissingInputError`` if it is not a run folder, ``DataError`` if one of its files is damaged.
     """
     recipe = folder / "recipe.toml"
     if not recipe.is_file():
@@ -107,10 +107,10 @@ def read_run(folder: Path) -> RunRecord:
 
 def _no_run(folder: Path) -> MissingInputError:
     if not folder.is_dir():
-        return MissingInputError(f"{folder}: there is no such run folder", "`cellcls run RECIPE` makes one")
+        return MissingInputError(f"{folder}: no such run folder", "`cellcls run RECIPE` creates one")
     inside = sorted(found.parent.name for found in folder.glob("*/recipe.toml"))
-    hint = f"it holds runs, name one of them: {', '.join(inside[:8])}" if inside else "`cellcls run RECIPE` makes one"
-    return MissingInputError(f"{folder}: not a run folder, it has no recipe.toml", hint)
+    hint = f"it contains runs; give one: {', '.join(inside[:8])}" if inside else "`cellcls run RECIPE` creates one"
+    return MissingInputError(f"{folder}: not a run folder: it has no recipe.toml", hint)
 
 
 def _text(path: Path) -> str:
@@ -143,18 +143,18 @@ def _object(place: Path | str, text: str) -> dict[str, Any]:
 
 
 def _pictures(folder: Path, *, other: Container[str] = ()) -> dict[str, Pictures]:
-    """Read the images of a folder but for those of ``other``."""
+    """Read the images in a folder, except for those in ``other``."""
     read = {path.stem: read_pictures(path) for path in sorted(folder.glob("*.npz")) if path.stem not in other}
     return {name: pictures for name, pictures in read.items() if pictures is not None}
 
 
 def _map_pairs(folder: Path, depths: Mapping[str, DepthsRecord]) -> dict[str, MapPairs]:
-    """Read the maps beside the comparisons ``depths``."""
+    """Read the maps that belong to the comparisons ``depths``."""
     read = {name: read_map_pairs(folder / f"{name}.npz") for name in depths}
     found = {name: pairs for name, pairs in read.items() if pairs is not None}
     for name, pairs in found.items():
-        strange = set(pairs.layers) - {one.layer for one in depths[name].depths}
+        strange = set(pairs.layers) - {depth.layer for depth in depths[name].depths}
         if strange:
-            problem = f"it has maps of layers that were not compared: {', '.join(sorted(strange))}"
+            problem = f"contains maps of layers that were not compared: {', '.join(sorted(strange))}"
             raise DataError(f"{folder / name}.npz: {problem}", _DAMAGED)
     return found

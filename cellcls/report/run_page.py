@@ -1,4 +1,4 @@
-"""The report of a run: what was found, beside what was claimed, and all it rests on."""
+"""The report of a run: what was measured, what was claimed, and everything needed to repeat it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from cellcls.ops.storage import files
 from cellcls.report import draw, expect, tables
 from cellcls.report.numbers import count, duration, is_remote, percent, plain, starred
-from cellcls.report.page import Block, Chart, Charts, Commands, Fold, Gallery, Page, Section, Table, Text, render
+from cellcls.report.page import Block, Chart, Charts, CodeBlock, Fold, Gallery, Page, Paragraph, Section, Table, render
 from cellcls.report.read import RunRecord, read_run
 from cellcls.report.style import class_colour
 from cellcls.runs.plan import read_plan
@@ -17,11 +17,14 @@ from cellcls.runs.records import EvaluationRecord
 
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 
-REHEARSAL = ("REHEARSAL", "random weights, rendered cells: shows that the recipe works, nothing about cells.")
+REHEARSAL = (
+    "REHEARSAL",
+    "random weights and rendered cells: shows that the recipe works, nothing about real cells.",
+)
 
 
 def write_run(run: Path) -> Path:
-    """Do what ``cellcls.report.write`` says."""
+    """Implement ``cellcls.report.write``."""
     record = read_run(run)
     drawn = draw.draw(record)
     for name, png in drawn.items():
@@ -35,7 +38,7 @@ def run_page(record: RunRecord, drawn: Mapping[str, bytes]) -> Page:
     """Compose the page of a run from its record and its figures."""
     banners = [REHEARSAL] if record.metrics.rehearsal else []
     if not record.metrics.complete:
-        banners.append(("INCOMPLETE", f"this run has not ended; `{_resume(record)}` goes on with it."))
+        banners.append(("INCOMPLETE", f"this run is not finished; to resume it: `{_resume(record)}`."))
     banners += [("WARNING", f"{warning}.") for warning in record.metrics.warnings]
     sections = [
         Section(title="Claimed and measured", blocks=list(_claims(record))),
@@ -59,7 +62,7 @@ def run_page(record: RunRecord, drawn: Mapping[str, bytes]) -> Page:
 
 
 def verdict(record: RunRecord) -> str:
-    """Say in one sentence, for a person who knows nothing of the run, how good it is."""
+    """Return one sentence on how good the run is, for a reader who knows nothing about it."""
     headline = record.headline()
     if headline is None:
         return _progress(record)
@@ -72,17 +75,17 @@ def verdict(record: RunRecord) -> str:
     rendered = "rendered " if record.metrics.rehearsal else ""
     images = f"{count(shown.n)} {rendered}{PARTS.get(shown.part, shown.part)} images"
     which = "" if name == shown.part else f", evaluation {starred(name)}"
-    return f"The network named {percent(shown.values['accuracy'])} of {images} correctly{unseen}{interval}{which}."
+    return f"The network classified {percent(shown.values['accuracy'])} of {images} correctly{unseen}{interval}{which}."
 
 
 def _progress(record: RunRecord) -> str:
     if not record.history:
-        return "Nothing is measured yet: no epoch has ended."
+        return "Nothing has been measured yet: no epoch is complete."
     known = [epoch.metrics.get("val.accuracy") for epoch in record.history]
     best = max((value for value in known if value is not None), default=None)
     so_far = "" if best is None else f"; the best accuracy on the validation images so far is {percent(best)}"
     epochs = "1 epoch" if len(known) == 1 else f"{len(known)} epochs"
-    return f"Nothing is evaluated yet after {epochs}{so_far}."
+    return f"Nothing has been evaluated yet after {epochs}{so_far}."
 
 
 # --- results ----------------------------------------------------------------------------------------------------
@@ -93,16 +96,16 @@ def _claims(record: RunRecord) -> Iterator[Block]:
     if not rows:
         return
     held = sum(row["verdict"] == tables.HELD for row in rows)
-    judged = sum(row["verdict"] != tables.NOT_JUDGED for row in rows)
-    yield Text(f"{held} of {judged} claims held." if judged else "No claim was judged in this run.")
+    checked = sum(row["verdict"] != tables.NOT_CHECKED for row in rows)
+    yield Paragraph(f"{held} of {checked} claims held." if checked else "No claim was checked in this run.")
     yield Table(rows=rows, tones={tables.HELD: "good", tables.NOT_HELD: "bad"})
 
 
 def _expected(record: RunRecord) -> Iterator[Block]:
-    """Show what the recipe's file expects of the evaluations of this one run."""
-    verdicts = expect.judge(read_plan(record.folder), {".": record}) if record.metrics.complete else ()
+    """Show what the recipe file expects of the evaluations of this run."""
+    verdicts = expect.check_expectations(read_plan(record.folder), {".": record}) if record.metrics.complete else ()
     if verdicts:
-        yield Text(expect.summary(verdicts))
+        yield Paragraph(expect.summary(verdicts))
         yield Table(rows=expect.rows(verdicts), tones={tables.HELD: "good", tables.NOT_HELD: "bad"})
 
 
@@ -110,14 +113,14 @@ def _evaluations(record: RunRecord) -> Iterator[Block]:
     rows = tables.summary(record)
     if not rows:
         return
-    note = "In brackets: 95% intervals. Balanced accuracy and macro F1 count every class alike, however rare it is."
+    note = "In brackets: 95% intervals. Balanced accuracy and macro F1 give every class the same weight, however rare."
     remote = any(is_remote(name) for name in record.metrics.evaluations)
     yield Table(rows=rows, note=f"{note} {tables.REMOTE_NOTE}." if remote else note)
     yield from _conditions(record)
 
 
 def _conditions(record: RunRecord) -> Iterator[Block]:
-    """Show what is particular to an evaluation: its corruptions, its views."""
+    """Show the corruptions and views of each evaluation."""
     for name, shown in record.metrics.evaluations.items():
         for title, rows in (("corruptions", tables.corruptions(shown)), ("views", tables.views(shown))):
             if rows:
@@ -130,14 +133,12 @@ def _classes(record: RunRecord) -> Iterator[Block]:
         return
     name, shown = headline
     if rows := tables.per_class(shown):
-        note = (
-            "Recall: share of a class's images that were named right. Precision: share of the answers that were right."
-        )
-        yield Text(f"EvaluationRecord: {starred(name)}.")
+        note = "Recall: share of a class's images that are found. Precision: share of its predictions that are correct."
+        yield Paragraph(f"Evaluation: {starred(name)}.")
         yield Table(rows=rows, dots=_dots(shown), note=note)
-    for other, found in record.metrics.evaluations.items():
-        if other != name and found.per_class:
-            yield Fold(title=starred(other), blocks=[Table(rows=tables.per_class(found), dots=_dots(found))])
+    for other_name, found in record.metrics.evaluations.items():
+        if other_name != name and found.per_class:
+            yield Fold(title=starred(other_name), blocks=[Table(rows=tables.per_class(found), dots=_dots(found))])
 
 
 def _dots(shown: EvaluationRecord) -> dict[str, str]:
@@ -147,34 +148,33 @@ def _dots(shown: EvaluationRecord) -> dict[str, str]:
 # --- figures ----------------------------------------------------------------------------------------------------
 
 _CAPTIONS = {
-    "curves": "Loss (how wrong, lower is better) and accuracy (share named right) after each epoch, one pass over the "
-    "training images. Where the training line goes on rising and the validation line does not, the network learns "
-    "by heart. Dashed lines part the stages; the ring is the epoch whose weights were kept.",
-    "draws": "Samples of each class that the steps of each epoch took, stacked; the pale parts are the copies that "
-    "[expand] makes. Level edges: every epoch drew the classes alike.",
-    "per_class": "Share of each class's images that was named right. The bar is the 95% interval: with few images it "
-    "is wide. The dashed line is the mean over the classes.",
-    "classes": "Images of each class: where they went, and how many the cleaning dropped. The number is what was kept.",
-    "depths": "Two networks compared layer by layer, from shallow to deep. Above: how alike their heat maps are; the "
-    "dashed line is where we call them the same. Below: how much of the heat lies on the cell; the dashed line is what "
-    "looking anywhere would give. The upright line is the first layer where they part: all before its block may stay "
-    "frozen. The dotted one is the first from which on they stay apart; where the two are far from each other, the "
-    "first may be noise, as the maps of shallow layers are.",
-    "compared": "The same cells through both networks, from shallow layers to deep ones: green to yellow marks what "
-    "speaks for the class that was given, whatever the network said. ✗ marks a network's mistakes.",
-    "confusion": "Each row is a class as given, each column what the network said: the diagonal is right, all else is "
-    "a mistake. Below each count its share of the row.",
+    "curves": "Loss (lower is better) and accuracy (share classified correctly) after each epoch, one pass over the "
+    "training images. If training accuracy keeps rising and validation accuracy does not, the network overfits. "
+    "Dashed lines separate the stages; the ring marks the epoch whose weights were kept.",
+    "draws": "Samples of each class in each epoch, stacked; the pale parts are the copies that [expand] makes. Level "
+    "edges: every epoch sampled the classes alike.",
+    "per_class": "Share of each class's images that was classified correctly. The bar is the 95% interval: with few "
+    "images it is wide. The dashed line is the mean over the classes.",
+    "classes": "Images of each class by part, and how many were dropped by cleaning. The number is how many were kept.",
+    "depths": "Two networks compared layer by layer, from shallow to deep. Above: the similarity of their heat maps; "
+    "the dashed line is the threshold for calling them the same. Below: the share of heat on the cell; the dashed line "
+    "is what evenly spread heat would give. The vertical line is the first layer where they differ: all before its "
+    "block may stay frozen. From the dotted one on they stay different; if the two lines are far from each other, the "
+    "first may be noise, as the maps of shallow layers are noisy.",
+    "compared": "Heat maps of both networks for the same cells, from shallow to deep layers: green to yellow marks "
+    "what speaks for the given class, whatever the network predicted. ✗ marks a network's mistakes.",
+    "confusion": "Each row is a given class, each column a predicted one: the diagonal is correct, everything else is "
+    "a mistake. Below each count is its share of the row.",
 }
-_CONFUSED = "The pairs of classes mixed up most often."
-_SUREST = " The images are the mistakes the network was surest of."
+_CONFUSED = "The pairs of classes confused most often."
+_SUREST = " The images are the mistakes with the highest confidence."
 _HEATMAPS = (
-    "Each cell, and beside it where the network looked: green to yellow marks what spoke most for its answer. The heat "
-    "should lie on the cell, not on the background. ✓ right, ✗ wrong."
+    "Each cell, and next to it its heat map: green to yellow marks what contributed most to the prediction. The heat "
+    "should lie on the cell, not on the background. ✓ correct, ✗ wrong."
 )
 _BATCH = "Training images as the network saw them, after augmentation: each should still show its class."
 _AUGMENTED = (
-    "Images of each class as they are, each followed by what augmentation makes of it: every draw should still show "
-    "its class. "
+    "Original images of each class, each followed by augmented versions of it: every draw should still show its class. "
 )
 _COPIES = "Training sees the originals unchanged beside their copies."
 _ANEW = "Training sees only the draws, a new one each epoch."
@@ -221,9 +221,9 @@ def _confused(record: RunRecord, name: str, shown: EvaluationRecord) -> Iterator
     groups = draw.confused_groups(record, name, shown)
     if groups:
         caption = _CONFUSED + (_SUREST if name in record.examples else "")
-        yield Gallery(title=f"Most often mixed up on {starred(name)}", groups=groups, caption=caption)
+        yield Gallery(title=f"Most frequent confusions on {starred(name)}", groups=groups, caption=caption)
     elif shown.n:
-        yield Text(f"No mistake on {starred(name)}.")
+        yield Paragraph(f"No mistakes on {starred(name)}.")
 
 
 def _chart(drawn: Mapping[str, bytes], kind: str, name: str) -> Chart | None:
@@ -232,7 +232,7 @@ def _chart(drawn: Mapping[str, bytes], kind: str, name: str) -> Chart | None:
     return Chart(png=drawn[name], alt=_CAPTIONS[kind], caption=_CAPTIONS[kind], photos=kind == "compared")
 
 
-# --- what it rests on -------------------------------------------------------------------------------------------
+# --- data, training, environment ---------------------------------------------------------------------------------
 
 
 def _data(record: RunRecord) -> Iterator[Block]:
@@ -243,14 +243,14 @@ def _data(record: RunRecord) -> Iterator[Block]:
     parts = ", ".join(f"{count(sums[part])} for {PARTS[part]}" for part in PARTS if part in sums)
     kept = sums.get("after", sum(sums.get(part, 0) for part in PARTS))
     named = f" of data set {data.dataset}" if data.dataset else ""
-    yield Text(f"{count(kept)} of {count(data.n)} images{named} were used: {parts}.")
+    yield Paragraph(f"{count(kept)} of {count(data.n)} images{named} were used: {parts}.")
     if rows := tables.dropped(data):
         yield Table(rows=rows)
-        yield Fold(title="First images dropped, and why", blocks=[Table(rows=tables.reasons(data))])
+        yield Fold(title="First dropped images, with reasons", blocks=[Table(rows=tables.reasons(data))])
     else:
-        yield Text("No image was dropped.")
+        yield Paragraph("No image was dropped.")
     if data.hash:
-        yield Fold(title="Hash of the data", blocks=[Commands(lines=[data.hash])])
+        yield Fold(title="Hash of the data", blocks=[CodeBlock(lines=[data.hash])])
 
 
 def _training(record: RunRecord) -> Iterator[Block]:
@@ -261,7 +261,7 @@ def _training(record: RunRecord) -> Iterator[Block]:
     for epoch in epochs:
         stages[plain(epoch.stage_name)] = stages.get(plain(epoch.stage_name), 0) + 1
     lasted = ", ".join(f"{name} ({n} epoch{'s' if n > 1 else ''})" for name, n in stages.items())
-    yield Text(f"Stages: {lasted}. {duration(sum(epoch.seconds for epoch in epochs))} of training.")
+    yield Paragraph(f"Stages: {lasted}. {duration(sum(epoch.seconds for epoch in epochs))} of training.")
     yield Fold(title="Every epoch", blocks=[Table(rows=tables.history(epochs), tones={"best": "good"})])
 
 
@@ -274,9 +274,9 @@ def _repeat(record: RunRecord) -> Sequence[Block]:
     run = shlex.quote(record.folder.name)
     recipe = shlex.quote(f"{record.folder.name}/recipe.toml")
     return [
-        Text("In the folder that holds this run; `--data PATH` says where the data are, if they are not found."),
-        Commands(lines=[f"cellcls run {recipe}", f"cellcls evaluate {run} --data PATH"]),
-        Fold(title="The recipe, every setting filled in", blocks=[Commands(lines=record.recipe.splitlines())]),
+        Paragraph("Run these in the folder that contains this run; use `--data PATH` if the data are not found."),
+        CodeBlock(lines=[f"cellcls run {recipe}", f"cellcls evaluate {run} --data PATH"]),
+        Fold(title="The recipe, every setting filled in", blocks=[CodeBlock(lines=record.recipe.splitlines())]),
     ]
 
 

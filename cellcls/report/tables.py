@@ -1,4 +1,4 @@
-"""Plain rows of text, one dict a row, headings as keys: the terminal and the pages print these same rows."""
+"""Tables as rows of text, one dict per row with headings as keys, for the terminal and the pages alike."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from cellcls.runs.records import ClaimRecord, DataRecord, EpochRecord, Evaluatio
 
 Row = dict[str, str]
 
-HELD, NOT_HELD, NOT_JUDGED = "held", "not held", "not judged"
+HELD, NOT_HELD, NOT_CHECKED = "held", "not held", "not checked"
 REMOTE_NOTE = "* our own corruption suite, never the challenge's hidden set"
 
 
@@ -36,7 +36,7 @@ def summary(record: RunRecord) -> list[Row]:
 
 
 def of_evaluation(name: str, shown: EvaluationRecord) -> Row:
-    """Return one evaluation's row."""
+    """Return the row of an evaluation."""
     columns = {key: metric for key, metric in METRICS.items() if metric.in_summary and key in shown.values}
     return {
         "evaluation": starred(name),
@@ -51,28 +51,28 @@ def of_evaluation(name: str, shown: EvaluationRecord) -> Row:
 
 
 def claims(record: RunRecord) -> list[Row]:
-    """Return a row for each claim, claimed beside measured. A rehearsal judges none."""
+    """Return a row for each claim: claimed, measured and the verdict. Rehearsals check no claims."""
     return [_claim(claim, record.metrics.rehearsal) for claim in record.metrics.claims]
 
 
 def _claim(claim: ClaimRecord, rehearsal: bool) -> Row:
-    judged = claim.held is not None and not rehearsal
+    checked = claim.held is not None and not rehearsal
     return {
-        "figure": f"{starred(claim.evaluation)}, {plain(claim.metric)}",
+        "metric": f"{starred(claim.evaluation)}, {plain(claim.metric)}",
         "claimed": claimed(claim),
         "measured": decimal(claim.measured),
-        "verdict": (HELD if claim.held else NOT_HELD) if judged else NOT_JUDGED,
+        "verdict": (HELD if claim.held else NOT_HELD) if checked else NOT_CHECKED,
         "place": claim.place or NOTHING,
     }
 
 
 def claimed(claim: ClaimRecord) -> str:
-    """Return the claimed figure as ``0.9739 ± 0.01``."""
+    """Return the claimed value as ``0.9739 ± 0.01``."""
     return claim.claim.replace("+-", "±")
 
 
 def per_class(evaluation: EvaluationRecord) -> list[Row]:
-    """Return a row for each class that has images."""
+    """Return a row for each class with images."""
     return [
         {
             "class": plain(name),
@@ -87,8 +87,8 @@ def per_class(evaluation: EvaluationRecord) -> list[Row]:
 
 
 def corruptions(shown: EvaluationRecord) -> list[Row]:
-    """Return a row for each corruption of an evaluation (none: no rows): balanced error at each severity, their mean,
-    and, where the suite has published figures, the error added relative to AlexNet's."""
+    """Return a row for each corruption of an evaluation: the balanced error at each severity, their mean, and, if
+    AlexNet's results on the suite are published, the added error relative to AlexNet's."""
     relative = shown.relative_balanced_error
     rows = []
     for name, errors in shown.balanced_error.items():
@@ -99,24 +99,24 @@ def corruptions(shown: EvaluationRecord) -> list[Row]:
 
 
 def views(shown: EvaluationRecord) -> list[Row]:
-    """Return a row for each view of an evaluation with test-time augmentation (none: no rows)."""
+    """Return a row for each view of an evaluation with test-time augmentation."""
     return [
         {
             "view": plain(name),
-            "accuracy": percent(one.accuracy),
-            "fixed": count(one.fixed),
-            "broken": count(one.broken),
+            "accuracy": percent(view.accuracy),
+            "fixed": count(view.fixed),
+            "broken": count(view.broken),
         }
-        for name, one in shown.views.items()
+        for name, view in shown.views.items()
     ]
 
 
 @attrs.frozen(kw_only=True)
 class Confusion:
-    """A pair of classes that was mixed up: ``n`` of the ``support`` images given as ``given`` were called ``said``."""
+    """Two confused classes: ``n`` of the ``support`` images of class ``given`` were predicted as ``predicted``."""
 
     given: int
-    said: int
+    predicted: int
     n: int
     support: int
 
@@ -126,19 +126,19 @@ class Confusion:
         return self.n / self.support
 
     def sentence(self, classes: Sequence[str]) -> str:
-        """Say it in words."""
-        pair = f"{plain(classes[self.given])} taken for {plain(classes[self.said])}"
+        """Return it in words."""
+        pair = f"{plain(classes[self.given])} predicted as {plain(classes[self.predicted])}"
         return f"{pair}: {count(self.n)} of {count(self.support)} ({percent(self.share)})"
 
 
 def confusions(evaluation: EvaluationRecord, limit: int = 5) -> list[Confusion]:
-    """Return the pairs most often mixed up, by number of images; ties in the order of the classes."""
+    """Return the pairs confused most often, by number of images; ties in the order of the classes."""
     rows = evaluation.confusion
     found = [
-        Confusion(given=given, said=said, n=n, support=sum(row))
+        Confusion(given=given, predicted=predicted, n=n, support=sum(row))
         for given, row in enumerate(rows)
-        for said, n in enumerate(row)
-        if given != said and n > 0
+        for predicted, n in enumerate(row)
+        if given != predicted and n > 0
     ]
     return sorted(found, key=lambda pair: -pair.n)[:limit]
 
@@ -177,7 +177,7 @@ def _without(row: Row, key: str) -> Row:
 
 
 def history(epochs: Sequence[EpochRecord]) -> list[Row]:
-    """Return a row for each epoch, with all its figures."""
+    """Return a row for each epoch with all its metrics."""
     keys = list({key: None for epoch in epochs for key in epoch.metrics})
     return [_epoch(number, epoch, keys) for number, epoch in enumerate(epochs, start=1)]
 
@@ -191,7 +191,7 @@ def _epoch(number: int, epoch: EpochRecord, keys: Sequence[str]) -> Row:
 
 
 def facts(record: RunRecord) -> Row:
-    """Return what else is known of the run: seed, size, memory, epochs and time, accuracy while training."""
+    """Return the key facts of the run: seed, size, memory, epochs and time, accuracy while training."""
     metrics, epochs = record.metrics, record.history
     running = (metrics.train_running or {}).get("accuracy")
     known = {
@@ -205,16 +205,16 @@ def facts(record: RunRecord) -> Row:
 
 
 def explanations(record: RunRecord) -> list[Row]:
-    """Return a row for each figure of each explanation."""
+    """Return a row for each metric of each explanation."""
     return [
-        {"explanation": plain(name), "figure": plain(figure), "value": decimal(value)}
-        for name, figures in record.metrics.explanations.items()
-        for figure, value in figures.items()
+        {"explanation": plain(name), "metric": plain(metric), "value": decimal(value)}
+        for name, values in record.metrics.explanations.items()
+        for metric, value in values.items()
     ]
 
 
 def environment(record: RunRecord) -> list[Row]:
-    """Return a row for each entry of the environment, nested ones by dotted name."""
+    """Return a row for each entry of the environment, with dotted names for nested ones."""
     return [{"what": name, "value": value} for name, value in _flat(record.environment)]
 
 

@@ -66,10 +66,10 @@ def test_only_images_that_both_saw_are_paired(parent: Path):
 @pytest.mark.parametrize(
     ("other", "why"),
     [
-        ({"data": "0000"}, "another data set"),
-        ({"data": ""}, "another data set"),
-        ({"first": 100}, "no image in common"),
-        ({"evaluate": [{"name": "test", "corrupt": "competition"}, {"name": "val"}]}, "made in another way"),
+        ({"data": "0000"}, "a different data set"),
+        ({"data": ""}, "a different data set"),
+        ({"first": 100}, "no images in common"),
+        ({"evaluate": [{"name": "test", "corrupt": "competition"}, {"name": "val"}]}, "corrupted differently"),
     ],
 )
 def test_other_images_are_not_paired(parent: Path, other: dict, why: str):
@@ -116,7 +116,7 @@ def test_corrupted_images_are_paired_by_condition_and_image(tmp_path: Path):
     # images 3, 4, 5: right under one condition more or fewer than the best
     assert found["shifted"].against.differences == (-1, 0, 0)
     assert found["shifted"].p == 1
-    assert "in another way" in found["fewer"].unpaired
+    assert "corrupted differently" in found["fewer"].unpaired
 
 
 def _claim(evaluation: str, metric: str, measured: float, *, held: bool) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def test_runs_are_sorted_by_any_figure(parent: Path):
     running = compare_tables.runs(read_comparison([parent], "train_running.accuracy"))
     assert "p" not in running[0]
     assert running[0]["train running accuracy"] == "0.8000"
-    with pytest.raises(UsageError, match="none of the runs has a figure"):
+    with pytest.raises(UsageError, match="none of the runs has a metric"):
         read_comparison([parent], "test.acuracy")
 
 
@@ -237,7 +237,7 @@ def test_unfinished_runs_are_named_and_left_out(parent: Path):
 
 
 def test_what_is_no_run_is_told(tmp_path: Path, parent: Path):
-    with pytest.raises(MissingInputError, match="not there"):
+    with pytest.raises(MissingInputError, match="no such folder"):
         read_comparison([tmp_path / "nowhere"])
     (tmp_path / "empty").mkdir()
     with pytest.raises(MissingInputError, match="not a run folder"):
@@ -250,16 +250,16 @@ def test_what_is_no_run_is_told(tmp_path: Path, parent: Path):
 def test_a_rehearsal_says_so(tmp_path: Path):
     write_small_run(tmp_path / "one", {"test": FAIR}, rehearsal=True)
     html = render(page(read_comparison([tmp_path / "one"]), {}))
-    assert "nothing about cells" in html
+    assert "nothing about real cells" in html
     assert "40 rendered test images" in html
 
 
 def test_the_verdict_says_what_may_be_chance(parent: Path):
     said = compare_tables.verdict(read_comparison([parent]))
-    assert said.startswith("good named 95.0% of 40 test images correctly, the most of 3 runs")
+    assert said.startswith("good classified 95.0% of 40 test images correctly, the best of 3 runs")
     assert said.endswith("its difference to fair may be chance.")
     assert compare_tables.verdict(read_comparison([parent / "good"])) == (
-        "good named 95.0% of 40 test images correctly."
+        "good classified 95.0% of 40 test images correctly."
     )
 
 

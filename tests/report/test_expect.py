@@ -9,7 +9,7 @@ from support.runs import write_small_run
 
 from cellcls.recipe import Expect
 from cellcls.report import expect, write
-from cellcls.report.expect import holds, judge
+from cellcls.report.expect import check_expectations, holds
 from cellcls.report.read import read_run
 from cellcls.runs.plan import Plan, PlannedFile, PlannedRun, write_plan
 
@@ -31,7 +31,7 @@ def judged(tmp_path: Path):
         planned = tuple(PlannedRun(folder=name, recipe=f"file-{name}", variant=name) for name in FIGURES)
         plan = Plan(files=(PlannedFile(name="file", runs=planned, expect=expected), *more))
         paths = [path for path in tmp_path.iterdir() if path.name != missing]
-        return judge(plan, {path.name: read_run(path) for path in paths})
+        return check_expectations(plan, {path.name: read_run(path) for path in paths})
 
     return call
 
@@ -81,8 +81,8 @@ def test_a_missing_run_is_not_judged_but_what_is_there_is_told(judged):
         assert verdict.held is None
         assert "no finished run of mid" in verdict.reason
         assert verdict.measured == "best 0.9000"
-    assert expect.rows([by_name])[0]["verdict"] == "not judged"
-    assert expect.summary([by_name]) == "No expectation was judged."
+    assert expect.rows([by_name])[0]["verdict"] == "not checked"
+    assert expect.summary([by_name]) == "No expectation was checked."
 
 
 def test_a_figure_that_was_not_measured_is_not_judged(judged):
@@ -118,10 +118,10 @@ def test_seeds_count_with_their_mean(tmp_path: Path):
     expected = Expect(metric="test.accuracy", difference=("a", "b"), value=0, tolerance=0.001)
     plan = Plan(files=(PlannedFile(name="f", runs=runs, expect=(expected,)),))
     records = {path.name: read_run(path) for path in tmp_path.iterdir()}
-    [verdict] = judge(plan, records)
+    [verdict] = check_expectations(plan, records)
     assert verdict.held
     del records["a2"]
-    assert judge(plan, records)[0].held is None
+    assert check_expectations(plan, records)[0].held is None
 
 
 def test_evaluations_of_one_run_are_judged_for_each_run(judged):

@@ -17,20 +17,20 @@ def test_the_summary_writes_figures_with_their_intervals(run):
 def test_claims_stand_beside_what_was_measured(run):
     first, second = tables.claims(read_run(run))
     assert (first["claimed"], first["measured"], first["verdict"]) == ("0.9739 ± 0.01", "0.9702", "held")
-    assert (second["figure"], second["verdict"]) == ("remote*, macro f1", "not held")
+    assert (second["metric"], second["verdict"]) == ("remote*, macro f1", "not held")
 
 
 def test_a_rehearsal_judges_no_claim(change):
     rows = tables.claims(read_run(change(rehearsal=True)))
-    assert {row["verdict"] for row in rows} == {"not judged"}
+    assert {row["verdict"] for row in rows} == {"not checked"}
 
 
 def test_confusions_are_ordered_by_number(run):
     matrix = ((5, 1, 0), (3, 5, 0), (0, 0, 0))
     shown = EvaluationRecord(part="test", n=14, classes=("a_b", "c", "d"), values={"accuracy": 0.7}, confusion=matrix)
     first, second = tables.confusions(shown)
-    assert first.sentence(shown.classes) == "c taken for a b: 3 of 8 (37.5%)"
-    assert (second.given, second.said, second.share) == (0, 1, pytest.approx(1 / 6))
+    assert first.sentence(shown.classes) == "c predicted as a b: 3 of 8 (37.5%)"
+    assert (second.given, second.predicted, second.share) == (0, 1, pytest.approx(1 / 6))
 
 
 def test_dropped_images_are_counted_by_rule(run):

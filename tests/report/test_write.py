@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from cellcls.errors import WriteError
 from cellcls.report import heat, style, write
 from cellcls.report.draw import augmented_groups, batch_groups, draw, file_name
-from cellcls.report.page import Commands, Page, Section, Table, Text, render
+from cellcls.report.page import CodeBlock, Page, Paragraph, Section, Table, render
 from cellcls.report.pictures import overlay
 from cellcls.report.read import read_run
 from cellcls.report.run_page import run_page, verdict
@@ -107,16 +107,16 @@ def test_equal_runs_make_equal_files(run, written):
 
 def test_the_verdict_is_one_plain_sentence(written):
     said = verdict(read_run(written))
-    assert said.startswith("The network named 96.8% of 1,710 test images correctly")
+    assert said.startswith("The network classified 96.8% of 1,710 test images correctly")
     assert "(95% interval: 95.8% to 97.6%)" in said
     assert said.count(". ") == 0
 
 
 def test_a_rehearsal_says_so(change):
     page = page_of(change(rehearsal=True))
-    assert "random weights, rendered cells: shows that the recipe works, nothing about cells" in page.text
+    assert "random weights and rendered cells: shows that the recipe works, nothing about real cells" in page.text
     assert "of 1,710 rendered test images" in page.text
-    assert "No claim was judged" in page.text
+    assert "No claim was checked" in page.text
 
 
 def test_a_run_in_progress_has_a_page(run):
@@ -126,7 +126,7 @@ def test_a_run_in_progress_has_a_page(run):
     page = Seen(write(run).read_text(encoding="utf-8"))
     assert "INCOMPLETE" in page.text
     assert "cellcls run --resume final-1" in page.text
-    assert "Nothing is evaluated yet after 14 epochs" in page.text
+    assert "Nothing has been evaluated yet after 14 epochs" in page.text
     assert figures_of(run) == {"curves.png", "classes.png", "draws.png"}
 
 
@@ -149,7 +149,7 @@ def test_a_run_without_copies_has_no_figure_of_draws(run):
 def test_a_run_that_only_began_has_a_page(tmp_path):
     (tmp_path / "recipe.toml").write_text('name = "young"')
     page = Seen(write(tmp_path).read_text(encoding="utf-8"))
-    assert "Nothing is measured yet" in page.text
+    assert "Nothing has been measured yet" in page.text
     assert page.headings == ["Repeat it"]
 
 
@@ -175,8 +175,8 @@ def test_markup_in_names_is_shown_not_obeyed(change):
 def test_two_networks_are_compared_side_by_side_and_depth_by_depth(written):
     html = (written / "report.html").read_text(encoding="utf-8")
     assert html.count('class="card chart photos"') == 1  # not inverted in a dark page
-    assert "speaks for the class that was given" in html
-    assert "the first from which on they stay apart" in html
+    assert "speaks for the given class" in html
+    assert "From the dotted one on they stay different" in html
     assert "Where it looked: depth" not in html
 
 
@@ -196,7 +196,7 @@ def test_the_advised_layer_is_named_among_many(run):
     assert len(texts) <= heat.MOST_LABELS
     never = attrs.evolve(record, advised=None, lasting=None)
     with style.drawing():
-        assert heat.depths(never).axes[0].get_title(loc="left") == "the maps never part"
+        assert heat.depths(never).axes[0].get_title(loc="left") == "the maps never differ"
 
 
 def test_no_text_beside_the_maps_runs_over_another(run):
@@ -225,7 +225,7 @@ def test_a_matrix_without_mistakes_or_images_is_drawn(change, matrix):
     shown["per_class"] = {"b": {"recall": None, "support": 0}}
     run = change(evaluations={"test": shown})
     (run / "examples" / "test.npz").unlink()
-    assert ("No mistake on test" in page_of(run).text) == (matrix[0][1] == 0)
+    assert ("No mistakes on test" in page_of(run).text) == (matrix[0][1] == 0)
     assert {"confusion_test.png", "per_class.png"} <= set(draw(read_run(run)))
 
 
@@ -260,7 +260,7 @@ def test_what_cannot_be_written_is_told(tmp_path):
 def test_a_page_is_made_of_any_sections():
     rows = [{"what": "a & b", "n": "1"}, {"what": "held", "n": "–"}]
     table = Table(rows=rows, tones={"held": "good"}, note="<note>")
-    blocks = [Text("see `x < y`"), table, Commands(lines=["a < b"])]
+    blocks = [Paragraph("see `x < y`"), table, CodeBlock(lines=["a < b"])]
     html = render(Page(title="T", verdict="V", kind="audit", sections=[Section(title="What is wrong?", blocks=blocks)]))
     page = Seen(html)
     assert "#what-is-wrong" in page.addresses
