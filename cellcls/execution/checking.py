@@ -1,4 +1,4 @@
-"""Checking recipes: all that a run would refuse, before anything is trained."""
+"""Checks recipes: reports everything that a run would reject, before anything is trained."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from cellcls.runs.inputs import find_inputs
 
 
 def check_all(loaded: Sequence[Loaded], context: Context) -> list[dict[str, Any]]:
-    """Return what each run would be, as JSON data. Raises what is wrong with any of them, in one list."""
+    """Return a summary of each run as JSON data. Raises what is wrong with any of them, in one list."""
     inputs, checked, problems = [], [], Problems()
-    for number, one in enumerate(loaded):
-        earlier = [before.recipe.name for before in loaded[:number]]
+    for number, run in enumerate(loaded):
+        earlier = [earlier_run.recipe.name for earlier_run in loaded[:number]]
         with problems.collect():
-            own = find_inputs(one.recipe, one.file, context.registry, context.options)
-            inputs.append(own if own.recipe.init.from_ in earlier else find_init(own, one.file))
+            found = find_inputs(run.recipe, run.file, context.registry, context.options)
+            inputs.append(found if found.recipe.init.from_ in earlier else find_init(found, run.file))
     problems.raise_any()
     from cellcls.engine.check import check_run
 

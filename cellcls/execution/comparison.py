@@ -1,4 +1,4 @@
-"""What the runs of one call say together."""
+"""The comparison of the runs of one command."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def compare_results(results: Sequence[RunResult]) -> RunComparison | None:
-    """Compare the runs of one call, and write it where they share a folder; None where nothing was evaluated.
+    """Compare the runs of a command and write the comparison to their shared folder, if any. None without evaluations.
 
-    A single run is compared with nothing, but what its file expects of its evaluations is judged.
+    A single run has nothing to compare with, but what its file expects of its evaluations is checked.
     """
     from cellcls.report.compare_page import write_comparison
     from cellcls.report.compare_read import read_comparison

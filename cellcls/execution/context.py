@@ -1,4 +1,4 @@
-"""What every execution needs beside its recipe: plugins, the machine's options, and where to say what happens."""
+"""What every execution needs besides its recipe: plugins, options of the machine, and an output for messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cellcls.api.events import Event
 
 Watch = Callable[["Event"], None]
-"""Is called with every event of a run."""
+"""Called with every event of a run."""
 
 
 @contextmanager
@@ -26,30 +26,30 @@ def _unwatched() -> Iterator[Watch]:
 
 @attrs.frozen(kw_only=True)
 class Output:
-    """Where an execution says what it does. The default says nothing."""
+    """Where an execution reports what it does. The default is silent."""
 
     say: Callable[[str], None] = lambda _text: None
-    """Shows a line of progress or a warning."""
+    """Show a line of progress or a warning."""
     table: Callable[[str, Sequence[Mapping[str, object]]], None] = lambda _title, _rows: None
-    """Shows rows, their keys as headings, under a title."""
+    """Show rows under a title, with their keys as headings."""
     progress: Callable[[], AbstractContextManager[Watch]] = _unwatched
-    """Opens what shows the events of one run."""
+    """Open a progress display for the events of a run."""
 
 
 @attrs.frozen(kw_only=True)
 class ChosenLauncher:
-    """A launcher as it was asked for."""
+    """A launcher, and the text of the option that chose it."""
 
-    said: str
+    text: str
     launcher: Launcher
 
 
 @attrs.frozen(kw_only=True)
 class Context:
-    """What every execution needs beside its recipe."""
+    """What every execution needs besides its recipe."""
 
     registry: Registry
     options: Options = attrs.field(factory=Options)
     output: Output = attrs.field(factory=Output)
     launcher: ChosenLauncher | None = None
-    """Who executes several runs; None: this process, one after another."""
+    """What executes several runs; None: this process, one after another."""

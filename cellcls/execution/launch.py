@@ -1,4 +1,4 @@
-"""Runs that a launcher executes (``--launcher NAME``): planned here, run in processes of their own."""
+"""Executes runs with a launcher (``--launcher NAME``): planned here, run in their own processes."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from cellcls.runs.folder import RunFolder
 from cellcls.runs.stop import Stop
 
 
-def choose_launcher(said: str, registry: Registry) -> ChosenLauncher:
-    """Return the launcher ``NAME`` or ``NAME:SETTING=VALUE,...``. Raises ``UsageError`` where there is none such."""
-    name, _, rest = said.partition(":")
+def choose_launcher(text: str, registry: Registry) -> ChosenLauncher:
+    """Return the launcher ``NAME`` or ``NAME:SETTING=VALUE,...``. Raises ``UsageError`` if it does not exist."""
+    name, _, rest = text.partition(":")
     pairs = [part.partition("=") for part in rest.split(",") if part.strip()]
     data = {key.strip(): parsed(value.strip()) for key, _, value in pairs}
     structurer = Structurer(registry)
-    made: Any = structurer.make(Launcher, {"use": name, **data}, ("launcher",))
-    if made is INVALID:
+    launcher: Any = structurer.make(Launcher, {"use": name, **data}, ("launcher",))
+    if launcher is INVALID:
         first = structurer.problems[0]
-        raise UsageError(f"--launcher {said}: {first.message}", *filter(None, [first.hint]))
-    return ChosenLauncher(said=said, launcher=made)
+        raise UsageError(f"--launcher {text}: {first.message}", *filter(None, [first.hint]))
+    return ChosenLauncher(text=text, launcher=launcher)
 
 
 def start_of(folder: RunFolder, registry: Registry) -> Path | None:
-    """Return the run that a planned one starts from, None where it has its own state, or its recipe is broken: its own
-    process tells that."""
+    """Return the run that a planned run starts from. None if it has a saved state, or if its recipe is broken, which
+    its own process reports."""
     if folder.saved.exists():
         return None
     try:
@@ -46,23 +46,23 @@ def start_of(folder: RunFolder, registry: Registry) -> Path | None:
 
 
 def refuse_needing(starts: Mapping[Path, Path | None]) -> None:
-    """Refuse runs that start from each other (``starts``: of each run, what it starts from). Raises ``UsageError``."""
-    here = {one.resolve() for one in starts}
+    """Raise ``UsageError`` if a run starts from another one. ``starts``: what each run starts from."""
+    here = {run.resolve() for run in starts}
     for run, start in starts.items():
         if start is not None and start.resolve() in here:
             raise UsageError(
-                f"{run.name} starts from {start.name}, a run of the same call: they cannot run side by side",
-                "run them without --launcher, or the first one first",
+                f"{run.name} starts from {start.name}, a run of the same command: they cannot run in parallel",
+                f"run them without --launcher, or finish {start.name} first",
             )
 
 
 def execute(launcher: ChosenLauncher, runs: Sequence[Path], parent: Path, output: Output) -> list[RunResult]:
-    """Execute planned runs; return their results in their order. One that fails is told, and the others go on.
+    """Execute planned runs; return their results in order. Failures are reported, and the other runs continue.
 
-    Raises ``InterruptedRunError`` when a person or the system asks to stop; the runs save their state first.
+    Raises ``InterruptedRunError`` when a user or the system asks to stop; the runs save their state first.
     """
     codes: dict[Path, int] = {}
-    where = "each prints into a .log file beside its folder"
+    where = "the output of each is in a .log file next to its folder"
     output.say(f"cellcls: {len(runs)} runs, launched by `{launcher.launcher.component_name}`; {where}")
     with Stop().listening():
         ended = launcher.launcher.build()(runs)
@@ -70,25 +70,25 @@ def execute(launcher: ChosenLauncher, runs: Sequence[Path], parent: Path, output
             for run, code in ended:
                 codes[run] = _ended(run, exit_code(code), output)
         except InterruptedRunError as error:
-            raise with_hints(error, resume_line(parent, f" --launcher {launcher.said}")) from error
+            raise with_hints(error, resume_line(parent, f" --launcher {launcher.text}")) from error
         finally:
             close = getattr(ended, "close", None)
             if close is not None:
-                close()  # the launcher ends what still runs
+                close()  # the launcher ends the runs that are still running
     for run in runs:
         if run not in codes:
-            output.say(f"cellcls: {run}: was not run: the launcher `{launcher.launcher.component_name}` left it out")
+            output.say(f"cellcls: {run}: not run: the launcher `{launcher.launcher.component_name}` skipped it")
     return [_result(run, codes.get(run, ExitCode.BUG)) for run in runs]
 
 
 def _ended(run: Path, code: int, output: Output) -> int:
-    """Say how a run's process ended, and return what that means: one that says it is done must have its figures."""
+    """Report how a run's process ended, and return its exit code: ``BUG`` if it succeeded without writing metrics."""
     if code:
-        output.say(f"cellcls: {run}: ended with {code}\n{log_tail(run)}")
+        output.say(f"cellcls: {run}: ended with exit code {code}\n{log_tail(run)}")
     elif RunFolder(run).complete:
         output.say(f"cellcls: {run}: done")
     else:
-        output.say(f"cellcls: {run}: ended as if it were done, and there are no figures\n{log_tail(run)}")
+        output.say(f"cellcls: {run}: ended without an error, but wrote no metrics\n{log_tail(run)}")
         return ExitCode.BUG
     return code
 

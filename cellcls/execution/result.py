@@ -1,4 +1,4 @@
-"""What came of a run."""
+"""The result of a run."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cellcls.runs.records import MetricsRecord, file_data, read
 
 @attrs.frozen(kw_only=True)
 class RunResult:
-    """What came of a run: its folder, the exit code that it alone would have, and its metrics."""
+    """The result of a run: its folder, the exit code that it would have by itself, and its metrics."""
 
     folder: Path
     exit_code: int = 0
     metrics: MetricsRecord | None = None
-    """None where it failed, and in all processes of torchrun but the first."""
+    """None if it failed, and in all processes of torchrun but the first."""
 
     def to_data(self) -> dict[str, Any]:
         """Return it as JSON data; the metrics as in ``metrics.json``."""

@@ -1,4 +1,4 @@
-"""Making the runs of one call: their folders first, then one after the other; and going on with stopped ones."""
+"""Executes or resumes the runs of a command: creates all folders first, then runs one after another."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from cellcls.runs.options import kept_options, write_options
 from cellcls.runs.plan import plan, read_plan, write_plan
 
 Todo = tuple[Path, Callable[[], RunResult]]
-"""A run's folder, and what makes it or raises what is wrong."""
+"""A run's folder, and a function that executes the run or raises what is wrong with it."""
 
 
 def run_all(loaded: Sequence[Loaded], out: Path | None, context: Context) -> list[RunResult]:
-    """Make every run; with several, one that fails is reported and the others go on."""
-    searching = next((one for one in loaded if one.sweep is not None), None)
+    """Execute every run. If one of several fails, it is reported and the others continue."""
+    searching = next((run for run in loaded if run.sweep is not None), None)
     if searching and len(loaded) > 1:
-        raise UsageError(f"{searching.file}: a [sweep] makes many runs; give it alone")
+        raise UsageError(f"{searching.file}: a [sweep] makes many runs; give this recipe alone")
     _refuse_torchrun(searching is not None, context)
     if searching:
         return new_sweep(searching, out, context).execute()
@@ -41,9 +41,9 @@ def run_all(loaded: Sequence[Loaded], out: Path | None, context: Context) -> lis
 
 
 def resume_all(path: Path, context: Context) -> list[RunResult]:
-    """Go on with the run in ``path``, or with every run below it, that is not finished.
+    """Resume the run in ``path``, or every unfinished run below it.
 
-    Each has the options it was started with but for those of ``context``.
+    Each run keeps the options it was started with, except for those given in ``context``.
     """
     folder = RunFolder(path)
     _refuse_torchrun(is_sweep(path), context)
@@ -62,12 +62,12 @@ def resume_all(path: Path, context: Context) -> list[RunResult]:
 
 
 def _refuse_torchrun(searches: bool, context: Context) -> None:
-    """Refuse a launcher or a search in several processes of torchrun. Raises ``UsageError``."""
+    """Raise ``UsageError`` for a launcher or a search in several processes of torchrun."""
     if processes() > 1 and (searches or context.launcher is not None):
         what = "a [sweep]" if searches else "--launcher"
         raise UsageError(
-            f"torchrun made {processes()} processes of this command, and each would make all runs of {what}",
-            "leave torchrun out here; it is for a single run",
+            f"torchrun started {processes()} processes of this command, and each would execute all runs of {what}",
+            "run it without torchrun, which is for a single run",
         )
 
 
@@ -81,18 +81,18 @@ def _single(loaded: Loaded, out: Path | None, context: Context) -> RunResult:
 
 @attrs.frozen
 class _Child:
-    """One of several runs of a call, before its folder is made."""
+    """One of several runs of a command, before its folder is created."""
 
     name: str
-    """Its folder below the one they share."""
+    """Its folder below the shared one."""
     loaded: Loaded
     found: Inputs | CellclsError
     earlier: Mapping[str, str]
-    """The folders of the runs before it, by their own names and those of their recipes."""
+    """The folders of the runs before it, by folder name and by recipe name."""
 
     @property
     def start(self) -> str | None:
-        """The folder of the run of this call that it starts from."""
+        """The folder of the run of this command that it starts from."""
         wanted = None if isinstance(self.found, CellclsError) else self.found.recipe.init.from_
         return self.earlier.get(wanted) if wanted else None
 
@@ -100,23 +100,23 @@ class _Child:
         """Return its inputs with the run it starts from. Raises what is wrong with them."""
         if isinstance(self.found, CellclsError):
             raise self.found
-        return find_init(self.found, self.loaded.file, {name: parent / one for name, one in self.earlier.items()})
+        return find_init(self.found, self.loaded.file, {name: parent / folder for name, folder in self.earlier.items()})
 
 
 def _several(loaded: Sequence[Loaded], out: Path | None, context: Context) -> list[RunResult]:
     children = list(_children(loaded, context))
-    problems = [one.found for one in children if isinstance(one.found, CellclsError)]
+    problems = [child.found for child in children if isinstance(child.found, CellclsError)]
     if len(problems) == len(children):
         raise problems[0]
     if context.launcher is not None:
-        launch.refuse_needing({Path(one.name): Path(one.start) if one.start else None for one in children})
-    name = loaded[0].file.stem if len({one.file for one in loaded}) == 1 else "runs"
+        launch.refuse_needing({Path(child.name): Path(child.start) if child.start else None for child in children})
+    name = loaded[0].file.stem if len({run.file for run in loaded}) == 1 else "runs"
     whole = shared_folder(out or free_folder(name))
     parent = whole.path
     try:
         if is_first():
-            write_plan(parent, plan(loaded, [one.name for one in children]))
-        todo = [_planned(one, parent, context) for one in children]
+            write_plan(parent, plan(loaded, [child.name for child in children]))
+        todo = [_planned(child, parent, context) for child in children]
     except CellclsError:
         whole.discard()
         raise
@@ -130,21 +130,21 @@ def _several(loaded: Sequence[Loaded], out: Path | None, context: Context) -> li
 def _children(loaded: Sequence[Loaded], context: Context) -> Iterator[_Child]:
     earlier: dict[str, str] = {}
     names = _child_names(loaded)
-    for name, one in zip(names, loaded, strict=True):
+    for name, run in zip(names, loaded, strict=True):
         try:
-            found: Inputs | CellclsError = find_inputs(one.recipe, one.file, context.registry, context.options)
+            found: Inputs | CellclsError = find_inputs(run.recipe, run.file, context.registry, context.options)
         except CellclsError as error:
             found = error
-        yield _Child(name, one, found, dict(earlier))
+        yield _Child(name, run, found, dict(earlier))
         earlier[name] = name
-        earlier.setdefault(one.recipe.name, name)
+        earlier.setdefault(run.recipe.name, name)
 
 
 def _child_names(loaded: Sequence[Loaded]) -> list[str]:
-    names = [f"{one.recipe.name}-seed{one.recipe.seed}" if one.seeded else one.recipe.name for one in loaded]
+    names = [f"{run.recipe.name}-seed{run.recipe.seed}" if run.seeded else run.recipe.name for run in loaded]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise UsageError(f"two of the recipes are called `{twice}`; give each a `name` of its own")
+        raise UsageError(f"two of the recipes are called `{twice}`; give each its own `name`")
     return names
 
 
@@ -162,7 +162,7 @@ def _raise(error: CellclsError) -> NoReturn:
 
 
 def _each(todo: Sequence[Todo], parent: Path, context: Context) -> list[RunResult]:
-    """Make one run after the other; report what failed and go on, but for a wish to stop."""
+    """Execute one run after another; report failures and continue, unless asked to stop."""
     results = []
     for path, make in todo:
         try:
@@ -176,11 +176,11 @@ def _each(todo: Sequence[Todo], parent: Path, context: Context) -> list[RunResul
 
 
 def _runs_in(folder: RunFolder) -> list[RunFolder]:
-    """Return the run in a folder, or the runs below it. Raises ``MissingInputError`` for a folder that is no run's."""
-    found = [folder] if folder.is_run else [one for one in folder.children() if one.is_run]
+    """Return the run in a folder, or the runs below it. Raises ``MissingInputError`` if it is not a run folder."""
+    found = [folder] if folder.is_run else [child for child in folder.children() if child.is_run]
     if not found and folder.recipe.is_file():
         raise MissingInputError(
-            f"{folder.path}: not a run folder: it has a {folder.recipe.name}, and no {folder.options.name}, which "
+            f"{folder.path}: not a run folder: it has a {folder.recipe.name} but no {folder.options.name}, which "
             "a run writes first; nothing was changed",
             f"to run the recipe: cellcls run {folder.recipe}",
         )
@@ -188,22 +188,22 @@ def _runs_in(folder: RunFolder) -> list[RunFolder]:
 
 
 def _lost(path: Path, context: Context) -> list[RunResult]:
-    """Tell and return the runs that were planned in ``path`` and are not there: their recipes are not there either."""
+    """Report and return the runs that were planned in ``path`` but are missing, along with their recipes."""
     names = [run.folder for file in read_plan(path).files for run in file.runs]
     lost = [path / name for name in names if not RunFolder(path / name).recipe.exists()]
-    for one in lost:
-        said = "it failed at its start, or the call was killed before it wrote the recipe there"
+    for run_folder in lost:
+        reason = "it failed to start, or the command was killed before it wrote the recipe there"
         context.output.say(
-            f"cellcls: {one}: planned, and not there: {said}\n  run its recipe again, into a folder of its own"
+            f"cellcls: {run_folder}: planned, but missing: {reason}\n  run its recipe again, with another --out"
         )
-    return [failed(one, ExitCode.NO_INPUT) for one in lost]
+    return [failed(run_folder, ExitCode.NO_INPUT) for run_folder in lost]
 
 
 def _unfinished(runs: Sequence[RunFolder], path: Path, lost: Sequence[RunResult]) -> list[RunFolder]:
-    """Return those of ``runs`` that are not complete, or were killed before their report was drawn."""
+    """Return those of ``runs`` that are incomplete, or were killed before their report was written."""
     if not runs:
-        raise MissingInputError(f"{path}: no run folder", "it would have a recipe.toml, or folders that have one")
-    found = [one for one in runs if not (one.complete and one.report.exists())]
+        raise MissingInputError(f"{path}: not a run folder, and contains none", "a run folder has a recipe.toml")
+    found = [run for run in runs if not (run.complete and run.report.exists())]
     if not found and not lost:
-        raise UsageError(f"{path}: complete; there is nothing to resume", f"its report: {path}/report.html")
+        raise UsageError(f"{path}: complete, nothing to resume", f"its report: {path}/report.html")
     return found

@@ -1,4 +1,4 @@
-"""One run: its folder, its execution with a report at the end, and going on with it."""
+"""Executes or resumes a single run: its folder, its training and evaluation, and the report."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 
 
 def shared_folder(path: Path) -> RunFolder:
-    """Make a folder in the first process of torchrun, and name it to the others."""
+    """Create a folder in the first process of torchrun, and return it in all of them."""
     if processes() == 1:
         return make_folder(path)
     from cellcls.engine.device import machine
 
     here = machine(Options(), "float32")
-    made = make_folder(path) if here.first else None
-    agreed = here.agreed(str(made.path) if made else None)
-    return made or RunFolder(Path(agreed))
+    folder = make_folder(path) if here.first else None
+    agreed = here.agreed(str(folder.path) if folder else None)
+    return folder or RunFolder(Path(agreed))
 
 
 def plan_run(path: Path, inputs: Inputs, options: Options, *, half_planned: bool = False) -> RunFolder:
-    """Make a run's folder and write what going on with it needs, even if it is killed before its first step.
+    """Create a run's folder and write what resuming needs, even if the run is killed before its first step.
 
-    The recipe is written last: a folder that has one is planned. ``half_planned``: a call before this one may have been
-    killed while it planned the same run.
+    The recipe is written last: a folder that has one is planned. ``half_planned``: an earlier command may have been
+    killed while planning the same run.
     """
     folder = make_folder(path, half_planned=True) if half_planned else shared_folder(path)
     if is_first():
@@ -55,7 +55,7 @@ def plan_run(path: Path, inputs: Inputs, options: Options, *, half_planned: bool
 
 
 def make_run(inputs: Inputs, folder: RunFolder, context: Context) -> RunResult:
-    """Execute a planned run, from its start or from its saved state, and draw its report."""
+    """Execute a planned run, from its start or from its saved state, and write its report."""
     from cellcls.engine.job import Job
 
     with Stop().listening() as stop:
@@ -68,10 +68,10 @@ def make_run(inputs: Inputs, folder: RunFolder, context: Context) -> RunResult:
 
 
 def resume_run(folder: RunFolder, context: Context) -> RunResult:
-    """Go on with a run with the options it was started with, but for those of ``context``.
+    """Resume a run with the options it was started with, except for those given in ``context``.
 
-    One that is complete is tidied up, and gets its report where it was killed before that was drawn. One whose state
-    was saved needs the run it started from no more.
+    A complete run is tidied up, and gets its report if it was killed before that was written. A run with a saved state
+    no longer needs the run it started from.
     """
     if folder.complete:
         folder.remove_state()
@@ -88,9 +88,9 @@ def resume_run(folder: RunFolder, context: Context) -> RunResult:
     return make_run(inputs, folder, attrs.evolve(context, options=options))
 
 
-def resume_line(path: Path, more: str = "") -> str:
-    """Return the hint how to go on."""
-    return f"go on with: cellcls run --resume {path}{more}"
+def resume_line(path: Path, arguments: str = "") -> str:
+    """Return the hint on how to resume."""
+    return f"to resume: cellcls run --resume {path}{arguments}"
 
 
 def with_hints(error: InterruptedRunError, *hints: str) -> InterruptedRunError:
@@ -122,8 +122,8 @@ def _draw(folder: RunFolder) -> None:
 
 @contextmanager
 def _writing(folder: RunFolder) -> Iterator[None]:
-    """Hold a run's folder. A run that fails in the call that began it, before its first state, leaves nothing behind;
-    one that was stopped, or that an earlier call began, can go on."""
+    """Lock a run's folder. A new run that fails before its first saved state leaves nothing behind; one that was
+    stopped, or started by an earlier command, can be resumed."""
     try:
         with folder.locked():
             yield

@@ -1,4 +1,4 @@
-"""The runs of a search: batch after batch, each an ordinary run, with a journal from which it goes on."""
+"""Executes a search: batches of trials, each an ordinary run, and a journal from which the search can be resumed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from cellcls.runs.options import kept_options, write_options
 from cellcls.runs.plan import Plan, PlannedFile, PlannedRun, write_plan
 
 _RECIPE, _JOURNAL = "sweep.toml", "sweep.jsonl"
-"""In the folder of a sweep: what is searched, and a line a trial."""
+"""Files in a sweep's folder: the recipe with its search, and a journal with one line per trial."""
 _STOPPED = (ExitCode.INTERRUPTED, ExitCode.TERMINATED)
 REHEARSED = 2
-"""Trials of a rehearsal."""
+"""Number of trials in a rehearsal."""
 
 
 @attrs.frozen(kw_only=True)
@@ -41,25 +41,25 @@ class Sweep:
 
     @property
     def trials(self) -> int:
-        """Number of trials: no more than there are different ones."""
+        """The number of trials: at most the number of combinations."""
         asked = min(REHEARSED, self.search.trials) if self.context.options.rehearse else self.search.trials
         different = self.search.combinations()
         return asked if different is None else min(asked, different)
 
     def execute(self) -> list[RunResult]:
-        """Run what is missing; return the results of all trials. A trial that fails is told, and the search goes on."""
+        """Run the missing trials; return the results of all. Failures are reported, and the search continues."""
         with RunFolder(self.folder).locked():
             self._announce()
             return self._executed()
 
     def _announce(self) -> None:
-        """Tell where the number of trials is not that of the combinations."""
+        """Report if the number of trials differs from the number of combinations."""
         different, asked = self.search.combinations(), self.search.trials
         if different is not None and different < asked:
-            self.context.output.say(f"cellcls: there are {different} combinations: {different} trials, not {asked}")
+            self.context.output.say(f"cellcls: only {different} combinations exist: {different} trials, not {asked}")
         elif different is not None and different > asked:
             self.context.output.say(
-                f"cellcls: the first {asked} of {different} combinations; trials = {different} makes all"
+                f"cellcls: the first {asked} of {different} combinations; trials = {different} runs all"
             )
 
     def _executed(self) -> list[RunResult]:
@@ -84,7 +84,7 @@ class Sweep:
         return f"trial-{number:03}"
 
     def _run(self, lines: Sequence[dict[str, Any]]) -> Iterator[None]:
-        """Run the trials of a batch; yield whenever a line of the journal has got its outcome."""
+        """Run the trials of a batch; yield whenever the outcome of one is noted in the journal."""
         planned: list[tuple[dict[str, Any], RunFolder]] = []
         for line in lines:
             folder = RunFolder(self.folder / self._name(line["trial"]))
@@ -107,19 +107,19 @@ class Sweep:
     def _launched(
         self, launcher: ChosenLauncher, planned: Sequence[tuple[dict[str, Any], RunFolder]]
     ) -> Iterator[None]:
-        """Let the launcher run planned trials. One that somebody else stopped has no outcome."""
+        """Let the launcher run planned trials. Trials that were stopped have no outcome yet."""
         results = launch.execute(launcher, [run.path for _, run in planned], self.folder, self.context.output)
-        stopped = [one for one in results if one.exit_code in _STOPPED]
+        stopped = [result for result in results if result.exit_code in _STOPPED]
         for (line, _), result in zip(planned, results, strict=True):
             if result not in stopped:
                 self._note(line, result)
         yield
         if stopped:
-            said = f"{', '.join(one.folder.name for one in stopped)}: stopped"
-            raise InterruptedRunError(said, resume_line(self.folder), code=ExitCode.RESUMABLE)
+            message = f"{', '.join(result.folder.name for result in stopped)}: stopped"
+            raise InterruptedRunError(message, resume_line(self.folder), code=ExitCode.RESUMABLE)
 
     def _planned(self, line: dict[str, Any], folder: RunFolder) -> Callable[[], RunResult]:
-        """Plan a trial, unless it is; return what makes it, or goes on with it."""
+        """Plan a trial, if it is not planned yet; return a function that executes or resumes it."""
         settings = settings_of(line["settings"])
         self.context.output.say(f"cellcls: trial {line['trial'] + 1} of {self.trials}: {', '.join(settings)}")
         if folder.recipe.exists():
@@ -134,9 +134,9 @@ class Sweep:
         return partial(make_run, inputs, planned, self.context)
 
     def _note(self, line: dict[str, Any], result: RunResult) -> None:
-        """Write into a trial's line of the journal what became of it."""
-        name, _, figure = self.search.metric.rpartition(".")
-        value = result.metrics.evaluations[name].values[figure] if result.metrics else None
+        """Note the outcome of a trial in its line of the journal."""
+        name, _, metric = self.search.metric.rpartition(".")
+        value = result.metrics.evaluations[name].values[metric] if result.metrics else None
         line |= {"exit_code": result.exit_code, "value": value}
 
     def _result(self, number: int, line: dict[str, Any]) -> RunResult:
@@ -144,11 +144,11 @@ class Sweep:
         return failed(folder, line["exit_code"]) if line["exit_code"] else result_of(RunFolder(folder))
 
     def _tell(self, journal: list[dict[str, Any]]) -> None:
-        """Write which trial was best, and print it."""
+        """Write and print the best trial."""
         values = {line["trial"]: line["value"] for line in journal if "exit_code" in line}
         best = Best(self.search.lowest).of(values)
         if best is None:
-            raise DataError(f"{self.folder}: every trial failed", f"what each was: {self.folder / _JOURNAL}")
+            raise DataError(f"{self.folder}: every trial failed", f"see the exit codes in {self.folder / _JOURNAL}")
         line = journal[best]
         found = {"trial": self._name(best), self.search.metric: line["value"], "settings": line["settings"]}
         write_json(self.folder / "best.json", found)
@@ -159,35 +159,35 @@ class Sweep:
 
 
 def is_sweep(folder: Path) -> bool:
-    """Tell whether a folder is that of a search."""
+    """Return whether a folder is that of a search."""
     return (folder / _RECIPE).is_file() and RunFolder(folder).options.is_file()
 
 
 def new_sweep(loaded: Loaded, out: Path | None, context: Context) -> Sweep:
-    """Plan a search: its folder, with all that going on with it needs. Raises what is wrong with its inputs."""
+    """Plan a search: create its folder with all that resuming needs. Raises what is wrong with its inputs."""
     assert loaded.sweep is not None
     inputs = find_all(loaded, context.registry, context.options)
     recipe = changed(loaded.recipe if context.options.rehearse else inputs.recipe, claim=None)
     folder = make_folder(out or free_folder(loaded.recipe.name)).path
-    made = Sweep(
+    planned = Sweep(
         folder=folder,
         search=loaded.sweep,
         seed=recipe.seed,
         context=context,
     )
-    runs = tuple(PlannedRun(folder=name, recipe=name) for name in map(made._name, range(made.trials)))
+    runs = tuple(PlannedRun(folder=name, recipe=name) for name in map(planned._name, range(planned.trials)))
     write_plan(folder, Plan(files=(PlannedFile(name=loaded.recipe.name, runs=runs),), by=loaded.sweep.metric))
     write_options(RunFolder(folder), context.options)
-    write_text(folder / _RECIPE, f"{dump(recipe)}\n{as_text(loaded.sweep)}")  # last: it says that the search is planned
-    return made
+    write_text(folder / _RECIPE, f"{dump(recipe)}\n{as_text(loaded.sweep)}")  # last: it marks the search as planned
+    return planned
 
 
 def stopped_sweep(folder: Path, context: Context) -> Sweep:
-    """Return the search in ``folder``, to go on with it."""
+    """Return the search in ``folder``, to resume it."""
     options = kept_options(RunFolder(folder), context.options)
     loaded = load(folder / _RECIPE, context.registry, rehearse=options.rehearse)[0]
     if loaded.sweep is None:
-        raise DataError(f"{folder / _RECIPE}: has no [sweep] any more")
+        raise DataError(f"{folder / _RECIPE}: no longer has a [sweep]")
     return Sweep(
         folder=folder,
         search=loaded.sweep,

@@ -1,4 +1,4 @@
-"""Recipes: one TOML file holds all that changes a result."""
+"""Recipes: a TOML file with everything that changes a result."""
 
 from cellcls.ops.classes import PARTS
 from cellcls.recipe.dump import differences, dump, flat, to_data

@@ -1,4 +1,4 @@
-"""What must fit together in a recipe although each section is right by itself."""
+"""Checks across the sections of a recipe, each of which is valid by itself."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cellcls.recipe.scan import Path
 
 TRAIN_METRICS = ("loss", "accuracy")
 FILE_NAME = "letters, digits, - _ . only"
-"""What a name may be made of that becomes the name of a file or folder."""
+"""Characters allowed in a name that becomes the name of a file or folder."""
 
 
 def check(recipe: Recipe, *, rehearse: bool) -> Iterator[Problem]:
-    """Yield what does not fit together."""
+    """Yield the problems across sections."""
     if not rehearse:
         yield from _frozen(recipe)
     yield from _names(recipe)
@@ -27,42 +27,46 @@ def check(recipe: Recipe, *, rehearse: bool) -> Iterator[Problem]:
     yield from _compared(recipe)
     yield from _claimed(recipe)
     if recipe.split.val + recipe.split.test >= 1:
-        said = "`val` and `test` together leave nothing to train on: their sum must be below 1"
-        yield Problem(("split",), said, "left out, each is 0.1")
+        message = "`val` and `test` together leave nothing to train on: their sum must be below 1"
+        yield Problem(("split",), message, "the default of each is 0.1")
 
 
 def is_file_name(name: str) -> bool:
-    """Tell whether ``name`` can be the name of a file or folder everywhere."""
+    """Return whether ``name`` can be the name of a file or folder on any system."""
     return re.fullmatch(r"[\w.-]*\w[\w.-]*", name) is not None and len(name.encode()) <= 100
 
 
 def _names(recipe: Recipe) -> Iterator[Problem]:
     if not is_file_name(recipe.name):
-        yield Problem(("name",), f"`name` becomes a folder: {FILE_NAME}, not `{recipe.name}`", 'say name = "NAME"')
+        yield Problem(("name",), f"`name` becomes a folder: {FILE_NAME}, not `{recipe.name}`", 'write name = "NAME"')
     if not recipe.stages:
-        yield Problem(("stages",), "`stages` must have at least one stage", "leave it out for one stage of 10 epochs")
+        yield Problem(
+            ("stages",), "`stages` must have at least one stage", "without `stages`, there is one stage of 10 epochs"
+        )
     for section, names in _named(recipe).items():
         for number, name in enumerate(names):
             path = (section, number, "name")
             if name in names[:number]:
-                yield Problem(path, f"two of `{section}` are called `{name}`", "give each a `name` of its own")
+                yield Problem(path, f"two of `{section}` are called `{name}`", "give each its own `name`")
             elif not is_file_name(name):
                 yield Problem(path, f"`name` becomes a file: {FILE_NAME}, not `{name}`")
             elif section == "evaluate" and "." in name:
                 instead = f'name = "{name.replace(".", "_")}"'
-                yield Problem(path, f"an evaluation's name has no dot: its figures are `{name}.accuracy`", instead)
+                yield Problem(
+                    path, f"an evaluation's name must not have a dot: its metrics are `{name}.accuracy`", instead
+                )
 
 
 def _named(recipe: Recipe) -> dict[str, list[str]]:
     return {
         "stages": [recipe.stage_name(number) for number in range(len(recipe.stages))],
-        "evaluate": [one.name for one in recipe.evaluate],
-        "explain": [one.name or one.component_name for one in recipe.explain],
+        "evaluate": [evaluation.name for evaluation in recipe.evaluate],
+        "explain": [explainer.name or explainer.component_name for explainer in recipe.explain],
     }
 
 
 def _frozen(recipe: Recipe) -> Iterator[Problem]:
-    """A backbone that knows nothing must not be frozen."""
+    """Yield stages that freeze a backbone with random weights."""
     if recipe.init.from_ is not None or recipe.backbone.wants(WeightPlaces()) is not None:
         return
     trained = recipe.backbone.starting(pretrained=True)
@@ -74,67 +78,70 @@ def _frozen(recipe: Recipe) -> Iterator[Problem]:
             return
         yield Problem(
             ("stages", number, "freeze"),
-            f"stage `{recipe.stage_name(number)}` freezes a backbone with random weights, which can learn nothing",
+            f"stage `{recipe.stage_name(number)}` freezes a backbone with random weights, so it cannot learn",
             f'{start}, or say [init] from, or train it in an earlier stage, or say freeze = "none"',
         )
 
 
 def _watched(recipe: Recipe) -> Iterator[Problem]:
-    """A watched metric must be one that an epoch measures, and nothing in training may follow the test."""
-    parts = {name: recipe.evaluation(name).part_name for name in (*PARTS, *(one.name for one in recipe.evaluate))}
+    """Yield watched metrics that are not measured at every epoch, or that are measured on the test part."""
+    parts = {
+        name: recipe.evaluation(name).part_name
+        for name in (*PARTS, *(evaluation.name for evaluation in recipe.evaluate))
+    }
     for path, metric in _watching(recipe):
         select = path == ("train", "select")
         evaluation = metric.partition(".")[0]
         known = {
-            f"{name}.{one}": part
+            f"{name}.{metric_name}": part
             for name, part in parts.items()
-            for one in (TRAIN_METRICS if name == "train" else METRICS)
+            for metric_name in (TRAIN_METRICS if name == "train" else METRICS)
         }
         offered = [name for name, part in known.items() if part == "val" or (part == "train" and not select)]
-        hint = f"{suggestion(metric, offered)}there are: {', '.join(offered)}"
+        hint = f"{suggestion(metric, offered)}available: {', '.join(offered)}"
         if metric not in known:
-            yield Problem(path, f"`{metric}` is no figure of this recipe", hint)
+            yield Problem(path, f"`{metric}` is not a metric of this recipe", hint)
         elif metric not in offered:
-            on = "" if evaluation == known[metric] else f", which is on the part `{known[metric]}`"
-            yield Problem(path, f"`{path[-1]}` must not look at `{evaluation}`{on}", hint)
+            on = "" if evaluation == known[metric] else f", which is measured on the part `{known[metric]}`"
+            yield Problem(path, f"`{path[-1]}` must not use `{evaluation}`{on}", hint)
 
 
 def _watching(recipe: Recipe) -> Iterator[tuple[Path, str]]:
-    """Yield each metric that is watched, with its place."""
+    """Yield each watched metric with its path."""
     watching: list[tuple[Path, Schedule | Callback]] = [
         (("stages", number, "schedule"), stage.schedule) for number, stage in enumerate(recipe.stages)
     ]
     watching += [(("callbacks", number), callback) for number, callback in enumerate(recipe.callbacks)]
     yield ("train", "select"), recipe.train.select
-    for path, one in watching:
-        yield from (((*path, field), getattr(one, field)) for field in one.watches)
+    for path, watcher in watching:
+        yield from (((*path, field), getattr(watcher, field)) for field in watcher.watches)
 
 
 def _compared(recipe: Recipe) -> Iterator[Problem]:
-    """An explanation that compares stages must name stages."""
+    """Yield compared stages that do not exist."""
     stages = _named(recipe)["stages"]
-    for number, one in enumerate(recipe.explain):
-        for place, stage in enumerate(one.compare or ()):
+    for number, explainer in enumerate(recipe.explain):
+        for place, stage in enumerate(explainer.compare or ()):
             if stage not in stages:
-                hint = f"{suggestion(stage, stages)}there are: {', '.join(stages)}"
+                hint = f"{suggestion(stage, stages)}available: {', '.join(stages)}"
                 yield Problem(("explain", number, "compare", place), f"no stage is called `{stage}`", hint)
 
 
 def _claimed(recipe: Recipe) -> Iterator[Problem]:
-    """A claimed figure must be one that the run measures; what figures an explanation has is its own business."""
+    """Yield claimed metrics that the run does not measure; those of explanations are not checked."""
     named = _named(recipe)
     known = dict.fromkeys(named["evaluate"], METRICS) | {"train_running": TRAIN_METRICS}
-    for name, figures in recipe.claim.figures.items() if recipe.claim else ():
+    for name, metrics in recipe.claim.figures.items() if recipe.claim else ():
         if name in named["explain"]:
             continue
         if name not in known:
             places = [*known, *named["explain"]]
-            hint = f"{suggestion(name, places)}measured are: {', '.join(places)}"
+            hint = f"{suggestion(name, places)}available: {', '.join(places)}"
             if name in PARTS:
                 hint = f'add an [[evaluate]] with name = "{name}"'
-            yield Problem(("claim", name), f"the recipe claims a figure of `{name}`, which it does not measure", hint)
+            yield Problem(("claim", name), f"the recipe claims a metric of `{name}`, which it does not measure", hint)
             continue
-        for figure in figures:
-            if figure not in known[name]:
-                hint = f"{suggestion(figure, known[name])}there are: {', '.join(known[name])}"
-                yield Problem(("claim", name, figure), f"`{name}` has no figure `{figure}`", hint, value=False)
+        for metric in metrics:
+            if metric not in known[name]:
+                hint = f"{suggestion(metric, known[name])}available: {', '.join(known[name])}"
+                yield Problem(("claim", name, metric), f"`{name}` has no metric `{metric}`", hint, value=False)

@@ -1,4 +1,4 @@
-"""A recipe back to TOML, every default filled in, each line with where its value came from."""
+"""Writes a recipe back to TOML, with every default filled in and the origin of each value."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def differences(before: Component, after: Component) -> dict[str, str]:
 
 
 def dump(recipe: Recipe, comment: Comment | None = None) -> str:
-    """Return ``recipe`` as TOML; ``comment`` gives what stands behind the line of a path."""
+    """Return ``recipe`` as TOML; ``comment`` returns the comment for the line of a path."""
     data = to_data(recipe)
     lines = list(_lines(data, (), comment or (lambda _path: "")))
     return "\n".join(lines).lstrip("\n") + "\n"
@@ -98,7 +98,7 @@ def _line(key: str, value: Any, comment: str) -> str:
 
 
 def inline(value: Any) -> str:
-    """Return TOML data as it stands behind a key, on one line."""
+    """Return TOML data on one line, as it is written after a key."""
     if isinstance(value, list):
         return f"[{', '.join(map(inline, value))}]"
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Every key a recipe may hold, with its type, range, default and help, as rows for a person."""
+"""Every key of a recipe with its type, range, default and help, as the rows of a table."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cellcls.recipe.structure import Field, default_use, fields_of, is_kind, typ
 Row = dict[str, str]
 """``setting``, ``type``, ``range``, ``default`` and ``help``."""
 NAME = "NAME"
-"""Stands in a key for a name that the recipe chooses; ``[]`` for any entry of a list."""
+"""Placeholder in a key for a name that the recipe chooses; ``[]`` is any entry of a list."""
 
 
 def grammar() -> list[Row]:
-    """Return a row for each key of a recipe's file. Of a component it has ``use`` and what all of its kind take."""
+    """Return a row for each key of a recipe file; of components, ``use`` and the settings that all of a kind share."""
     return list(_rows(File, ""))
 
 
@@ -31,7 +31,7 @@ def settings(cls: type[Any]) -> list[Row]:
 def _rows(cls: type[Any], prefix: str) -> Iterator[Row]:
     for name, field in fields_of(cls).items():
         place, target = f"{prefix}{name}", field.type
-        if field.param.rest:  # its keys are those of the table it stands in
+        if field.param.rest:  # its keys are those of the table that contains it
             place = prefix.removesuffix(".")
             while get_origin(target) is Mapping:
                 place, target = f"{place}.{NAME}", get_args(target)[1]
@@ -40,7 +40,7 @@ def _rows(cls: type[Any], prefix: str) -> Iterator[Row]:
 
 
 def _below(target: Any, place: str) -> Iterator[Row]:
-    """Yield the rows of what a value of this type holds."""
+    """Yield the rows of the keys inside a value of this type."""
     origin, arms = get_origin(target), get_args(target)
     if origin in (Union, types.UnionType):
         for arm in arms:
@@ -52,13 +52,13 @@ def _below(target: Any, place: str) -> Iterator[Row]:
     elif is_kind(target):
         yield _use(target.kind, place)
         yield from _rows(target, f"{place}.")
-    elif attrs.has(target) and not issubclass(target, Recipe):  # a variant says what the file says
+    elif attrs.has(target) and not issubclass(target, Recipe):  # a variant has the same keys as the file
         yield from _rows(target, f"{place}.")
 
 
 def _use(kind: str, place: str) -> Row:
     default = default_use(tuple(place.replace("[]", "").split(".")))
-    about = f"Which {kind}, whose further settings are: cellcls describe {kind} {NAME}"
+    about = f"Which {kind}; for its settings: cellcls describe {kind} {NAME}"
     shown = "required" if default is None else inline(default)
     return {"setting": f"{place}.use", "type": type_text(str), "range": "-", "default": shown, "help": about}
 

@@ -1,4 +1,4 @@
-"""From a recipe file to typed recipes: base, variants, seeds and ``--set`` applied, everything checked at once."""
+"""Loads the typed recipes of a file: applies base, variants, seeds and ``--set``, and reports all problems at once."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from cellcls.recipe.structure import INVALID, Structurer, fields_of
 from cellcls.registry import Registry
 
 _FILE_ONLY = tuple(key for key in OUTER if key != "seeds")
-"""Keys that a variant cannot say."""
-_SEEDS = "seed = 42 is one run; seeds = [1, 2, 3] is three, shown as mean and spread"
+"""Keys that are not allowed in a variant."""
+_SEEDS = "seed = 42 makes one run; seeds = [1, 2, 3] makes three, shown as mean and spread"
 
 
 @attrs.frozen(kw_only=True)
 class Loaded:
-    """One run to be made: a recipe, the variant and file it comes from and where each value was written."""
+    """A run to execute: its recipe, the variant and file it comes from, and where each value was written."""
 
     recipe: Recipe
     file: FilePath
@@ -60,39 +60,41 @@ def load(
     rehearse: bool = False,
     others: Sequence[FilePath] = (),
 ) -> list[Loaded]:
-    """Read the recipe at ``path`` and return the runs it asks for: one a variant and seed.
+    """Read the recipe at ``path`` and return its runs, one for each variant and seed.
 
-    ``overrides`` are the command line's ``KEY=VALUE``; ``variant`` picks one; ``rehearse``: random weights may be
-    frozen; ``others``: the files of the same call, which ``[[expect]]`` may name as it may those beside ``path``.
+    ``overrides``: ``KEY=VALUE`` from the command line; ``variant``: load only this one; ``rehearse``: allow freezing
+    random weights; ``others``: files of the same command, which ``[[expect]]`` may name like those next to ``path``.
 
     Raises ``RecipeProblems`` with all problems, ``MissingInputError``, ``MissingPluginError``, ``UsageError``.
     """
     text, layer = read(path)
-    shown = [show(one, layer.origins, text) for one in _file_problems(layer)]
+    shown = [show(problem, layer.origins, text) for problem in _file_problems(layer)]
     expect, unfit = structured(layer, registry)
     search, unsearchable = sweep.structured(layer, registry)
-    shown += [show(one, layer.origins, text) for one in (*unfit, *unsearchable)]
+    shown += [show(problem, layer.origins, text) for problem in (*unfit, *unsearchable)]
     loaded = []
     missing: set[str] = set()
     for draft in _drafts(layer, path, overrides, variant):
         recipe, problems = _structured(draft, registry, rehearse)
         absent = _absent(draft.layer.data, registry)
         missing.update(absent)
-        # a component nobody offers is no mistake of the recipe's while a plugin it requires is missing
-        problems = [one for one in problems if not (absent and one.missing)]
-        shown += [show(one, draft.layer.origins, text) for one in problems]
+        # an unknown component is not the recipe's mistake while a plugin it requires is missing
+        problems = [problem for problem in problems if not (absent and problem.missing)]
+        shown += [show(problem, draft.layer.origins, text) for problem in problems]
         if recipe is not INVALID and search is not None:
             unfit = list(sweep.check(search, recipe, draft.layer, registry, rehearse=rehearse))
-            shown += [show(one, layer.origins, text) for one in unfit]
+            shown += [show(problem, layer.origins, text) for problem in unfit]
         if recipe is not INVALID:
             seeded = draft.seed is not None
             origins = draft.layer.origins
-            one = Loaded(recipe=recipe, file=path, variant=draft.variant, seeded=seeded, origins=origins, expect=expect)
-            loaded.append(attrs.evolve(one, sweep=search))
+            run = Loaded(recipe=recipe, file=path, variant=draft.variant, seeded=seeded, origins=origins, expect=expect)
+            loaded.append(attrs.evolve(run, sweep=search))
     if not shown:
-        recipes = [] if variant or missing else [one.recipe for one in loaded]
+        recipes = [] if variant or missing else [run.recipe for run in loaded]
         near = {*path.parent.glob("*.toml"), *others} - {path}
-        shown += [show(one, layer.origins, text) for one in check_entries(expect, recipes, _tables(layer), near)]
+        shown += [
+            show(problem, layer.origins, text) for problem in check_entries(expect, recipes, _tables(layer), near)
+        ]
     if shown:
         raise RecipeProblems(shown)
     if missing:
@@ -108,9 +110,9 @@ def load_all(
     variant: str | None = None,
     rehearse: bool = False,
 ) -> list[Loaded]:
-    """Read several recipes, and all of each folder among ``paths``, as ``load`` does.
+    """Load several recipes, including all recipes in the folders among ``paths``.
 
-    Raises what ``load`` raises, for all of them in one list; ``MissingInputError`` for a folder without recipes.
+    Raises what ``load`` raises, for all files in one list; ``MissingInputError`` for a folder without recipes.
     """
     files = [file for path in paths for file in _files(path)]
     loaded, problems = [], Problems()
@@ -134,20 +136,22 @@ def variants(path: FilePath) -> list[str]:
 
 
 def _file_problems(layer: Layer) -> Iterator[Problem]:
-    """Yield what is wrong around the recipe itself: its variants."""
+    """Yield the problems of the file outside its recipe: those of its variants."""
     named = layer.data.get("variants", {})
     if not isinstance(named, dict):
-        yield Problem(("variants",), "`variants` must hold tables", "a variant is written [variants.NAME]", value=False)
+        yield Problem(
+            ("variants",), "`variants` must contain tables", "write a variant as [variants.NAME]", value=False
+        )
         return
-    for name, one in named.items():
+    for name, table in named.items():
         path = ("variants", name)
-        if not isinstance(one, dict):
+        if not isinstance(table, dict):
             yield Problem(path, f"variant `{name}` must be a table", f"write [variants.{name}]")
         elif not is_file_name(name):
             yield Problem(path, f"the variant's name becomes a folder: {FILE_NAME}, not `{name}`", value=False)
         else:
-            inner = [key for key in _FILE_ONLY if key in one]
-            yield from (Problem((*path, key), f"`{key}` cannot stand in a variant", value=False) for key in inner)
+            inner = [key for key in _FILE_ONLY if key in table]
+            yield from (Problem((*path, key), f"`{key}` is not allowed in a variant", value=False) for key in inner)
 
 
 def _drafts(layer: Layer, path: FilePath, overrides: Sequence[str], variant: str | None) -> Iterator[_Draft]:
@@ -157,29 +161,33 @@ def _drafts(layer: Layer, path: FilePath, overrides: Sequence[str], variant: str
         raise UsageError(f"{path} has no variant `{variant}`", offer)
     whole = layer.without(*_FILE_ONLY)
     chosen: list[str | None] = [variant] if variant is not None else [*named] or [None]
-    for one in chosen:
-        draft = whole if one is None else merge(whole.without("claim"), layer.at("variants", one).without(*_FILE_ONLY))
+    for variant_name in chosen:
+        draft = (
+            whole
+            if variant_name is None
+            else merge(whole.without("claim"), layer.at("variants", variant_name).without(*_FILE_ONLY))
+        )
         draft = Layer({**_listed_defaults(), "name": path.stem, **draft.data}, draft.origins)
         for assignment in overrides:
             draft = set_value(draft, assignment)
-        yield from _seeded(draft, one)
+        yield from _seeded(draft, variant_name)
 
 
 def _tables(layer: Layer) -> dict[str, Any]:
     named = layer.data.get("variants", {})
-    return {name: one for name, one in named.items() if isinstance(one, dict)} if isinstance(named, dict) else {}
+    return {name: table for name, table in named.items() if isinstance(table, dict)} if isinstance(named, dict) else {}
 
 
 def _seeded(draft: Layer, variant: str | None) -> Iterator[_Draft]:
-    """Yield a draft a seed."""
+    """Yield a draft for each seed."""
     seeds = draft.data.get("seeds", [])
-    whole = isinstance(seeds, list) and all(type(one) is int for one in seeds) and len(set(seeds)) == len(seeds)
+    whole = isinstance(seeds, list) and all(type(seed) is int for seed in seeds) and len(set(seeds)) == len(seeds)
     single = Layer({key: value for key, value in draft.data.items() if key != "seeds"}, draft.origins)
     if "seeds" not in draft.data:
         yield _Draft(layer=single, variant=variant)
     elif "seed" in draft.data:
         yield _Draft(
-            layer=single, variant=variant, problem=Problem(("seeds",), "say `seed` or `seeds`, not both", _SEEDS)
+            layer=single, variant=variant, problem=Problem(("seeds",), "write `seed` or `seeds`, not both", _SEEDS)
         )
     elif not whole or not seeds:
         problem = Problem(("seeds",), "`seeds` must be a list of different whole numbers", _SEEDS)
@@ -187,19 +195,19 @@ def _seeded(draft: Layer, variant: str | None) -> Iterator[_Draft]:
     else:
         for number, seed in enumerate(seeds):
             written = draft.origins.get(("seeds", number), draft.origins[("seeds",)])
-            one = Layer({**single.data, "seed": seed}, {**draft.origins, ("seed",): written})
-            yield _Draft(layer=one, variant=variant, seed=seed)
+            seeded = Layer({**single.data, "seed": seed}, {**draft.origins, ("seed",): written})
+            yield _Draft(layer=seeded, variant=variant, seed=seed)
 
 
 def _listed_defaults() -> dict[str, Any]:
-    """Return the sections that an absent list stands for, so that ``--set stages.0.epochs=1`` finds them."""
+    """Return the default sections of lists, so that ``--set stages.0.epochs=1`` works without ``[[stages]]``."""
     return {
         name: field.default_data for name, field in fields_of(Recipe).items() if isinstance(field.default_data, list)
     }
 
 
 def _structured(draft: _Draft, registry: Registry, rehearse: bool) -> tuple[Any, list[Problem]]:
-    """Return the recipe (``INVALID`` where it has problems) and its problems."""
+    """Return the recipe (``INVALID`` if it has problems) and its problems."""
     structurer = Structurer(registry)
     recipe = structurer.make(Recipe, draft.layer.data, ())
     problems = structurer.problems if recipe is INVALID else list(check(recipe, rehearse=rehearse))
@@ -226,12 +234,12 @@ def _missing_plugins(path: FilePath, names: list[str], registry: Registry) -> Mi
         for name in names
     ]
     quoted = ", ".join(f"`{name}`" for name in names)
-    more = "cellcls list-plugins shows what is installed and what failed"
-    return MissingPluginError(f"{path} requires {quoted}, which cannot be used here", *hints, more)
+    see = "to see what is installed and what failed: cellcls list-plugins"
+    return MissingPluginError(f"{path} requires {quoted}, which cannot be used here", *hints, see)
 
 
 def _install_line(name: str) -> str:
-    """Return how to get a plugin. A name alone is never installed: anybody could have taken it on a public registry."""
+    """Return how to install a plugin. Never by its name alone: anybody could have taken it on a public registry."""
     local = FilePath("plugins") / name
     if local.is_dir():
         return f"install it: pip install ./{local}"

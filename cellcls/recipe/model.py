@@ -1,4 +1,4 @@
-"""The grammar of a recipe: the fields of ``File`` are its sections, their fields what a section may say."""
+"""The grammar of a recipe: the fields of ``File`` are its sections, whose fields are their settings."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ T = TypeVar("T")
 
 
 def chosen(default: object, help: str) -> Any:
-    """Declare a section that holds components; ``default`` is what an absent section stands for, as TOML data."""
+    """Declare a section of components; ``default`` is the value of an absent section, as TOML data."""
     return attrs.field(metadata={"param": Param(help=help), "default_data": default})
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param, chosen))
 def section(cls: type[T]) -> type[T]:
-    """Shape a class into a section of a recipe."""
+    """Make a class a section of a recipe."""
     return attrs.frozen(kw_only=True)(cls)
 
 
 @section
 class Split:
-    """How images are parted into train, val and test: per class, copies together."""
+    """How images are split into train, val and test: per class, with copies of an image in one part."""
 
     val: float = param(default=0.1, ge=0, lt=1, help="Share of each class for validation.")
-    test: float = param(default=0.1, ge=0, lt=1, help="Share of each class for the test.")
+    test: float = param(default=0.1, ge=0, lt=1, help="Share of each class for testing.")
     seed: int = param(
-        default=42, ge=0, help="Seed of the split; not the run's, so that all seeds and variants share it."
+        default=42, ge=0, help="Seed of the split, independent of the run's seed: all seeds and variants share it."
     )
 
 
@@ -62,42 +62,42 @@ class Input:
 
 @section
 class Expand:
-    """Copies of training images, made by ``[[augment]]``; the images themselves then pass unchanged.
+    """Copies of training images, made by ``[[augment]]``; the originals are then not augmented.
 
-    With neither copies nor oversampling, augmentation acts on every image anew in each epoch.
+    Without copies and oversampling, every image is augmented anew in each epoch.
     """
 
     copies: int = param(default=0, ge=0, le=100, help="Copies of every training image.")
     below_average: bool = param(
-        default=False, help="Further copies for classes below the average count, up to the average."
+        default=False, help="More copies for classes with fewer images than average, up to the average."
     )
-    fixed: bool = param(default=True, help="Draw a copy once for the whole run (offline), or anew each epoch.")
+    fixed: bool = param(default=True, help="Draw copies once for the whole run (offline) instead of anew each epoch.")
 
 
 @section
 class Train:
     """How training is done, in every stage."""
 
-    batch_size: int = param(default=32, ge=1, help="Images a step, over all processes and accumulated parts.")
-    accumulate: int = param(default=1, ge=1, help="Parts a batch is computed in, to save memory.")
+    batch_size: int = param(default=32, ge=1, help="Images per step, over all processes and accumulated parts.")
+    accumulate: int = param(default=1, ge=1, help="Number of parts in which a batch is computed, to save memory.")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = param(
-        default="auto", help="Arithmetic of the network; auto: bfloat16 where the GPU has it, float32 elsewhere."
+        default="auto", help="Arithmetic of the network; auto: bfloat16 if the GPU supports it, else float32."
     )
     ema_decay: float = param(default=0.0, ge=0, lt=1, help="Decay of an average of the weights (0: none).")
-    select: str = param(default="val.accuracy", help="Which figure tells the best weights: EVALUATION.METRIC.")
+    select: str = param(default="val.accuracy", help="Metric that selects the best weights: EVALUATION.METRIC.")
 
 
 @section
 class Init:
-    """Where all the network's weights come from, instead of the backbone's pretrained ones."""
+    """Weights of the whole network to start from, instead of the backbone's pretrained ones."""
 
     from_: str | None = param(
-        default=None, help="A run's folder, a weights file of one, or a recipe's name: its newest run below runs/."
+        default=None, help="A run folder, a weights file in one, or a recipe's name: its newest run in runs/."
     )
 
 
 class OneOf:
-    """Base of a section that takes exactly one of its settings; an overlay replaces such a section as a whole."""
+    """Base class of sections that take exactly one setting; an overlay replaces such a section as a whole."""
 
     __slots__ = ()
 
@@ -111,23 +111,27 @@ class OneOf:
 
 @section
 class Freeze(OneOf):
-    """How much of the backbone stays as it is; one of the three."""
+    """How much of the backbone is frozen, given in one of three ways."""
 
-    keras_layers: int | None = param(default=None, ge=0, help="The first so many nodes of the Keras model.")
-    fraction: float | None = param(default=None, ge=0, le=1, help="The first modules with this share of parameters.")
-    until: str | None = param(default=None, help="All before this module, which is the first to be trained.")
+    keras_layers: int | None = param(default=None, ge=0, help="This many first layers of the Keras model.")
+    fraction: float | None = param(
+        default=None, ge=0, le=1, help="The first modules, up to this share of the parameters."
+    )
+    until: str | None = param(default=None, help="All modules before this one, which is the first to be trained.")
 
 
 @section
 class Stage:
-    """A stretch of training: what is trained, how long and how."""
+    """A stage of training: what is trained, for how long, and how."""
 
     name: str | None = param(default=None, help="Name of the stage; default: its number, from 1.")
     epochs: int = param(default=10, ge=1, le=100_000, help="Passes over the training part.")
-    freeze: Literal["none", "backbone"] | Freeze = param(default="none", help="What of the backbone is not trained.")
+    freeze: Literal["none", "backbone"] | Freeze = param(
+        default="none", help="Which part of the backbone is not trained."
+    )
     bn: Literal["train", "frozen"] = param(
         default="train",
-        help="Whether BatchNorm in trained layers updates its statistics; in frozen ones it never does.",
+        help="Whether BatchNorm in trained layers updates its statistics; in frozen layers it never does.",
     )
     optimizer: Optimizer = chosen({"use": "adamw", "lr": 1e-3}, help="How a step changes the weights.")
     schedule: Schedule = chosen({"use": "constant"}, help="How the learning rate changes.")
@@ -135,23 +139,25 @@ class Stage:
 
 @section
 class Evaluation:
-    """Figures on one part of the data, with the best weights."""
+    """Metrics on one part of the data, measured with the best weights."""
 
-    name: str = param(help="Name of the figures: `test`, `remote`.")
+    name: str = param(help="Name of the evaluation, as in `test.accuracy`.")
     part: Literal["train", "val", "test"] | None = param(default=None, help="Part of the data; default: the name.")
     views: tuple[Literal["flips", "turns"], ...] = param(
         default=(), help="Views of each image whose probabilities are averaged (test-time augmentation)."
     )
-    corrupt: str | None = param(default=None, help="Suite of corruptions, or one corruption, the images go through.")
-    severities: tuple[int, ...] = param(default=(1, 2, 3, 4, 5), ge=1, le=5, help="How strong, 1 to 5; all are pooled.")
+    corrupt: str | None = param(default=None, help="Suite of corruptions, or a corruption, applied to the images.")
+    severities: tuple[int, ...] = param(
+        default=(1, 2, 3, 4, 5), ge=1, le=5, help="Strengths of the corruption, 1 to 5; all are pooled."
+    )
     seed: int = param(default=0, ge=0, help="Seed of the corruption.")
 
     def problem(self) -> str | None:
         """Say what is wrong with the combination."""
         if self.part is None and self.name not in PARTS:
-            return f"needs a `part` ({', '.join(PARTS)}), as its name is none of them"
+            return f"needs a `part` ({', '.join(PARTS)}), as its name is not a part"
         if not self.severities or len(set(self.severities)) < len(self.severities):
-            return "`severities` must name some of 1 to 5, each once"
+            return "`severities` must be different numbers from 1 to 5"
         return None
 
     @property
@@ -162,12 +168,12 @@ class Evaluation:
 
 @section
 class Band:
-    """A claimed figure: a value with its tolerance, or a bound."""
+    """A claimed value of a metric with its tolerance, or a bound."""
 
-    value: float | None = param(default=None, help="The claimed figure.")
-    tolerance: float | None = param(default=None, ge=0, help="How far off a measured figure may be.")
-    below: float | None = param(default=None, help="The figure is below this.")
-    above: float | None = param(default=None, help="The figure is above this.")
+    value: float | None = param(default=None, help="The claimed value.")
+    tolerance: float | None = param(default=None, ge=0, help="How far the measured value may be off.")
+    below: float | None = param(default=None, help="The value is below this.")
+    above: float | None = param(default=None, help="The value is above this.")
 
     def problem(self) -> str | None:
         """Say what is wrong with the combination."""
@@ -177,7 +183,7 @@ class Band:
         return None
 
     def holds(self, measured: float) -> bool:
-        """Tell whether a measured figure lies in the band."""
+        """Return whether a measured value is in the band."""
         if self.value is not None and self.tolerance is not None:
             return abs(measured - self.value) <= self.tolerance + 1e-9
         return measured < self.below if self.below is not None else measured > (self.above or 0.0)
@@ -190,71 +196,73 @@ class Band:
 
 @section
 class Claim:
-    """What the source says came out; shown beside what was measured."""
+    """Published results of the experiment, shown next to the measured ones."""
 
-    place: str | None = param(default=None, help="Where the source says it.")
+    place: str | None = param(default=None, help="Where they are published, such as a table or page.")
     figures: Mapping[str, Mapping[str, Band]] = param(factory=dict, rest=True, help="EVALUATION.METRIC = a band.")
 
 
 @section
 class Recipe:
-    """One experiment: everything that changes its result."""
+    """An experiment: everything that changes its result."""
 
     name: str = param(default="", help="Name of the experiment; default: the file's.")
     seed: int = param(default=42, ge=0, lt=2**63, help="Seed of all random numbers of training.")
-    requires: tuple[str, ...] = param(default=(), help="Plugins the recipe needs, as pip knows them.")
+    requires: tuple[str, ...] = param(default=(), help="Plugins that the recipe needs, by their names for pip.")
     dataset: Dataset = chosen({"use": "synthetic"}, help="The images.")
     cleaners: tuple[Cleaner, ...] = param(default=(), help="Rules that drop images.")
     split: Split = param(factory=Split, help="Train, val and test.")
     input: Input = param(factory=Input, help="What the network sees.")
     expand: Expand = param(factory=Expand, help="Copies of training images.")
-    augment: tuple[Augmentation, ...] = param(default=(), help="Random changes of training images, in this order.")
-    backbone: Backbone = chosen({"use": "cnn5"}, help="Image to map of features.")
-    head: Head = chosen({"use": "linear"}, help="Map of features to classes.")
-    loss: Loss = chosen({"use": "cross_entropy"}, help="What training makes small.")
+    augment: tuple[Augmentation, ...] = param(default=(), help="Random transforms of training images, in this order.")
+    backbone: Backbone = chosen({"use": "cnn5"}, help="The network from an image to a map of features.")
+    head: Head = chosen({"use": "linear"}, help="The layers from the map of features to the classes.")
+    loss: Loss = chosen({"use": "cross_entropy"}, help="What training minimises.")
     train: Train = param(factory=Train, help="How training is done.")
     init: Init = param(factory=Init, help="A run whose weights to start from.")
-    stages: tuple[Stage, ...] = chosen([{}], help="Stretches of training, one after another.")
+    stages: tuple[Stage, ...] = chosen([{}], help="Stages of training, one after another.")
     evaluate: tuple[Evaluation, ...] = chosen(
-        [{"name": "val"}, {"name": "test"}], help="Figures to measure with the best weights."
+        [{"name": "val"}, {"name": "test"}], help="Evaluations of the best weights."
     )
-    explain: tuple[Explainer, ...] = param(default=(), help="Heat maps to make with the best weights.")
-    callbacks: tuple[Callback, ...] = param(default=(), help="What watches the run.")
-    claim: Claim | None = param(default=None, help="What the source says came out.")
+    explain: tuple[Explainer, ...] = param(default=(), help="Heat maps of the best weights.")
+    callbacks: tuple[Callback, ...] = param(default=(), help="Callbacks during the run.")
+    claim: Claim | None = param(default=None, help="Published results to compare with.")
 
     def stage_name(self, number: int) -> str:
         """Return the name of a stage, counted from 0."""
         return self.stages[number].name or str(number + 1)
 
     def evaluation(self, name: str) -> Evaluation:
-        """Return an evaluation by its name; a part that the recipe does not list is evaluated as itself."""
-        return next((one for one in self.evaluate if one.name == name), Evaluation(name=name))
+        """Return an evaluation by its name; for a part that the recipe does not evaluate, a plain evaluation of it."""
+        return next((evaluation for evaluation in self.evaluate if evaluation.name == name), Evaluation(name=name))
 
     def watched(self) -> tuple[str, ...]:
         """Return the metrics measured at every epoch: ``select`` and what schedules and callbacks watch."""
         watching: list[Schedule | Callback] = [*(stage.schedule for stage in self.stages), *self.callbacks]
-        named = [getattr(one, field) for one in watching for field in one.watches]
+        named = [getattr(watcher, field) for watcher in watching for field in watcher.watches]
         return tuple(dict.fromkeys([self.train.select, *named]))
 
 
 FORMS = ("order", "among", "difference")
-"""What an expectation may say of its entries: one of these."""
+"""The forms of an expectation, of which it has exactly one."""
 
 
 @section
 class Expect:
-    """What is expected of several figures: an order, that they lie close together, or a difference.
+    """What is expected of several values of a metric: an order, that they are close, or a difference.
 
-    An entry is a variant of the file, a recipe of the same call, or a glob of variants (its best by ``train.select``);
-    where ``metric`` has no dot, an entry is an evaluation of one run. Several seeds count with their mean.
+    An entry is a variant of the file, a recipe of the same command, or a glob of variants (the best by
+    ``train.select``); if ``metric`` has no dot, entries are evaluations of one run. Of several seeds, the mean counts.
     """
 
-    metric: str = param(help="EVALUATION.METRIC, or METRIC where the entries are evaluations of one run.")
+    metric: str = param(help="EVALUATION.METRIC, or METRIC if the entries are evaluations of one run.")
     order: tuple[str, ...] | None = param(default=None, help="Best first: each at least as good as the next.")
-    slack: float = param(default=0.0, ge=0, help="By how much a figure of `order` may fall short of the next.")
-    among: tuple[str, ...] | None = param(default=None, help="Figures that lie close together.")
-    within: float | None = param(default=None, ge=0, help="How far apart those of `among` may lie at most.")
-    difference: tuple[str, str] | None = param(default=None, help="Two figures: the first less the second.")
+    slack: float = param(default=0.0, ge=0, help="By how much a value in `order` may fall short of the next.")
+    among: tuple[str, ...] | None = param(default=None, help="Entries whose values are close together.")
+    within: float | None = param(default=None, ge=0, help="How far apart the values of `among` may be at most.")
+    difference: tuple[str, str] | None = param(
+        default=None, help="Two entries: the value of the first minus that of the second."
+    )
     value: float | None = param(default=None, help="The expected difference.")
     tolerance: float | None = param(default=None, ge=0, help="How far off the difference may be.")
 
@@ -275,7 +283,7 @@ class Expect:
 
     @property
     def entries(self) -> tuple[str, ...]:
-        """What is compared."""
+        """The compared entries."""
         return self.order or self.among or self.difference or ()
 
     @property
@@ -284,14 +292,14 @@ class Expect:
         return "." not in self.metric
 
     @property
-    def figure(self) -> str:
+    def metric_name(self) -> str:
         """The metric without its evaluation."""
         return self.metric.rpartition(".")[2]
 
     @property
     def lower_is_better(self) -> bool:
-        """Whether the best is the lowest."""
-        return lower_is_better(self.figure)
+        """Whether lower values are better."""
+        return lower_is_better(self.metric_name)
 
     def __str__(self) -> str:
         if self.order is not None:
@@ -304,25 +312,24 @@ class Expect:
 
 @section
 class Variant(Recipe):
-    """A run of a file, or several seeds of one: what it changes in the file's recipe."""
+    """A run of a file, or several seeds of it: what it changes in the file's recipe."""
 
-    seeds: tuple[int, ...] | None = param(default=None, help="Instead of `seed`: a run of each.")
+    seeds: tuple[int, ...] | None = param(default=None, help="Instead of `seed`: a run for each seed.")
 
 
 @section
 class File(Variant):
-    """A recipe's file: a recipe, and what stands around it. A variant is a variant of it, and no file of its own."""
+    """A recipe file: a recipe, and what belongs to the file as a whole, such as its variants."""
 
-    base: str | None = param(default=None, help="Another recipe, beside this one, over which this one is laid.")
-    variants: Mapping[str, Variant] = param(factory=dict, help="Runs: what each changes, with a claim of its own.")
-    expect: tuple[Expect, ...] = param(default=(), help="What is expected of the runs beside each other.")
+    base: str | None = param(default=None, help="Another recipe in the same folder, which this one overrides.")
+    variants: Mapping[str, Variant] = param(factory=dict, help="Runs: what each changes, with its own claim.")
+    expect: tuple[Expect, ...] = param(default=(), help="What is expected of the runs in comparison.")
     sweep: Search | None = param(default=None, help="A search that runs the recipe many times.")
 
 
 def _keys(cls: type[Any]) -> list[str]:
-    return [one.name for one in attrs.fields(cls)]
+    return [field.name for field in attrs.fields(cls)]
 
 
 OUTER = tuple(key for key in _keys(File) if key not in _keys(Recipe))
-"""Keys of a recipe's file that stand around the recipe: what it is laid over, the runs it is made into and what is
-expected of them beside each other."""
+"""Keys that belong to a recipe file as a whole: its base, its variants and seeds, what is expected of its runs."""

@@ -1,7 +1,7 @@
-"""Overlays: a base, a variant and ``--set`` change a recipe by one mechanism.
+"""Overlays: base recipes, variants and ``--set`` all change a recipe by the same mechanism.
 
 Tables merge by key, a list replaces the list, a changed ``use`` drops the old settings, and a section that takes one of
-several settings (``freeze``) is replaced as a whole. The origins, where each key was written, go along with the data.
+several settings (``freeze``) is replaced as a whole. Each key keeps its origin: where it was written.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Layer:
     origins: dict[Path, Origin]
 
     def at(self, *path: str) -> Layer:
-        """Return the table at ``path`` as a layer of its own."""
+        """Return the table at ``path`` as a layer."""
         data: Any = self.data
         for key in path:
             data = data[key]
@@ -46,7 +46,7 @@ class Layer:
 
 def merge(base: Layer, over: Layer) -> Layer:
     """Return ``base`` changed by ``over``."""
-    if over.data.keys() & {"seed", "seeds"}:  # two ways to say one thing: the newer one holds
+    if over.data.keys() & {"seed", "seeds"}:  # two ways to write the same setting: the newer one counts
         base = base.without("seed", "seeds")
     origins = dict(base.origins)
     data = _merged(base.data, over.data, (), origins)
@@ -83,26 +83,26 @@ def _other_choice(base: dict[str, Any], over: dict[str, Any], path: Path) -> boo
 def set_value(layer: Layer, assignment: str) -> Layer:
     """Return ``layer`` with ``KEY=VALUE`` applied: KEY is dotted (``stages.0.optimizer.lr``), VALUE TOML or bare text.
 
-    Raises ``UsageError`` where there is no ``=`` or KEY reaches into something that is not there.
+    Raises ``UsageError`` if there is no ``=`` or KEY leads to a list entry that does not exist.
     """
     key, equals, text = assignment.partition("=")
     if not equals or not key.strip():
         raise UsageError(f"--set {assignment}: write KEY=VALUE, as in --set stages.0.optimizer.lr=1e-4")
     parts = [part.strip() for part in key.strip().split(".")]
     if not all(parts):
-        raise UsageError(f"--set {assignment}: a name is missing beside a dot of `{key.strip()}`")
+        raise UsageError(f"--set {assignment}: `{key.strip()}` has an empty name next to a dot")
     if parts[0] in OUTER and parts[0] != "seeds":
-        raise UsageError(f"--set {assignment}: `{parts[0]}` can be said in a file only")
+        raise UsageError(f"--set {assignment}: `{parts[0]}` cannot be set here; write it in the recipe file")
     written = Text(f"--set {assignment}", assignment, is_file=False)
     value = parsed(text.strip())
     over, path = _nested(layer.data, parts, value, assignment)
-    # the whole assignment is the place: it is shown as it was typed, without carets
+    # the origin is the whole assignment, which is shown as it was typed, without carets
     origin = Origin(written, Place(Span(0, len(key)), Span(len(key) + 1, len(assignment))))
     return merge(layer, Layer(over, dict.fromkeys([path, *_inside(value, path)], origin)))
 
 
 def as_override(key: str, value: Any) -> str:
-    """Return a setting as ``--set`` writes it. Raises ``UsageError`` for a value that TOML does not have."""
+    """Return a setting as ``--set`` takes it. Raises ``UsageError`` for a value that TOML does not have."""
     return f"{key}={_toml(key, value)}"
 
 
@@ -118,18 +118,18 @@ def _toml(key: str, value: Any) -> str:
     if isinstance(value, dict):
         return f"{{ {', '.join(f'{json.dumps(name)} = {_toml(key, item)}' for name, item in value.items())} }}"
     raise UsageError(
-        f"set {key}: {value!r} is no value of a recipe: texts, numbers, true or false, lists and tables are"
+        f"set {key}: {value!r} cannot be a value of a recipe; use a string, number, boolean, list or table"
     )
 
 
 def parsed(text: str) -> Any:
-    """Return a text of the command line as the TOML value it is, else as the text it is.
+    """Return the TOML value of a text from the command line, or the text itself if it is not TOML.
 
-    Raises ``UsageError`` for one in double quotes that TOML cannot read for its backslashes.
+    Raises ``UsageError`` for a string in double quotes that TOML cannot read for its backslashes.
     """
     try:
         data = tomli.loads(f"v={text}")
-    except (ValueError, RecursionError) as error:  # no TOML, nested hundreds deep, or a number of thousands of digits
+    except (ValueError, RecursionError) as error:  # not TOML, nested hundreds deep, or a number with thousands of digits
         if text.startswith(('"', "[", "{")) and (advice := advice_on(str(error), text)):
             raise UsageError(f"{text}: broken TOML: {str(error).partition(' (at ')[0]}", advice) from error
         return text
@@ -145,15 +145,15 @@ def _inside(value: Any, path: Path) -> Iterator[Path]:
 
 
 def _nested(data: Any, parts: list[str], value: Any, assignment: str) -> tuple[dict[str, Any], Path]:
-    """Return the overlay that ``parts = value`` stands for, and its path with list positions as numbers."""
+    """Return the overlay for ``parts = value``, and its path with list indices as numbers."""
     path: list[str | int] = []
     here = data
     for part in parts:
         if isinstance(here, list):
             if not part.isdecimal() or int(part) >= len(here):
                 raise UsageError(
-                    f"--set {assignment}: `{'.'.join(map(str, path))}` is a list of {len(here)}; "
-                    f"`{part}` is none of its positions (from 0)"
+                    f"--set {assignment}: `{'.'.join(map(str, path))}` is a list of length {len(here)}; "
+                    f"`{part}` is not one of its indices (from 0)"
                 )
             path.append(int(part))
             here = here[int(part)]

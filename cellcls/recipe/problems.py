@@ -1,4 +1,4 @@
-"""Problems of a recipe: all at once, each with its place, the source line, a suggestion and the next command."""
+"""Problems of a recipe: reported all at once, each with its place, the source line and a hint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cellcls.recipe.scan import Path, Place, Span, position
 
 @attrs.frozen
 class Text:
-    """A text that a recipe was read from: a file, or one ``--set`` of the command line."""
+    """A text that a recipe was read from: a file, or a ``--set`` on the command line."""
 
     name: str
     content: str
@@ -32,7 +32,7 @@ class Origin:
         return f"{self.text.name}:{line}:{column}" if self.text.is_file else self.text.name
 
     def show(self, message: str, *, value: bool) -> str:
-        """Return ``message`` under its place; for a file with the source line and carets below the key or the value."""
+        """Return ``message`` with its place; for a file, also the source line with carets below the key or value."""
         message = _printable(message)
         if not self.text.is_file:
             return f"{self.text.name}: {message}"
@@ -54,35 +54,35 @@ class Origin:
 
 @attrs.frozen
 class Problem:
-    """One thing that is wrong: ``path`` is where, ``value`` whether the value is meant rather than the key."""
+    """A problem: ``path`` is where, ``value`` whether the value is wrong rather than the key."""
 
     path: Path
     message: str
     hint: str = ""
     value: bool = True
     missing: bool = False
-    """Whether it may come from a plugin that is not installed."""
+    """Whether a plugin that is not installed may be the reason."""
 
 
 @attrs.frozen
 class Shown:
-    """A problem with its place in words, and what to sort it by: text and offset."""
+    """A problem as text, and its place (name of the text and offset) to sort by."""
 
     text: str
     place: tuple[str, int]
 
 
 class RecipeProblems(RecipeError):
-    """Everything that is wrong with a recipe, in the order in which it was written, each once."""
+    """All problems of a recipe, in the order of the file, each once."""
 
     def __init__(self, shown: Iterable[Shown]) -> None:
-        ordered = sorted(shown, key=lambda one: one.place)
-        self.shown = tuple(dict.fromkeys(one.text for one in ordered))
+        ordered = sorted(shown, key=lambda problem: problem.place)
+        self.shown = tuple(dict.fromkeys(problem.text for problem in ordered))
         super().__init__("\n".join(self.shown))
 
 
 def show(problem: Problem, origins: dict[Path, Origin], whole: Text) -> Shown:
-    """Return a problem at its place, or at the nearest place that was written: in the table it is about, or above."""
+    """Return a problem at its place, or at the nearest place in the file: inside the table it is about, or above."""
     path = _nearest(problem.path, origins)
     origin = origins.get(path)
     if origin is None:
@@ -95,18 +95,18 @@ def show(problem: Problem, origins: dict[Path, Origin], whole: Text) -> Shown:
 
 def _nearest(path: Path, origins: dict[Path, Origin]) -> Path:
     while path and path not in origins:
-        within = next((other for other in origins if other[: len(path)] == path), None)
+        within = next((written for written in origins if written[: len(path)] == path), None)
         path = path[:-1] if within is None else within
     return path
 
 
 def _printable(text: str) -> str:
-    """Return ``text`` with letters that would move the cursor or break the line as escapes: keys may hold any."""
+    """Return ``text`` with unprintable characters escaped, which keys may contain."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def suggestion(wrong: str, right: Iterable[str]) -> str:
-    """Return ``did you mean `x`?`` or nothing."""
+    """Return ``did you mean `x`?``, or an empty string."""
     close = get_close_matches(wrong, list(right), n=1)
     return f"did you mean `{close[0]}`?  " if close else ""
 

@@ -1,4 +1,4 @@
-"""Reading a recipe file and the chain of its bases into one layer."""
+"""Reads a recipe file and the chain of its bases into one layer."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from cellcls.recipe.scan import Place, scan
 
 MAX_BYTES = 1 << 20
 _OWN = ("name", "claim", "expect", "variants", "sweep", "base")
-"""Keys that are never taken over from a base."""
+"""Keys that are never inherited from a base."""
 
-_TOML = "all of TOML's rules: https://toml.io/en/v1.0.0"
+_TOML = "the rules of TOML: https://toml.io/en/v1.0.0"
 _ADVICE = {
-    "Invalid value": 'a text stands in quotes ("a text"), true and false in small letters, a list in [ ]',
+    "Invalid value": 'write strings in quotes ("a string"), true and false in lower case, lists in [ ]',
     "Unterminated string": "the closing quote is missing",
-    "Illegal character": "the closing quote is missing, or a letter is not allowed here",
-    "Cannot overwrite a value": "the key stands there twice: remove one",
-    "Cannot declare": "the section stands there twice: join them; several of a kind are written [[section]]",
+    "Illegal character": "the closing quote is missing, or a character is not allowed here",
+    "Cannot overwrite a value": "the key appears twice: remove one",
+    "Cannot declare": "the section appears twice: join them, or write [[section]] for a list of sections",
     "Unclosed array": "the closing ] is missing",
     "Unclosed inline table": "the closing } is missing",
-    "Expected newline": "one KEY = VALUE a line; numbers without leading zeros",
+    "Expected newline": "write one KEY = VALUE per line, and numbers without leading zeros",
 }
 
 
 def read(path: FilePath, seen: tuple[FilePath, ...] = ()) -> tuple[Text, Layer]:
-    """Read one file with its base below it; ``seen`` are the files that led here.
+    """Read a file on top of its base; ``seen`` are the files that led here.
 
-    Raises ``MissingInputError``; ``RecipeError`` where it cannot be taken apart.
+    Raises ``MissingInputError`` if a file is missing, ``RecipeError`` if it cannot be parsed.
     """
     text = _text(path)
     layer = _parse(text)
@@ -42,17 +42,19 @@ def read(path: FilePath, seen: tuple[FilePath, ...] = ()) -> tuple[Text, Layer]:
         return text, layer
     base, origin = layer.data["base"], layer.origins[("base",)]
     if not isinstance(base, str):
-        raise _at(origin, "`base` must be a path (a text)", 'base = "other.toml" lays this recipe over that one')
+        raise _at(
+            origin, "`base` must be a path (a string)", 'write base = "other.toml"; this recipe then overrides that one'
+        )
     if wrong := misread(base):
         raise _at(origin, f"`base` {wrong[0]}", wrong[1])
     below = path.parent / expanded(base)
     if not below.is_file():
         raise MissingInputError(
-            origin.show(f"the base recipe {below} is not there", value=True), "it is looked for beside this file"
+            origin.show(f"no base recipe at {below}", value=True), "the path is relative to the folder of this file"
         )
     led_here = (*seen, path.resolve())
     if below.resolve() in led_here:
-        raise _at(origin, f"`base` leads back to {below}", "a recipe cannot be laid over itself: remove one `base`")
+        raise _at(origin, f"`base` leads back to {below}", "a recipe cannot be its own base: remove one `base`")
     return text, merge(read(below, led_here)[1].without(*_OWN), layer)
 
 
@@ -63,9 +65,9 @@ def _at(origin: Origin, message: str, hint: str) -> RecipeProblems:
 
 def _text(path: FilePath) -> Text:
     if not path.exists():
-        near = [str(one) for one in sorted(path.parent.glob("*.toml"))] if path.parent.is_dir() else []
+        near = [str(file) for file in sorted(path.parent.glob("*.toml"))] if path.parent.is_dir() else []
         hint = suggestion(str(path), near)
-        raise MissingInputError(f"no recipe at {path}", f"{hint}cellcls recipes ls shows the shipped ones")
+        raise MissingInputError(f"no recipe at {path}", f"{hint}to see the shipped recipes: cellcls recipes ls")
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -73,7 +75,7 @@ def _text(path: FilePath) -> Text:
     if len(content) > MAX_BYTES:
         raise RecipeError(f"{path}: {len(content):,} bytes; a recipe has at most {MAX_BYTES:,}")
     try:
-        # some editors put a mark of the encoding first
+        # some editors write a byte order mark first
         return Text(str(path), content.decode("utf-8-sig").replace("\r\n", "\n"))
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
@@ -88,7 +90,7 @@ def _parse(text: Text) -> Layer:
         span = whole_line(text.content, error.lineno)
         origin = Origin(text, Place(attrs.evolve(span, start=span.start + max(0, error.colno - 1))))
         advice = advice_on(error.msg, text.content[span.start : span.end]) or next(
-            (said for start, said in _ADVICE.items() if error.msg.startswith(start)), ""
+            (advice_text for start, advice_text in _ADVICE.items() if error.msg.startswith(start)), ""
         )
         raise _at(origin, f"broken TOML: {error.msg}", f"{advice}.  {_TOML}" if advice else _TOML) from error
     except (RecursionError, ValueError) as error:  # nested hundreds deep, or a number of thousands of digits

@@ -1,4 +1,4 @@
-"""Places of keys and values in a TOML file that tomli has already found valid (TOML 1.0, toml.io/en/v1.0.0)."""
+"""Finds the places of keys and values in a TOML file that tomli has parsed already (TOML 1.0, toml.io/en/v1.0.0)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 import attrs
 
 Path = tuple[str | int, ...]
-"""Where a value stands in the data: ``("stages", 0, "optimizer", "lr")``."""
+"""Path of a value in the data: ``("stages", 0, "optimizer", "lr")``."""
 
 DEEPEST = 32
-"""Levels whose places are noted: a recipe has a handful, and a hostile file of 1 MiB would fill the memory."""
+"""Maximum depth of noted places: a recipe has a handful of levels, a hostile file could fill the memory."""
 
 _SPACE = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -25,7 +25,7 @@ _PLAIN = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b", '"
 
 @attrs.frozen
 class Span:
-    """A stretch of the text, as offsets."""
+    """A range of the text, as offsets."""
 
     start: int
     end: int
@@ -33,7 +33,7 @@ class Span:
 
 @attrs.frozen
 class Place:
-    """Where a key stands, and its value (None: the value is a table whose keys stand elsewhere)."""
+    """Where a key and its value are (None: the value is a table whose keys are elsewhere)."""
 
     key: Span
     value: Span | None = None
@@ -73,7 +73,7 @@ class _Scanner:
         return found.group()
 
     def header(self) -> Path:
-        """Take ``[a.b]`` or ``[[a.b]]`` and return the table it opens."""
+        """Consume ``[a.b]`` or ``[[a.b]]`` and return the path of the table it opens."""
         double = self.text.startswith("[[", self.at)
         self.at += 2 if double else 1
         self.skip(_SPACE)
@@ -96,12 +96,12 @@ class _Scanner:
             self.places[path] = place
 
     def imply(self, path: Path, place: Place) -> None:
-        """Note a table that stands there only as part of the name of another, unless it has a place already."""
+        """Note a table that appears only as part of another table's name, unless it has a place already."""
         if path not in self.places:
             self.note(path, place)
 
     def opened(self, keys: list[str], place: Place) -> Path:
-        """Return the path of the tables before a header's last: an array of tables stands for its newest element."""
+        """Return the path of the outer tables of a header; for an array of tables, that of its newest element."""
         path: Path = ()
         for key in keys:
             path = (*path, key)
@@ -111,7 +111,7 @@ class _Scanner:
         return path
 
     def pair(self, table: Path) -> Path:
-        """Take ``a.b = value`` and return the table it stands in."""
+        """Consume ``a.b = value`` and return the table that contains it."""
         start = self.at
         keys = self.keys()
         span = Span(start, self.at)

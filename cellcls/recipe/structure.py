@@ -1,4 +1,4 @@
-"""TOML data to typed objects, strictly: no coercion, no unknown key, every problem collected with its path.
+"""Converts TOML data to typed objects, strictly: no coercion, no unknown keys, all problems collected with their paths.
 
 Why not cattrs: each of its hooks had to be replaced to be strict, and its tree of exceptions turned into paths; this
 walk is shorter than the replacements (docs/design/recipes.md).
@@ -17,7 +17,7 @@ import attrs
 
 from cellcls.api import KINDS, Component, Param
 from cellcls.ops.storage.paths import expanded
-from cellcls.recipe.advice import is_too_large, mended
+from cellcls.recipe.advice import advise, is_too_large
 from cellcls.recipe.backslashes import has_drive, misread
 from cellcls.recipe.model import OUTER, Recipe
 from cellcls.recipe.problems import Problem, suggestion
@@ -25,18 +25,24 @@ from cellcls.recipe.scan import Path
 from cellcls.registry import Registry
 
 INVALID: Any = object()
-"""Stands for a value that could not be made; the problem is already noted."""
+"""Placeholder for an invalid value, whose problem is already noted."""
 
-_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", FilePath: "a path (a text)"}
+_NAMES = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a string",
+    FilePath: "a path (a string)",
+}
 
 
 @attrs.frozen
 class Field:
-    """A setting as a recipe sees it: its name, type, what is known of it and its default."""
+    """A setting of a component or section: its name, type, default and documentation."""
 
     name: str
     attribute: str
-    """Its name in Python: one that Python keeps for itself has an underscore behind it (``from_``)."""
+    """Its name in Python, where reserved words get an underscore (``from_``)."""
     type: Any
     param: Param
     default: Any
@@ -67,7 +73,7 @@ def fields_of(cls: type[Any]) -> dict[str, Field]:
 
 
 def is_kind(target: Any) -> bool:
-    """Tell whether a type is a kind, whose component a recipe names with ``use``."""
+    """Return whether a type is a kind of component, which a recipe names with ``use``."""
     return isinstance(target, type) and issubclass(target, Component) and "component_name" not in vars(target)
 
 
@@ -89,7 +95,7 @@ def type_text(target: Any) -> str:
 
 
 class Structurer:
-    """Makes objects of a registry's components; ``problems`` gathers what is wrong."""
+    """Converts TOML data to objects, with the components of a registry; ``problems`` collects what is wrong."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
@@ -135,30 +141,31 @@ class Structurer:
 
     def _misfit(self, target: Any, value: Any, path: Path) -> Any:
         wanted = f"a table with `use` ({target.kind})" if is_kind(target) else type_text(target)
-        return self.note(path, f"`{_key(path)}` must be {wanted}, not {_shown(value)}", mended(target, value, path))
+        return self.note(path, f"`{_key(path)}` must be {wanted}, not {_shown(value)}", advise(target, value, path))
 
     def _tuple(self, target: Any, value: list[Any], path: Path) -> Any:
         arms = get_args(target)
-        each = arms[:1] * len(value) if arms[-1] is Ellipsis else arms
-        made = [
-            self.make(arm, item, (*path, number)) for number, (arm, item) in enumerate(zip(each, value, strict=True))
+        arm_of_each = arms[:1] * len(value) if arms[-1] is Ellipsis else arms
+        items = [
+            self.make(arm, item, (*path, number))
+            for number, (arm, item) in enumerate(zip(arm_of_each, value, strict=True))
         ]
-        return INVALID if any(item is INVALID for item in made) else tuple(made)
+        return INVALID if any(item is INVALID for item in items) else tuple(items)
 
     def _mapping(self, target: Any, value: dict[str, Any], path: Path) -> Any:
         arm = get_args(target)[1]
-        made = {key: self.make(arm, item, (*path, key)) for key, item in value.items()}
-        return INVALID if any(item is INVALID for item in made.values()) else made
+        items = {key: self.make(arm, item, (*path, key)) for key, item in value.items()}
+        return INVALID if any(item is INVALID for item in items.values()) else items
 
     def _component(self, kind: Any, value: dict[str, Any], path: Path) -> Any:
         name = value["use"] if "use" in value else default_use(path)
         if not isinstance(name, str):
             where = (*path, "use") if "use" in value else path
-            problem = f'which {kind.kind}? say `use = "..."`' if name is None else "`use` must be a text"
+            problem = f'which {kind.kind}? write `use = "..."`' if name is None else "`use` must be a string"
             return self.note(where, problem, self._offer(kind.kind), value=name is not None)
         cls = self.registry.find(kind.kind, name)
         if cls is None:
-            others = [other for other in KINDS if self.registry.find(other, name)]
+            others = [kind_name for kind_name in KINDS if self.registry.find(kind_name, name)]
             known = (
                 f"`{name}` is of kind {', '.join(others)}.  "
                 if others
@@ -170,22 +177,22 @@ class Structurer:
         return self._section(cls, {key: item for key, item in value.items() if key != "use"}, path)
 
     def _offer(self, kind: str) -> str:
-        return f"there are: {', '.join(self.registry.names(kind))}.  More: cellcls describe {kind}"
+        return f"available: {', '.join(self.registry.names(kind))}.  More: cellcls describe {kind}"
 
     def _section(self, cls: type, value: dict[str, Any], path: Path) -> Any:
         fields = fields_of(cls)
         before = len(self.problems)
-        made = dict(self._known(cls, fields, value, path))
+        values = dict(self._known(cls, fields, value, path))
         rest = next((field for field in fields.values() if field.param.rest), None)
         unknown = {key: item for key, item in value.items() if key not in fields or (rest and key == rest.name)}
         if rest:
-            made[rest.name] = self.make(rest.type, unknown, path)
+            values[rest.name] = self.make(rest.type, unknown, path)
         else:
             for key in unknown:
                 self._unknown(cls, fields, (*path, key))
         if len(self.problems) > before:
             return INVALID
-        return self._built(cls, {fields[name].attribute: item for name, item in made.items()}, path)
+        return self._built(cls, {fields[name].attribute: item for name, item in values.items()}, path)
 
     def _known(
         self, cls: type, fields: dict[str, Field], value: dict[str, Any], path: Path
@@ -205,12 +212,12 @@ class Structurer:
                 self.note(path, f"`{name}` is missing: {type_text(field.type)}", value=False)
             self._tell_more(before, {where, path}, field.param.help, _more(cls))
 
-    def _tell_more(self, first: int, places: set[Path], about: str, more: str) -> None:
-        """Add what a setting is and where to read on to the problems noted last at ``places``: its own, not those of
-        what it holds."""
+    def _tell_more(self, first: int, places: set[Path], about: str, see: str) -> None:
+        """Add the help of a setting and where to read more to the problems noted since ``first`` at ``places``, which
+        are its own and not those of its contents."""
         for number, problem in enumerate(self.problems[first:], first):
             if problem.path in places and "More:" not in problem.hint:
-                self.problems[number] = attrs.evolve(problem, hint=f"{problem.hint or about}  {more}")
+                self.problems[number] = attrs.evolve(problem, hint=f"{problem.hint or about}  {see}")
 
     def _unknown(self, cls: type, fields: dict[str, Field], path: Path) -> None:
         key = str(path[-1])
@@ -226,10 +233,10 @@ class Structurer:
         what = "section or key" if len(path) == 1 else "setting"
         self.note(path, f"{owner} has no {what} `{key}`", suggestion(key, names) + takes, value=False)
 
-    def _built(self, cls: type, made: dict[str, Any], path: Path) -> Any:
+    def _built(self, cls: type, settings: dict[str, Any], path: Path) -> Any:
         try:
-            built = cls(**made)
-        except (ValueError, TypeError) as error:  # a validator of the class's own
+            built = cls(**settings)
+        except (ValueError, TypeError) as error:  # the class's own validators
             return self.note(path, f"`{_key(path)}`: {error}")
         if isinstance(built, Component):
             found = list(built.problems())
@@ -242,27 +249,27 @@ class Structurer:
 
 
 def _more(cls: type[Any]) -> str:
-    """Return the command that tells more of a section or component."""
+    """Return the command that describes a section or component."""
     if issubclass(cls, Component):
         return f"More: cellcls describe {cls.kind} {cls.component_name}"
     return "More: cellcls describe recipe"
 
 
 def default_use(path: Path) -> str | None:
-    """Return the component that an absent ``use`` at ``path`` stands for."""
+    """Return the default of ``use`` at ``path``."""
     field = _field_at(path)
     data = field.default_data if field else None
     return data.get("use") if isinstance(data, dict) else None
 
 
 def section_at(path: Path) -> type[Any] | None:
-    """Return the class of the section at ``path``; None for a component and for what the grammar does not have."""
+    """Return the class of the section at ``path``; None for components and unknown paths."""
     field = _field_at(path)
     return _section_in(field.type) if field else None
 
 
 def _field_at(path: Path) -> Field | None:
-    """Return the setting that a path through sections leads to. Positions in lists do not matter and may be absent."""
+    """Return the setting that a path through sections leads to. Indices of lists are ignored and may be absent."""
     field: Field | None = None
     owner: type[Any] | None = Recipe
     for name in path:
@@ -276,14 +283,14 @@ def _field_at(path: Path) -> Field | None:
 
 
 def _section_in(target: Any) -> type[Any] | None:
-    """Return the section that a type is, or that a list of it or a union holds."""
+    """Return the section class that a type is, or that a list or union of it contains."""
     if isinstance(target, type) and attrs.has(target):
         return None if issubclass(target, Component) else target
     return next((found for arm in get_args(target) if (found := _section_in(arm))), None)
 
 
 def _fits(target: Any, value: Any) -> bool:
-    """Tell whether ``value`` is of the TOML type that ``target`` is written in; contents are checked later."""
+    """Return whether ``value`` has the TOML type that ``target`` is written in; contents are checked later."""
     origin = get_origin(target)
     if origin in (Union, types.UnionType):
         return any(_fits(arm, value) for arm in get_args(target))
@@ -304,7 +311,7 @@ def _fits(target: Any, value: Any) -> bool:
 
 
 def _key(path: Path) -> str:
-    """Return the last name of a path: ``stages[1].lr`` shows as ``lr``, an element as ``stages[1]``."""
+    """Return the last name of a path: ``lr`` for ``stages[1].lr``, ``stages[1]`` for a list entry."""
     if path and isinstance(path[-1], int):
         return f"{_key(path[:-1])}[{path[-1]}]"
     return str(path[-1]) if path else "the recipe"

@@ -1,4 +1,4 @@
-"""``[sweep]``: which settings of a recipe are searched, over what. It belongs to the file, not to a run."""
+"""``[sweep]``: which settings of a recipe are searched, and over which values. It belongs to the file, not to a run."""
 
 from __future__ import annotations
 
@@ -20,28 +20,30 @@ from cellcls.recipe.structure import INVALID, Structurer
 from cellcls.registry import Registry
 
 _FIXED = ("name", "claim", "requires", "seed", "dataset", "cleaners", "split", "evaluate")
-"""What all trials share: the images that are measured on and how, and the seed (a lucky one is no setting)."""
+"""What all trials share: the evaluated images, the evaluations, and the seed (a lucky seed is not a setting)."""
 _BESIDE = ("variants", "seeds", "expect")
 
 
 def structured(layer: Layer, registry: Registry) -> tuple[Search | None, list[Problem]]:
-    """Return the search of a file (None where it has none, or problems) and its problems."""
+    """Return the search of a file (None if it has none, or problems) and its problems."""
     if "sweep" not in layer.data:
         return None, []
     structurer = Structurer(registry)
-    made: Any = structurer.make(Search, layer.data["sweep"], ("sweep",))
+    search: Any = structurer.make(Search, layer.data["sweep"], ("sweep",))
     problems = structurer.problems
     problems += [
-        Problem((key,), f"`{key}` cannot stand beside [sweep]", "sweep in a file of its own, with this one as `base`")
+        Problem(
+            (key,), f"`{key}` cannot be combined with [sweep]", "put [sweep] in another file, with this one as `base`"
+        )
         for key in _BESIDE
         if key in layer.data
     ]
-    return (None if made is INVALID else made), problems
+    return (None if search is INVALID else search), problems
 
 
 def check(search: Search, recipe: Recipe, layer: Layer, registry: Registry, *, rehearse: bool) -> Iterator[Problem]:
-    """Yield what is wrong with a search over ``recipe``, whose file is ``layer``: a figure it does not measure, or that
-    is of the test, and settings that it does not have or that do not take what is searched."""
+    """Yield the problems of a search over ``recipe``, whose file is ``layer``: a metric that it does not measure or
+    that is not of the validation part, and settings that do not exist or do not take the searched values."""
     yield from _metric(search, recipe)
     if not search.space:
         yield Problem(("sweep",), "`space` names no setting to search", _EXAMPLE, value=False)
@@ -53,19 +55,24 @@ _EXAMPLE = 'as in space = { "stages.0.optimizer.lr" = { low = 1e-5, high = 1e-2,
 
 
 def _metric(search: Search, recipe: Recipe) -> Iterator[Problem]:
-    """A search that looked at the test would fit it."""
-    allowed = [f"{one.name}.{figure}" for one in recipe.evaluate if one.part_name == "val" for figure in METRICS]
+    """Yield a metric that is not measured on the validation part: a search would overfit the test part."""
+    allowed = [
+        f"{evaluation.name}.{metric}"
+        for evaluation in recipe.evaluate
+        if evaluation.part_name == "val"
+        for metric in METRICS
+    ]
     if search.metric not in allowed:
         hint = (
-            f"{suggestion(search.metric, allowed)}there are: {', '.join(allowed) or 'none: add an [[evaluate]] on val'}"
+            f"{suggestion(search.metric, allowed)}available: {', '.join(allowed) or 'none: add an [[evaluate]] on val'}"
         )
-        known = {f"{one.name}.{figure}" for one in recipe.evaluate for figure in METRICS}
-        said = (
-            "is not measured on `val`, and a search must not look at anything else"
+        known = {f"{evaluation.name}.{metric}" for evaluation in recipe.evaluate for metric in METRICS}
+        problem = (
+            "is not measured on `val`, and a search must not use another part"
             if search.metric in known
-            else ("is no figure of this recipe")
+            else "is not a metric of this recipe"
         )
-        yield Problem(("sweep", "metric"), f"`{search.metric}` {said}", hint)
+        yield Problem(("sweep", "metric"), f"`{search.metric}` {problem}", hint)
 
 
 def _setting(
@@ -82,8 +89,8 @@ def _setting(
             yield Problem(place, error.message.partition(": ")[2], value=False)
             return
         structurer = Structurer(registry)
-        made = structurer.make(Recipe, trial.data, ())
-        problems = structurer.problems if made is INVALID else list(checks.check(made, rehearse=rehearse))
+        recipe = structurer.make(Recipe, trial.data, ())
+        problems = structurer.problems if recipe is INVALID else list(checks.check(recipe, rehearse=rehearse))
         if problems:
             first = problems[0]
             yield Problem(place, f"`{key}` = {value}: {first.message}", first.hint, value=False)
@@ -96,7 +103,7 @@ def assignment(key: str, value: Any) -> str:
 
 
 def as_text(search: Search) -> str:
-    """Return a search as the TOML that reads back as it."""
+    """Return a search as TOML, from which it can be read again."""
     data = to_data(search)
     return tomli_w.dumps({"sweep": {key: value for key, value in data.items() if value is not None}})
 
@@ -113,7 +120,7 @@ class Best:
     lowest: bool
 
     def of(self, values: Mapping[int, float | None]) -> int | None:
-        """Return the number of the best value (None: there is none)."""
+        """Return the number of the best value, or None if there is none."""
         known = {number: value for number, value in values.items() if value is not None}
         if not known:
             return None

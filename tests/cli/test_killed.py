@@ -118,7 +118,7 @@ def test_a_call_killed_while_it_plans_says_what_it_lost(cli, place: Path):
         said = cli("run", "--resume", "out")
         assert said.code == (66 if len(there) < 2 else 0), said.err
         for name in {"pair-a", "pair-b"} - there if there else ():
-            assert f"out/{name}: planned, and not there" in said.err
+            assert f"out/{name}: planned, but missing" in said.err
             lost.add(name)
         assert all(RunFolder(place / "out" / name).complete for name in there)
     assert lost == {"pair-b"}

@@ -49,7 +49,7 @@ def test_one_that_fails_is_told_and_the_others_go_on(cli, place: Path):
     )
     said = cli("run", "two.toml", "--out", "out", "--launcher", "local")
     assert said.code == 75
-    assert "two-c: ended with 75" in said.err
+    assert "two-c: ended with exit code 75" in said.err
     assert "the loss became" in said.err
     assert (place / "out/two-b/metrics.json").is_file()
 
@@ -104,7 +104,7 @@ class Fake(Launcher):
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[Fake]:
-    monkeypatch.setattr(launch, "choose_launcher", lambda *_: ChosenLauncher(said="fake", launcher=Fake()))
+    monkeypatch.setattr(launch, "choose_launcher", lambda *_: ChosenLauncher(text="fake", launcher=Fake()))
     return Fake
 
 
@@ -127,7 +127,12 @@ def test_a_single_stopped_run_is_launched_too(cli, two: Path, place: Path, fake)
 
 @pytest.mark.parametrize(
     ("code", "shown", "word"),
-    [(-9, 137, "ended with 137"), (0, 70, "no figures"), (None, 70, "was not run"), (75, 75, "ended with 75")],
+    [
+        (-9, 137, "ended with exit code 137"),
+        (0, 70, "wrote no metrics"),
+        (None, 70, "not run: the launcher"),
+        (75, 75, "ended with exit code 75"),
+    ],
 )
 def test_codes_of_launched_runs(cli, two: Path, fake, code: int | None, shown: int, word: str):
     fake.codes = () if code is None else (code, code)

@@ -119,7 +119,7 @@ def test_a_grid_is_walked_once(cli, place: Path):
     (place / "grid.toml").write_text((place / "tiny.toml").read_text() + grid)
     said = cli("run", "grid.toml", "--out", "out")
     assert said.code == 0, said.err
-    assert "there are 2 combinations: 2 trials, not 20" in said.err
+    assert "only 2 combinations exist: 2 trials, not 20" in said.err
     assert [line["settings"]["head.dropout"] for line in journal(Path("out"))] == [0.0, 0.5]
 
 
@@ -127,7 +127,7 @@ def test_a_grid_that_is_cut_off_is_told(cli, place: Path):
     grid = '[sweep]\nuse = "grid"\ntrials = 1\nspace = { "head.dropout" = { values = [0.0, 0.5] } }\n'
     (place / "grid.toml").write_text((place / "tiny.toml").read_text() + grid)
     said = cli("run", "grid.toml", "--out", "out")
-    assert "the first 1 of 2 combinations; trials = 2 makes all" in said.err
+    assert "the first 1 of 2 combinations; trials = 2 runs all" in said.err
     assert len(journal(Path("out"))) == 1
 
 

@@ -51,9 +51,9 @@ def test_what_the_grammar_allows_is_read(read, tmp_path: Path, said: str):
     ("said", "place", "message"),
     [
         ('metric = "val.accuracy"\norder = ["lion", "adm"]', "3:18", "did you mean `adam`?"),
-        ('metric = "val.accuracy"\norder = ["lion", "unfair_*"]', "3:18", "no variant fits `unfair_*`"),
+        ('metric = "val.accuracy"\norder = ["lion", "unfair_*"]', "3:18", "no variant matches `unfair_*`"),
         ('metric = "val.acuracy"\norder = ["lion", "adam"]', "2:10", "did you mean `val.accuracy`?"),
-        ('metric = "remote.accuracy"\norder = ["lion", "adam"]', "2:10", "is no figure of this recipe"),
+        ('metric = "remote.accuracy"\norder = ["lion", "adam"]', "2:10", "is not a metric of this recipe"),
         ('metric = "accuracy"\namong = ["test", "tta"]\nwithin = 0.1', "3:18", "no evaluation is called `tta`"),
         ('metric = "val.accuracy"\norder = ["lion"]', "1:3", "needs two or more different entries"),
         ('metric = "val.accuracy"\norder = ["lion", "lion"]', "1:3", "needs two or more different entries"),

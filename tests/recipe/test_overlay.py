@@ -180,7 +180,7 @@ def test_a_base_may_be_used_twice_in_different_chains(write: Any, builtins: Regi
 def test_a_base_that_is_no_file_is_an_input_missing(write: Any, builtins: Registry, name: str) -> None:
     path = write(f'base = "{name}"\n')
     (path.parent / "folder").mkdir()
-    with pytest.raises(MissingInputError, match=r"recipe\.toml:1:8: the base recipe"):
+    with pytest.raises(MissingInputError, match=r"recipe\.toml:1:8: no base recipe at"):
         load(path, builtins)
 
 

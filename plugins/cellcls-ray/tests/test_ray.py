@@ -41,7 +41,7 @@ def test_variants_run_on_a_cluster_of_two_workers(tmp_path: Path):
         assert ours["evaluations"]["test"]["confusion"] == theirs["evaluations"]["test"]["confusion"]
     assert (tmp_path / "ray/comparison.html").is_file()
     assert done.returncode == alone.returncode == 75, done.stderr
-    assert "two-wrong: ended with 75" in done.stderr
+    assert "two-wrong: ended with exit code 75" in done.stderr
     assert "the loss became" in done.stderr
 
 
