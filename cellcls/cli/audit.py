@@ -42,7 +42,7 @@ _PATH = PathType()
     show_default=True,
     help="Robust standard deviations from the other images beyond which an image is far away.",
 )
-@click.option("--fail-on", metavar="KIND,...", default="", help="Exit with 1 where such findings are result.")
+@click.option("--fail-on", metavar="KIND,...", default="", help="Exit with 1 if there are findings of these kinds.")
 @json_option
 def audit(
     data: Path,

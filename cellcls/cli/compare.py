@@ -1,4 +1,4 @@
-"""``cellcls compare``, and what ``cellcls run`` says of all its runs together."""
+"""``cellcls compare``, and the comparison that ``cellcls run`` prints for several runs."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=PathType(), metavar="RUN...")
-@click.option("--by", metavar="EVALUATION.METRIC", help="The figure to sort by; default: test.accuracy, else val's.")
+@click.option(
+    "--by", metavar="EVALUATION.METRIC", help="The metric to sort by; default: test.accuracy, else val.accuracy."
+)
 @click.option(
     "--out",
     type=PathType(),
-    help="Folder to write to; default: that of all the runs, else runs/compare-N.",
+    help="Folder to write to; default: the folder of runs, if one was given, else runs/compare-N.",
 )
 @json_option
 def compare(runs: tuple[Path, ...], by: str | None, out: Path | None, as_json: bool) -> None:
-    """Compare finished runs: one sorted table, differences on the same images, curves; as text, page and picture.
+    """Compare finished runs: a sorted table, differences on the same images, curves; as text, page and figures.
 
-    A folder that holds runs stands for all of them, and gets the page.
+    A folder of runs means all of them, and the page is written there.
     """
     from cellcls.report.compare import to_data
     from cellcls.report.compare_page import write_comparison
@@ -53,13 +55,13 @@ def show_comparison(comparison: RunComparison) -> None:
     table("seeds", compare_tables.seeds(comparison))
     show_expected(comparison)
     if comparison.unfinished:
-        say(f"cellcls: warning: not finished, and left out: {', '.join(comparison.unfinished)}")
+        say(f"cellcls: warning: unfinished runs are left out: {', '.join(comparison.unfinished)}")
     if comparison.rehearsal:
-        say("cellcls: warning: rehearsals: rendered cells, a step a stage; the figures say nothing about cells")
+        say("cellcls: warning: rehearsals: rendered cells, one step per stage; results say nothing about real cells")
 
 
 def show_expected(comparison: RunComparison) -> None:
-    """Print what was expected beside what was measured."""
+    """Print the expectations and what was measured."""
     from cellcls.report import expect
 
     table("expected and measured", expect.rows(comparison.verdicts))

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 @click.command()
 @run_argument
 @click.argument("other", required=False, type=PathType(), metavar="[OTHER_RUN]")
-@click.option("--data", type=PathType(), help="A labelled set; default: the run's own test part.")
+@click.option("--data", type=PathType(), help="A labelled data set; default: the run's own test part.")
 @click.option("--images", type=click.IntRange(1, 512), default=16, show_default=True, help="Number of images.")
 @click.option(
-    "--depths", type=click.IntRange(2, 512), default=16, show_default=True, help="Layers to compare, at most."
+    "--depths", type=click.IntRange(2, 512), default=16, show_default=True, help="Maximum number of layers to compare."
 )
 @click.option("--use", default="grad_cam", show_default=True, help="The explainer.")
-@click.option("--out", type=PathType(), help="The picture to make; default: a new one in the run.")
+@click.option(
+    "--out", type=PathType(), help="Image file to write; default: a new one in the run folder."
+)
 @device_option
 @threads_option
 @json_option
@@ -46,8 +48,8 @@ def explain(
 ) -> None:
     """Draw where a run's best weights look, as heat maps on images.
 
-    A run of several stages is also compared before and after: its first stage's network with its last one's, depth by
-    depth. With OTHER_RUN, the two runs are compared on the same images.
+    For a run with several stages, the networks after the first and the last stage are also compared layer by layer.
+    With OTHER_RUN, the two runs are compared on the same images.
     """
     refuse_taken(out)
     registry = load_registry()
@@ -74,23 +76,23 @@ def explain(
 
 
 def _draw(found: Any, target: Path) -> dict[str, Any]:
-    """Write the pictures; return the answer for scripts."""
+    """Write the image files; return the JSON answer."""
     from cellcls.report.draw import draw_depths, draw_heat_maps, draw_map_pairs
     from cellcls.report.pictures import Pictures, map_pairs
     from cellcls.runs.records import to_data
 
     comparison = found.comparison
-    made = {target: draw_heat_maps(Pictures(**found.maps.pictures()), found.classes)}
+    pictures = {target: draw_heat_maps(Pictures(**found.maps.pictures()), found.classes)}
     answer = {"picture": str(target), **found.figures}
     if comparison is not None:
         record = comparison.record()
         compared, depths = _beside(target, "compared"), _beside(target, "depths")
-        made[compared] = draw_map_pairs(record, map_pairs(comparison.arrays()), found.classes)
-        made[depths] = draw_depths(record)
+        pictures[compared] = draw_map_pairs(record, map_pairs(comparison.arrays()), found.classes)
+        pictures[depths] = draw_depths(record)
         answer |= {"compared_picture": str(compared), "depths_picture": str(depths), "comparison": to_data(record)}
-    for path in made:
+    for path in pictures:
         refuse_taken(path)
-    for path, png in made.items():
+    for path, png in pictures.items():
         write_bytes(path, png)
     return answer
 
@@ -99,13 +101,13 @@ def _tell(record: DepthsRecord, maps: str, depths: str) -> None:
     first, second = record.names
     rows = [
         {
-            "layer": one.layer,
-            "parameters before it": f"{one.frozen_share:.1%}",
-            "similarity": f"{one.similarity:.2f}",
-            f"heat on the cell, {first}": f"{one.heat_inside[0]:.1%}",
-            f"heat on the cell, {second}": f"{one.heat_inside[1]:.1%}",
+            "layer": depth.layer,
+            "parameters before it": f"{depth.frozen_share:.1%}",
+            "similarity": f"{depth.similarity:.2f}",
+            f"heat on the cell, {first}": f"{depth.heat_inside[0]:.1%}",
+            f"heat on the cell, {second}": f"{depth.heat_inside[1]:.1%}",
         }
-        for one in record.depths
+        for depth in record.depths
     ]
     table(f"{first} and {second}, depth by depth", rows)
     print(f"pictures: {maps}, {depths}")
@@ -115,19 +117,19 @@ def _tell(record: DepthsRecord, maps: str, depths: str) -> None:
 def _advice(record: DepthsRecord) -> str:
     threshold = f"a correlation of {record.same_above:g}"
     if not record.advised:
-        return f"advice: freeze = {record.freeze}, as the maps nowhere fall below {threshold}"
+        return f"advice: freeze = {record.freeze}, as the maps fall below {threshold} at no layer"
     advice = (
         f"advice: freeze = {record.freeze} ({record.frozen_share:.1%} of the parameters): the maps fall below "
         f"{threshold} at {record.advised}"
     )
     if record.lasting == record.advised:
         return f"{advice} and stay below"
-    return f"{advice}, and for good only at {record.lasting or 'no layer'}: the first may be noise"
+    return f"{advice}, but stay below only from {record.lasting or 'no layer'} on: the first may be noise"
 
 
 def _beside(target: Path, name: str) -> Path:
     if not target.suffix:
-        raise UsageError(f"{target}: name a picture, as in maps.png")
+        raise UsageError(f"{target}: not the name of an image file; write, for example, maps.png")
     return target.with_name(f"{target.stem}-{name}{target.suffix}")
 
 

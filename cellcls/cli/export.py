@@ -26,27 +26,29 @@ _COMPARED = {"codabench": "a clean process", "onnx": "onnxruntime", "hub": "timm
     required=True,
     help="A zip to submit, an ONNX file, or a folder in timm's layout with a model card.",
 )
-@click.option("--out", type=PathType(), required=True, help="The new file, of `hub` the new folder.")
+@click.option(
+    "--out", type=PathType(), required=True, help="The new file, or the new folder for `hub`."
+)
 @json_option
 def export(run: Path, to: Format, out: Path, as_json: bool) -> None:
-    """Take a run's best weights out of cellcls; what is written is first tried against the run itself."""
+    """Export a run's best weights for use without cellcls. The result is compared with the run before it is written."""
     registry = load_registry()
     from cellcls.engine.export import export_run
 
-    told = export_run(run, to, out, registry)
-    if told["rehearsal"]:
-        say("cellcls: WARNING: these are the weights of a rehearsal: they know nothing about blood cells")
-    if not told["complete"]:
-        say("cellcls: warning: the run has not come to its end; these are its best weights so far")
+    summary = export_run(run, to, out, registry)
+    if summary["rehearsal"]:
+        say("cellcls: WARNING: these weights are from a rehearsal and cannot classify real cells")
+    if not summary["complete"]:
+        say("cellcls: warning: the run is not finished; these are its best weights so far")
     if as_json:
-        print_json(told)
+        print_json(summary)
         return
     shown = {
-        "file": told["out"],
-        "size": f"{told['bytes'] / 1e6:.2f} MB",
-        "same labels": f"{told['same_labels']} of {told['images']}",
-        "largest difference": f"{told['max_difference']:.1e}",
+        "file": summary["out"],
+        "size": f"{summary['bytes'] / 1e6:.2f} MB",
+        "same labels": f"{summary['same_labels']} of {summary['images']}",
+        "largest difference": f"{summary['max_difference']:.1e}",
     }
-    if "seconds" in told:
-        shown |= {"loaded in": f"{told['load_seconds']:.1f} s", "predicted in": f"{told['seconds']:.2f} s"}
-    table(f"{to}, compared in {_COMPARED[to]} on {told['images']} {told['images_of']}", [shown])
+    if "seconds" in summary:
+        shown |= {"loaded in": f"{summary['load_seconds']:.1f} s", "predicted in": f"{summary['seconds']:.2f} s"}
+    table(f"{to}, compared in {_COMPARED[to]} on {summary['images']} {summary['images_of']}", [shown])

@@ -1,4 +1,4 @@
-"""``cellcls fetch``: data sets that are free to download."""
+"""``cellcls fetch``: downloads freely available data sets."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from cellcls.terminal import counting, table
 )
 @json_option
 def fetch(name: str | None, to: Path | None, as_json: bool) -> None:
-    """Download a data set: NAME is a file of the list, or a data set that has one file. Without NAME: the list.
+    """Download a data set. NAME is a file in the list, or a data set with a single file; without NAME, print the list.
 
-    A download that was interrupted continues where it stopped. The file is checked by its published checksum.
+    An interrupted download continues where it stopped. The file is verified by its published checksum.
     """
     offered = list(_offered(load_registry()))
     if name is None:
@@ -42,7 +42,9 @@ def fetch(name: str | None, to: Path | None, as_json: bool) -> None:
             got = download(wanted, folder, progress)
     except KeyboardInterrupt as error:
         raise InterruptedRunError(
-            f"{folder / wanted.name}: stopped by Ctrl-C", "run it again: it continues there", code=ExitCode.INTERRUPTED
+            f"{folder / wanted.name}: stopped by Ctrl-C",
+            "to continue the download, run the command again",
+            code=ExitCode.INTERRUPTED,
         ) from error
     answer = {
         "file": str(got.path),
@@ -81,13 +83,13 @@ def _list(offered: list[tuple[str, Download]], as_json: bool) -> None:
 
 
 def _named(name: str, offered: list[tuple[str, Download]]) -> Download:
-    """Return the file of that name, with or without its ending, or the only one of the data set of that name."""
+    """Return the file of this name, with or without extension, or the only file of the data set of this name."""
     found = [download for _, download in offered if name in (download.name, download.name.partition(".")[0])]
     found = found or [download for dataset, download in offered if dataset == name]
     if not found:
-        raise MissingInputError(f"no file or data set `{name}` to download", "cellcls fetch lists them")
+        raise MissingInputError(f"no file or data set `{name}` to download", "to list them: cellcls fetch")
     if len(found) > 1:
         raise UsageError(
-            f"`{name}` has {len(found)} files; name one of them", *(f"cellcls fetch {file.name}" for file in found)
+            f"`{name}` has {len(found)} files; give one of them", *(f"cellcls fetch {file.name}" for file in found)
         )
     return found[0]

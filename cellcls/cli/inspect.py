@@ -1,4 +1,4 @@
-"""Commands that look before anything is trained: ``check``, ``show``, ``describe``."""
+"""Commands that train nothing: ``check``, ``show``, ``describe``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cellcls.terminal import say, table
 
 recipe_argument = click.argument("recipe", type=PathType())
 overrides_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
-variant_option = click.option("--variant", help="One variant of the recipe only.")
+variant_option = click.option("--variant", help="Only this variant of the recipe.")
 
 
 @click.command()
@@ -30,14 +30,14 @@ variant_option = click.option("--variant", help="One variant of the recipe only.
 @machine_options
 @overrides_option
 @variant_option
-@click.option("--rehearse", is_flag=True, help="Check what `run --rehearse` would do.")
+@click.option("--rehearse", is_flag=True, help="Check for `run --rehearse`.")
 @json_option
 def check(
     recipes: tuple[Path, ...], overrides: tuple[str, ...], variant: str | None, as_json: bool, **machine: Any
 ) -> None:
-    """Check recipes, or all of a folder: plugins, data, classes, steps and memory; train nothing.
+    """Check recipes, or all recipes in a folder: plugins, data, classes, steps and memory. Nothing is trained.
 
-    What is wrong with any of them is told in one list.
+    The problems of all recipes are reported together.
     """
     if not recipes:
         raise UsageError(NO_RECIPE, "cellcls check RECIPE")
@@ -49,7 +49,7 @@ def check(
         return
     for answer in answers:
         rows = [
-            {"what": _SAID.get(what, what), "value": _words(value)}
+            {"what": _TITLES.get(what, what), "value": _words(value)}
             for what, value in answer.items()
             if what not in ("name", "warnings")
         ]
@@ -58,13 +58,13 @@ def check(
             say(f"cellcls: warning: {answer['name']}: {warning}")
 
 
-_SAID = {
+_TITLES = {
     "classes": "classes (train)",
     "dropped": "images dropped",
     "stages": "frozen in stage",
     "memory_mb": "memory, about MB",
 }
-"""What the answer's names are for a person."""
+"""Titles of the answer's keys in the table."""
 
 
 @click.command()
@@ -73,18 +73,18 @@ _SAID = {
 @variant_option
 @json_option
 def show(recipe: Path, overrides: tuple[str, ...], variant: str | None, as_json: bool) -> None:
-    """Print a recipe with every default filled in, and where each value came from."""
+    """Print a recipe with every default filled in, and the origin of each value."""
     loaded = load(recipe, load_registry(), overrides=overrides, variant=variant, rehearse=True)
     if as_json:
-        shown = [{"recipe": to_data(one.recipe), "origins": _origins(one)} for one in loaded]
+        shown = [{"recipe": to_data(run.recipe), "origins": _origins(run)} for run in loaded]
         print_json(shown[0] if len(shown) == 1 else shown)
         return
-    for number, one in enumerate(loaded):
-        print("\n" * (number > 0) + dump(one.recipe, partial(_origin, one)), end="")
+    for number, run in enumerate(loaded):
+        print("\n" * (number > 0) + dump(run.recipe, partial(_origin, run)), end="")
 
 
 def _origin(loaded: Loaded, path: KeyPath) -> str:
-    """Return where a value was written: the key itself, or the list or table it was written in."""
+    """Return where a value was written: its own key, or that of the list or table that contains it."""
     found = loaded.origins.get(path)
     while found is None and path and isinstance(path[-1], int):
         path = path[:-1]
@@ -103,18 +103,18 @@ def _origins(loaded: Loaded) -> dict[str, str]:
 @click.argument("name", required=False)
 @json_option
 def describe(kind: str, name: str | None, as_json: bool) -> None:
-    """Describe a kind's components, one component's settings, or the grammar of a recipe."""
+    """Describe the components of a kind, the settings of a component, or the grammar of recipes."""
     registry = load_registry()
     if kind == "recipe":
         if name:
-            raise UsageError("`describe recipe` takes no name", "cellcls describe KIND NAME describes a component")
+            raise UsageError("`describe recipe` takes no name", "to describe a component: cellcls describe KIND NAME")
         _describe_recipe(as_json)
     elif name is None:
         _describe_kind(kind, registry, as_json)
     else:
         cls = registry.find(kind, name)
         if cls is None:
-            offer = f"{suggestion(name, registry.names(kind))}there are: {', '.join(registry.names(kind))}"
+            offer = f"{suggestion(name, registry.names(kind))}available: {', '.join(registry.names(kind))}"
             raise MissingPluginError(f"no {kind} is called `{name}`", offer)
         _describe_component(cls, registry, as_json)
 
@@ -144,7 +144,7 @@ def _describe_component(cls: type[Component], registry: Registry, as_json: bool)
         return
     print(f"{cls.kind} {cls.component_name}  ({plugin.distribution} {plugin.version})\n\n{_doc(cls)}\n")
     table("settings", known)
-    table("what it may name", cls.catalogue())
+    table("catalogue", cls.catalogue())
 
 
 def _describe_recipe(as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""The commands, and what becomes of every error: one message and an exit code."""
+"""The main function: runs a command and turns every error into one message and an exit code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cellcls.errors import CellclsError, ExitCode
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="cellcls")
 def cellcls() -> None:
-    """Telling blood cells apart under a microscope, reproducibly: one TOML recipe in, one run out."""
+    """Classify blood cells under a microscope, reproducibly: one TOML recipe in, one run out."""
     if "logging" in sys.modules:  # a command that logs nothing need not import it
         import logging
 
@@ -27,12 +27,12 @@ def cellcls() -> None:
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line (``args`` None: the process's) and exit with its code."""
+    """Run the command line (by default, the arguments of the process) and exit with its code."""
     if args is None:
         streams.prepare()
     code = _code(args)
     if "torch" not in sys.modules:
-        gc.freeze()  # a quick command ends without a search for garbage
+        gc.freeze()  # avoid a final garbage collection, which would slow down quick commands
     sys.exit(code)
 
 
@@ -60,7 +60,7 @@ def _code(args: Sequence[str] | None) -> int:
             _say(_crashed(sys.argv[1:] if args is None else args))
             return ExitCode.BUG
         streams.abandon_stdout()
-        _say(f"cannot write to stdout: {error.strerror}\n  the work is done, and what was written to files is there")
+        _say(f"cannot write to stdout: {error.strerror}\n  the command is complete, and its files are written")
         return ExitCode.CANNOT_WRITE
     except Exception:
         _say(_crashed(sys.argv[1:] if args is None else args))
@@ -71,8 +71,8 @@ def _code(args: Sequence[str] | None) -> int:
 def _wrong_usage(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "cellcls"
-    said = " ".join(error.format_message().split())
-    return f"{said}\n  how it is used: {command} --help"
+    message = " ".join(error.format_message().split())
+    return f"{message}\n  for help: {command} --help"
 
 
 def _say(text: str) -> None:
@@ -81,7 +81,7 @@ def _say(text: str) -> None:
 
 
 def _crashed(args: Sequence[str]) -> str:
-    """Keep the traceback in a file and return what to say."""
+    """Write the traceback to a file and return the message."""
     import tempfile
     import time
     import traceback

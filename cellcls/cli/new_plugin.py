@@ -1,4 +1,4 @@
-"""``cellcls new-plugin``: an installable package to start a plugin from."""
+"""``cellcls new-plugin``: creates an installable package to start a plugin from."""
 
 from __future__ import annotations
 
@@ -18,25 +18,29 @@ from cellcls.registry import load_registry
 from cellcls.terminal import say
 
 TEMPLATE = Path(__file__).parent / "template" / "package"
-"""The files, named and filled by Jinja; ``copier.yml`` beside it lets copier make the same ones."""
+"""Jinja templates of file names and contents; with the repository's ``copier.yml``, copier makes the same files."""
 LICENCES = ("Apache-2.0", "MIT", "none")
 _NAME = re.compile(r"cellcls-[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 @click.command("new-plugin")
 @click.argument("name")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice([*KINDS]), help="A kind of component it offers.")
-@click.option("--out", type=PathType(), help="Folder to write; default: NAME.")
-@click.option("--licence", type=click.Choice(LICENCES), default="Apache-2.0", show_default=True, help="Its licence.")
-@click.option("--author", default="The authors", show_default=True, help="Whose work it is.")
+@click.option(
+    "--kind", "kinds", multiple=True, type=click.Choice([*KINDS]), help="Kind of component to offer; may be repeated."
+)
+@click.option("--out", type=PathType(), help="Folder to create; default: NAME.")
+@click.option(
+    "--licence", type=click.Choice(LICENCES), default="Apache-2.0", show_default=True, help="Licence of the plugin."
+)
+@click.option("--author", default="The authors", show_default=True, help="Author of the plugin.")
 @json_option
 def new_plugin(name: str, kinds: tuple[str, ...], out: Path | None, licence: str, author: str, as_json: bool) -> None:
-    """Write a package that works: a component of each --kind (default: augmentation), tests, a recipe and a README."""
+    """Create a working package: a component of each --kind (default: augmentation), tests, a recipe and a README."""
     folder = out or Path(name)
     wanted = kinds or ("augmentation",)
     answers = answers_for(name, wanted, licence=licence, author=author)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is there already", "choose another folder with --out; nothing was written")
+        raise UsageError(f"{folder} already exists; nothing was written", "choose another folder with --out")
     _refuse_taken(name, answers["short"], wanted)
     written = []
     for path, text in render(answers):
@@ -50,15 +54,16 @@ def new_plugin(name: str, kinds: tuple[str, ...], out: Path | None, licence: str
 
 
 def answers_for(name: str, kinds: Sequence[str], *, licence: str = "none", author: str = "") -> dict[str, Any]:
-    """Return what the template asks. Raises ``UsageError`` where the name is none for a plugin."""
+    """Return the values for the template. Raises ``UsageError`` if the name is not valid for a plugin."""
     if not _NAME.fullmatch(name):
         plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-").removeprefix("cellcls-")
         offer = [f"such as: cellcls new-plugin cellcls-{plain}"] if _NAME.fullmatch(f"cellcls-{plain}") else []
         raise UsageError(
-            f"`{name}` is no name for a plugin: lowercase words joined by hyphens, the first one cellcls", *offer
+            f"`{name}` is not valid as a plugin's name: write lowercase words joined by hyphens, first cellcls",
+            *offer,
         )
     if not author.isprintable() or set('"\\') & set(author):
-        raise UsageError("--author takes no quotes, backslashes and line breaks")
+        raise UsageError("--author must not contain quotes, backslashes or line breaks")
     module = name.replace("-", "_")
     short = module.removeprefix("cellcls_")
     return {
@@ -74,20 +79,20 @@ def answers_for(name: str, kinds: Sequence[str], *, licence: str = "none", autho
 
 
 def _refuse_taken(name: str, short: str, kinds: Sequence[str]) -> None:
-    """Raise ``UsageError`` where another plugin offers a component of that kind and name: the registry has one each."""
+    """Raise ``UsageError`` if another plugin offers a component of this kind and name."""
     registry = load_registry()
     for kind in kinds:
         taken = registry.find(kind, short)
         owner = registry.plugin_of(taken).distribution if taken else name
         if owner != name:
             raise UsageError(
-                f"the {kind} `{short}` is there already, from {owner}; a component has the name of its plugin",
-                f"choose another: cellcls new-plugin cellcls-my-{short.replace('_', '-')}; nothing was written",
+                f"the {kind} `{short}` already exists in {owner}; a component is named like its plugin",
+                f"nothing was written; choose another name: cellcls new-plugin cellcls-my-{short.replace('_', '-')}",
             )
 
 
 def render(answers: dict[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Yield each file's path in the package and its text. A file whose name comes out empty is left out."""
+    """Yield each file's path in the package and its text. Files whose rendered name is empty are skipped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(

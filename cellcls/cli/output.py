@@ -1,4 +1,4 @@
-"""What commands share: options, arguments, and answers for scripts."""
+"""Options, arguments and output that several commands share."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ class PathType(click.Path):
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 
-NO_RECIPE = "which recipe? cellcls recipes ls shows the shipped ones"
+NO_RECIPE = "no recipe given; to see the shipped recipes: cellcls recipes ls"
 recipes_argument = click.argument("recipes", nargs=-1, type=PathType(), metavar="RECIPE|FOLDER...")
 
 
 def print_json(value: Any) -> None:
-    """Print an answer for scripts."""
+    """Print an answer as JSON."""
     print(to_json(value), end="")
 
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that tell about the machine."""
+    """Add the options that depend on the machine."""
     path = PathType()
     options = [
-        click.option("--data", type=path, help="Where the data set is: a folder to look in, or the set itself."),
-        click.option("--device", help="cpu, cuda, cuda:1, mps; default: the fastest that is there."),
-        click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU."),
-        click.option("--offline", is_flag=True, help="Never ask the network for weights."),
+        click.option("--data", type=path, help="Where the data set is: the data set itself, or a folder to search in."),
+        click.option("--device", help="cpu, cuda, cuda:1, mps; default: the fastest available."),
+        click.option("--threads", type=click.IntRange(min=1), help="Number of CPU threads."),
+        click.option("--offline", is_flag=True, help="Do not download weights."),
         click.option("--weights", type=path, help="Folder with pretrained weights in timm's layout."),
     ]
 

@@ -1,4 +1,4 @@
-"""``cellcls list-plugins``: what is installed, what it offers, what failed and why."""
+"""``cellcls list-plugins``: lists installed plugins, their components and failures."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from cellcls.registry import PluginRecord, load_registry
 
 
 @click.command("list-plugins")
-@click.option("--check", is_flag=True, help="Try each in a process of its own first; exit with 1 if one fails.")
+@click.option("--check", is_flag=True, help="First try each plugin in its own process; exit with 1 if one fails.")
 @json_option
 def list_plugins(check: bool, as_json: bool) -> ExitCode:
-    """List the installed plugins: what each offers, what it costs at every start, and why one failed.
+    """List the installed plugins: what each offers, how long it takes to import, and why it failed.
 
-    --check also finds plugins that crash, exit, hang, fork, print, leave threads or files, or set global seeds. One
-    that was left out because it ended a process, and now passes, is loaded again.
+    --check also finds plugins that crash, exit, hang, fork, print, leave threads or files, or set global seeds. A
+    plugin that was blocked because it ended a process is loaded again if it passes.
     """
     plugins = load_registry(check=check).plugins
     if as_json:
@@ -47,7 +47,7 @@ def _lines(plugin: PluginRecord) -> list[str]:
     if plugin.blocked:
         return [heading, f"  not loaded: {plugin.failure}"]
     if plugin.failure:
-        return [heading, f"  FAILED: {plugin.failure}", f"  fix it, or: pip uninstall {plugin.distribution}"]
+        return [heading, f"  FAILED: {plugin.failure}", f"  fix or remove it: pip uninstall {plugin.distribution}"]
     offered: dict[str, list[str]] = {}
     for cls in plugin.components:
         offered.setdefault(cls.kind, []).append(cls.component_name)
@@ -56,5 +56,5 @@ def _lines(plugin: PluginRecord) -> list[str]:
     lines += [f"  {kind:<{width}}  {', '.join(names)}" for kind, names in offered.items()]
     lines += [f"  warning: {warning}" for warning in plugin.warnings]
     if plugin.warnings:
-        lines.append(f"  it works; report this to its authors, or: pip uninstall {plugin.distribution}")
+        lines.append(f"  it works; report this to its authors, or remove it: pip uninstall {plugin.distribution}")
     return lines

@@ -1,4 +1,4 @@
-"""``cellcls recipes``: the shipped recipes."""
+"""``cellcls recipes``: lists and copies the shipped recipes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cellcls.terminal import say, table
 
 
 def shipped() -> list[Path]:
-    """Return the shipped recipes: those of the checkout, or those the wheel installed."""
+    """Return the shipped recipes: those of the checkout, or those installed with the wheel."""
     checkout = Path(__file__).resolve().parents[2] / "recipes"
     if checkout.is_dir():
         return sorted(checkout.glob("*.toml"))
@@ -28,13 +28,13 @@ def shipped() -> list[Path]:
 
 @click.group()
 def recipes() -> None:
-    """The recipes that come with cellcls."""
+    """List or copy the recipes that come with cellcls."""
 
 
 @recipes.command("ls")
 @json_option
 def ls(as_json: bool) -> None:
-    """List them."""
+    """List the shipped recipes."""
     rows: list[dict[str, Any]] = [
         {"recipe": path.stem, "what": _first_comment(path), "path": str(path)} for path in shipped()
     ]
@@ -49,19 +49,19 @@ def ls(as_json: bool) -> None:
 @click.argument("to", type=PathType(), default=Path())
 @json_option
 def cp(name: str, to: Path, as_json: bool) -> None:
-    """Copy one, to change it: NAME, and a file or folder to copy it to. The recipes it is based on go along."""
+    """Copy the recipe NAME, to change it, to a file or folder, along with the recipes it is based on."""
     source = next((path for path in shipped() if path.stem == name.removesuffix(".toml")), None)
     if source is None:
-        raise MissingInputError(f"no shipped recipe `{name}`", "cellcls recipes ls shows them")
+        raise MissingInputError(f"no shipped recipe `{name}`", "to list them: cellcls recipes ls")
     target = to / source.name if to.is_dir() else to
     if target.exists():
-        raise UsageError(f"{target} is there already, and is not overwritten")
+        raise UsageError(f"{target} already exists and is not overwritten")
     write_bytes(target, source.read_bytes())
     for base in _bases(source):
         beside = target.parent / base.name
         if not beside.exists():
             write_bytes(beside, base.read_bytes())
-            say(f"{beside}: the recipe it is based on")
+            say(f"{beside}: copied too (base recipe)")
     print_json({"recipe": str(target)}) if as_json else print(target)
 
 
@@ -74,7 +74,7 @@ def _bases(path: Path) -> Iterator[Path]:
 
 
 def _first_comment(path: Path) -> str:
-    """Return what a recipe is for: the comment at its top, without the file's name."""
+    """Return the purpose of a recipe: the comment at its top, without the file name."""
     lines = path.read_text().splitlines()
-    said = lines[0].removeprefix("#").strip() if lines and lines[0].startswith("#") else ""
-    return said.partition(": ")[2] or said
+    comment = lines[0].removeprefix("#").strip() if lines and lines[0].startswith("#") else ""
+    return comment.partition(": ")[2] or comment

@@ -1,4 +1,4 @@
-"""Commands on a finished run: ``evaluate``, ``predict``."""
+"""Commands that use a finished run: ``evaluate``, ``predict``."""
 
 from __future__ import annotations
 
@@ -18,20 +18,26 @@ from cellcls.runs.options import Options
 from cellcls.terminal import say, table
 
 run_argument = click.argument("run", type=PathType())
-device_option = click.option("--device", help="cpu, cuda, cuda:1, mps; default: the fastest that is there.")
-threads_option = click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.")
+device_option = click.option("--device", help="cpu, cuda, cuda:1, mps; default: the fastest available.")
+threads_option = click.option("--threads", type=click.IntRange(min=1), help="Number of CPU threads.")
 
 
 @click.command()
 @run_argument
-@click.option("--data", type=PathType(), required=True, help="A labelled set: npz, folder, MedMNIST.")
-@click.option("--part", type=click.Choice(["train", "val", "test", "all"]), help="Part of a set that brings its own.")
-@click.option("--unseen", is_flag=True, help="Leave out images the run was trained on.")
 @click.option(
-    "--corrupt", metavar="SUITE", help="Corrupt the images first: competition, medmnist_c, or one corruption."
+    "--data", type=PathType(), required=True, help="A labelled data set: npz, folder, MedMNIST."
 )
-@click.option("--view", "views", multiple=True, type=click.Choice(["flips", "turns"]), help="Average over such views.")
-@click.option("--out", type=PathType(), help="Write the answer as JSON to a new file as well.")
+@click.option("--part", type=click.Choice(["train", "val", "test", "all"]), help="Part of a data set that has parts.")
+@click.option("--unseen", is_flag=True, help="Leave out images that the run was trained on.")
+@click.option("--corrupt", metavar="SUITE", help="Corrupt the images: competition, medmnist_c, or a single corruption.")
+@click.option(
+    "--view",
+    "views",
+    multiple=True,
+    type=click.Choice(["flips", "turns"]),
+    help="Average over these views of each image.",
+)
+@click.option("--out", type=PathType(), help="Also write the result as JSON to a new file.")
 @device_option
 @threads_option
 @json_option
@@ -47,7 +53,7 @@ def evaluate(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Measure a run's best weights on a labelled data set, classes matched by name."""
+    """Evaluate a run's best weights on a labelled data set. Classes are matched by name."""
     refuse_taken(out)
     registry = load_registry()
     from cellcls.engine.inference import evaluate_on
@@ -59,10 +65,10 @@ def evaluate(
     if answer.seen_in_training and not unseen:
         say(
             f"cellcls: warning: {answer.seen_in_training:,} of these {answer.record.n:,} images were trained on, so "
-            "the figures flatter; --unseen leaves them out"
+            "the results are too good; --unseen leaves them out"
         )
     if answer.rehearsal:
-        say("cellcls: warning: weights of a rehearsal: the figures say nothing about cells")
+        say("cellcls: warning: weights of a rehearsal: the results say nothing about real cells")
     if as_json:
         print_json(answer.to_data())
         return
@@ -90,17 +96,17 @@ def predict(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Tell the class of images: files, folders of them, or npz files."""
+    """Predict the class of images: files, folders, or npz files."""
     to_stdout = str(csv_file) == "-"
     if to_stdout and as_json:
-        raise UsageError("--csv - and --json both want stdout", "give --csv a file")
+        raise UsageError("--csv - and --json both write to stdout", "give --csv a file")
     refuse_taken(None if to_stdout else csv_file)
     registry = load_registry()
     from cellcls.engine.inference import predict_images
 
     found = predict_images(run, paths, registry, Options(device=device, threads=threads))
     if found.rehearsal:
-        say("cellcls: warning: weights of a rehearsal: the answers say nothing about cells")
+        say("cellcls: warning: weights of a rehearsal: the predictions say nothing about real cells")
     rows = found.rows()
     if to_stdout:
         sys.stdout.write(_csv(rows))
@@ -122,17 +128,17 @@ def predict(
 
 
 def refuse_taken(path: Path | None) -> None:
-    """Raise ``UsageError`` where there is something at ``path`` already."""
+    """Raise ``UsageError`` if ``path`` exists."""
     if path is not None and path.exists():
-        raise UsageError(f"{path} is there already, and is not overwritten")
+        raise UsageError(f"{path} already exists and is not overwritten")
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
-    made = io.StringIO()
+    text = io.StringIO()
     classes = list(rows[0]["probabilities"]) if rows else []
-    writer = csv.writer(made, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "predicted", "probability", *classes])
     for row in rows:
         probabilities = [f"{row['probabilities'][name]:.6f}" for name in classes]
         writer.writerow([row["image"], row["predicted"], f"{row['probability']:.6f}", *probabilities])
-    return made.getvalue()
+    return text.getvalue()

@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 @click.command()
 @recipes_argument
 @machine_options
-@click.option("--out", type=PathType(), help="The run folder to make; default: runs/NAME-N.")
+@click.option("--out", type=PathType(), help="The run folder to create; default: runs/NAME-N.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting: train.batch_size=64.")
-@click.option("--variant", help="Run one variant of the recipe only.")
-@click.option("--rehearse", is_flag=True, help="Rendered cells, random weights, one step a stage: does it work?")
-@click.option("--resume", type=PathType(), metavar="RUN", help="Go on with a run that was stopped.")
+@click.option("--variant", help="Run only this variant of the recipe.")
+@click.option("--rehearse", is_flag=True, help="Quick test with rendered cells, random weights and one step per stage.")
+@click.option("--resume", type=PathType(), metavar="RUN", help="Resume a run that was stopped.")
 @click.option(
-    "--launcher", "launched_by", metavar="NAME", help="Who executes several runs: local, ray, local:at_once=2."
+    "--launcher", "launched_by", metavar="NAME", help="What executes several runs: local, ray, local:at_once=2."
 )
-@click.option("--fail-on-claims", is_flag=True, help="Exit with 1 when a claim or an expectation does not hold.")
+@click.option("--fail-on-claims", is_flag=True, help="Exit with 1 if a claim or an expectation does not hold.")
 @json_option
 def run(
     recipes: tuple[Path, ...],
@@ -48,10 +48,10 @@ def run(
     as_json: bool,
     **machine: Any,
 ) -> int:
-    """Train, measure and explain what a recipe says, into a run folder.
+    """Train, evaluate and explain a recipe, and write the results to a run folder.
 
-    A file with variants or seeds, a folder of recipes, or several recipes make one run each, in folders below RUN,
-    and a comparison beside them.
+    A recipe with variants or seeds, several recipes or a folder of them make several runs, each in its own folder
+    below the run folder, and a comparison next to them.
     """
     from cellcls.execution.comparison import compare_results
     from cellcls.execution.launch import choose_launcher
@@ -63,7 +63,7 @@ def run(
     context = Context(registry=registry, options=options, output=console(), launcher=launcher)
     if resume is not None:
         if recipes or out or overrides or variant or options.rehearse:
-            raise UsageError("--resume takes a run folder, which holds the recipe, and options of the machine only")
+            raise UsageError("--resume takes a run folder and options of the machine only: the recipe is in the folder")
         results = resume_all(resume, context)
     else:
         if not recipes:
@@ -77,7 +77,7 @@ def run(
 
 
 def _code(results: Sequence[RunResult], comparison: RunComparison | None, fail_on_claims: bool) -> int:
-    """Return the exit code: that of the first run that failed, but for trials of a search, of which some may."""
+    """Return the exit code: that of the first failed run, except for trials of a search, some of which may fail."""
     from cellcls.execution.sweep import is_sweep
 
     code = next((result.exit_code for result in results if result.exit_code and not is_sweep(result.folder.parent)), 0)
@@ -104,7 +104,7 @@ def _print(results: Sequence[RunResult], comparison: RunComparison | None, as_js
         table(f"{record.metrics.name}{' (rehearsal)' if rehearsal else ''}", tables.summary(record))
         table("claimed and measured", tables.claims(record))
         if rehearsal:
-            say("cellcls: warning: a rehearsal: rendered cells, a step a stage; the figures say nothing about cells")
+            say("cellcls: warning: rehearsal: rendered cells, one step per stage; results say nothing about real cells")
         print(f"report: {result.folder}/report.html\n")
     if comparison and comparison.parent:
         show_comparison(comparison)

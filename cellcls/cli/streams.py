@@ -1,4 +1,4 @@
-"""The process's streams: closed ones, code pages without a letter, pipes that close and disks that are full."""
+"""Makes stdout and stderr robust: closed streams, limited encodings, closed pipes, full disks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _CANNOT_WRITE = frozenset({errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT, e
 
 
 def prepare() -> None:
-    """Open what is closed, so that no file takes its place, and write a letter that the stream's encoding lacks as an
-    escape."""
+    """Open closed streams, so that no file takes their descriptors, and escape characters that a stream's encoding
+    lacks."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
@@ -29,23 +29,23 @@ def prepare() -> None:
 
 
 def flush() -> None:
-    """Write what stdout still holds. Raises ``OSError`` where it takes no more."""
+    """Write buffered output to stdout. Raises ``OSError`` if that fails."""
     sys.stdout.flush()
 
 
 def is_full(error: OSError) -> bool:
-    """Tell whether an error means that stdout takes no more: a file of ours that cannot be written is a
-    ``WriteError``, and one that cannot be read has a name."""
+    """Return whether an error means that stdout cannot be written: our own files raise ``WriteError`` instead, and
+    files that cannot be read have a name."""
     return error.filename is None and error.errno in _CANNOT_WRITE
 
 
 def abandon_stdout() -> None:
-    """Send what is still written to stdout nowhere, so that the end of the process does not fail on it."""
+    """Redirect stdout to the null device, so that the process does not fail on it when it ends."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-    except (OSError, ValueError):  # a stream that is no file
+    except (OSError, ValueError):  # a stream that is not a file
         sys.stdout = _nowhere()
 
 

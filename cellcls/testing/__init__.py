@@ -1,6 +1,6 @@
-"""Checks every component must pass: ``class TestMine(ComponentTests): plugin = "cellcls_mine"`` is a whole test file.
+"""Tests that every component must pass: ``class TestMine(ComponentTests): plugin = "cellcls_mine"`` runs all of them.
 
-A plugin's tests get them for free, and cellcls's own components pass the same ones.
+They are for the tests of plugins; the components of cellcls itself pass the same ones.
 """
 
 from cellcls.testing.base import ComponentTests

@@ -32,11 +32,11 @@ Settings = Mapping[str, Any] | Callable[[Path], Mapping[str, Any]]
 
 
 class ComponentTests:
-    """What every component must pass. A subclass says which: ``plugin`` or ``components``.
+    """Tests that every component must pass. A subclass sets ``plugin`` or ``components``.
 
-    ``plugin``: the module with the hook. ``components``: classes instead. ``examples``: by ``"kind name"``, settings of
-    those that have no default, or a function of an empty folder that makes the files they need and returns them.
-    ``quick_run``: more of the tiny recipe that ``test_it_resumes`` runs, as TOML data.
+    ``plugin``: the module with the hook. ``components``: component classes, instead of a plugin. ``examples``: settings
+    by ``"kind name"``, at least those without a default; or a function that creates the files they need in an empty
+    folder and returns the settings. ``quick_run``: changes to the tiny recipe of ``test_it_resumes``, as TOML data.
     """
 
     plugin: ClassVar[str | None] = None
@@ -52,13 +52,15 @@ class ComponentTests:
         return list(importlib.import_module(cls.plugin).cellcls_components())
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Make each test one a component."""
+        """Parametrize each test over the components."""
         if "cls" in metafunc.fixturenames:
             offered = self.offered()
-            metafunc.parametrize("cls", offered, ids=[f"{one.kind}-{one.component_name}" for one in offered])
+            metafunc.parametrize(
+                "cls", offered, ids=[f"{component.kind}-{component.component_name}" for component in offered]
+            )
 
     def example(self, cls: type[Component], folder: Path) -> Component:
-        """Return a component with the settings that ``examples`` states for it, else its defaults."""
+        """Return a component with its settings in ``examples``, and defaults for the others."""
         given = self.examples.get(f"{cls.kind} {cls.component_name}", {})
         if callable(given):
             folder.mkdir(parents=True, exist_ok=True)
@@ -67,56 +69,56 @@ class ComponentTests:
         return example(cls, {**kind, **given})
 
     def test_it_is_described(self, cls: type[Component]) -> None:
-        """It says in its docstring what it is for, and of each setting what it does; all names are snake_case."""
-        own = vars(cls).get("__doc__") or ""  # not that of the kind
-        assert len(own.split()) >= 3, f"{cls.__name__} has no docstring that says what it is for"
+        """It has a docstring and a help text for each setting; all names are snake_case."""
+        doc = vars(cls).get("__doc__") or ""  # not that of the kind
+        assert len(doc.split()) >= 3, f"{cls.__name__} has no docstring of at least three words"
         for name, field in fields_of(cls).items():
             assert len(field.param.help) > 10, f"the setting `{name}` has no help: param(help=...)"
         for name in (cls.component_name, *fields_of(cls)):
             assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name), f"`{name}` is not snake_case"
-        assert "use" not in fields_of(cls), "`use` names the component; no setting can"
+        assert "use" not in fields_of(cls), "no setting may be called `use`, which names the component"
 
     def test_it_builds_with_what_its_kind_supplies(self, cls: type[Component]) -> None:
-        """``build`` takes all that the engine supplies to its kind, and asks for nothing else."""
+        """``build`` takes all arguments that the engine passes to its kind, and requires no others."""
         kind: Any = cls.__mro__[[base.__dict__.get("kind") for base in cls.__mro__].index(cls.kind)]
         if hasattr(kind, "build"):
             assert getattr(cls, "build") is not kind.build, f"{cls.__name__} has no build(...)"  # noqa: B009
             supplied = set(inspect.signature(kind.build).parameters)
             wanted = inspect.signature(getattr(cls, "build")).parameters  # noqa: B009
-            needed = {name for name, one in wanted.items() if one.default is one.empty}
-            assert needed <= supplied, f"build asks for {needed - supplied}, which nobody supplies"
+            needed = {name for name, parameter in wanted.items() if parameter.default is parameter.empty}
+            assert needed <= supplied, f"build requires {needed - supplied}, which the engine does not pass"
             assert supplied <= set(wanted), f"build does not take {supplied - set(wanted)}"
 
     def test_its_module_imports_nothing_heavy(self, cls: type[Component]) -> None:
-        """Listing plugins stays quick: torch and the like arrive in ``build``, not with the module."""
+        """Listing plugins stays quick: heavy modules such as torch are imported in ``build``, not with the module."""
         heavy = _heavy_imports(cls.__module__)
         assert not heavy, f"importing {cls.__module__} imports {', '.join(heavy)}: move that into build"
 
     def test_a_recipe_gives_it_back(self, cls: type[Component], tmp_path: Path) -> None:
-        """Its settings survive being written into a recipe and read again."""
-        said = to_data(self.example(cls, tmp_path / "made"))
-        recipe = read_recipe(checks_of(cls).into(dict(TINY), said), tmp_path / "written.toml", cls)
+        """Its settings stay the same when written to a recipe and read again."""
+        data = to_data(self.example(cls, tmp_path / "made"))
+        recipe = read_recipe(checks_of(cls).into(dict(TINY), data), tmp_path / "written.toml", cls)
         file = tmp_path / "again.toml"
         write_text(file, dump(recipe))
         (again,) = load(file, registry_with(cls))
-        assert again.recipe == recipe, f"written and read again it is another: {said}"
+        assert again.recipe == recipe, f"the recipe differs after it was written and read again: {data}"
 
     def test_it_works_the_same_twice(self, cls: type[Component], tmp_path: Path) -> None:
-        """It does what its kind promises, and after the same seed exactly the same again."""
+        """It does what its kind requires, and the same seed gives exactly the same result."""
         component = self.example(cls, tmp_path / "made")
         first, second = (_seeded(checks_of(cls).works, component, tmp_path / name) for name in ("one", "two"))
-        assert _same(first, second), "the same seed gave another result"
+        assert _same(first, second), "the same seed gives a different result"
 
     def test_it_trains(self, cls: type[Component], tmp_path: Path) -> None:
-        """A step of training reaches what it has to."""
+        """A training step has the effect that its kind requires."""
         trains = checks_of(cls).trains
         if trains is None:
-            pytest.skip(f"the kind {cls.kind} has no step of training of its own")
+            pytest.skip(f"the kind {cls.kind} has no training step")
         _seeded(trains, self.example(cls, tmp_path / "made"), tmp_path)
 
     def test_it_survives_its_extremes(self, cls: type[Component], tmp_path: Path) -> None:
-        """With each setting at an end of its range it works, or says in words why it cannot: where it is made or built
-        by a ``ValueError`` too, in use by a ``CellclsError`` alone."""
+        """With each setting at an end of its range it works, or raises a ``CellclsError`` with a message (its
+        constructor and ``build`` may also raise ``ValueError``)."""
         usual = self.example(cls, tmp_path / "made")
         for name, value in extremes(cls):
             try:
@@ -125,29 +127,29 @@ class ComponentTests:
                 _build_refusing(component)
                 _seeded(checks_of(cls).works, component, tmp_path / f"{name}-{value}")
             except CellclsError as refused:
-                assert str(refused), f"{name} = {value!r} is refused without a word"  # noqa: PT017
+                assert str(refused), f"{name} = {value!r} raises an error without a message"  # noqa: PT017
             except Exception as error:
                 raise AssertionError(f"with {name} = {value!r}: {type(error).__name__}: {error}") from error
 
     def test_it_resumes(self, cls: type[Component], tmp_path: Path) -> None:
-        """A tiny run with it that is stopped between two epochs' steps and resumed equals one that was not."""
-        made = self.example(cls, tmp_path / "made")
+        """A tiny run with it that is stopped and resumed equals one that was not stopped."""
+        component = self.example(cls, tmp_path / "made")
         instead = checks_of(cls).instead
         if instead is not None:
-            _seeded(instead, made, tmp_path)
+            _seeded(instead, component, tmp_path)
             return
-        said = to_data(made)
-        recipe = {**checks_of(cls).into(dict(TINY), said), **self.quick_run}
+        data = to_data(component)
+        recipe = {**checks_of(cls).into(dict(TINY), data), **self.quick_run}
         whole = run_recipe(recipe, tmp_path / "whole", cls)
         if (whole / "history.jsonl").read_text().count("\n") > 1:
             run_recipe(recipe, tmp_path / "stopped", cls, stop_after=3)
-            assert not (tmp_path / "stopped" / "metrics.json").exists(), "the stopped run ended before it was stopped"
+            assert not (tmp_path / "stopped" / "metrics.json").exists(), "the run ended before it was stopped"
         assert_equal_runs(whole, run_recipe(recipe, tmp_path / "stopped", cls))
 
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Make the refusal that a ``ValueError`` is one of cellcls's errors."""
+    """Turn a ``ValueError`` into a ``CellclsError``."""
     try:
         yield
     except ValueError as error:
@@ -155,7 +157,7 @@ def _refusing() -> Iterator[None]:
 
 
 def _build_refusing(component: Component) -> None:
-    """Let a component's ``build`` refuse by a ``ValueError``."""
+    """Let a component's ``build`` raise ``ValueError``."""
     build = getattr(component, "build", None)
     if build is not None:
         object.__setattr__(component, "build", _refusing()(build))  # a component is frozen
@@ -172,14 +174,14 @@ def _seeded(check: Callable[[Any, Path], Any], component: Component, folder: Pat
     return check(component, folder)
 
 
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, np.ndarray):
-        return np.array_equal(one, other)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other)
+def _same(first: Any, second: Any) -> bool:
+    if isinstance(first, torch.Tensor):
+        return torch.equal(first, second)
+    if isinstance(first, np.ndarray):
+        return np.array_equal(first, second)
+    if isinstance(first, list):
+        return len(first) == len(second) and all(map(_same, first, second))
+    return bool(first == second)
 
 
 @cache
@@ -196,5 +198,5 @@ def _heavy_imports(module: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of a child that finds the modules this process finds."""
+    """Return an environment for a child process with the same module search path."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

@@ -1,4 +1,4 @@
-"""Which settings a component is tried with: an example, and each setting at the ends of what it may be."""
+"""The settings a component is tested with: an example, and each setting at the ends of its range."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from cellcls.api import Component
 from cellcls.recipe import Field, fields_of
 
 _NUDGE = 1e-3
-"""How near a bound that itself is excluded a setting is tried."""
+"""Distance to an exclusive bound at which a setting is tested."""
 
 
 def example(cls: type[Component], given: Mapping[str, Any]) -> Component:
-    """Return a component with ``given`` settings and its defaults; numbers without a default get one in their range.
+    """Return a component with ``given`` settings and its defaults; numbers without a default get a value in range.
 
-    Fails with what to write where a setting without a default is no number.
+    Fails with advice if another setting without a default is not given.
     """
     filled = dict(given)
     for name, field in fields_of(cls).items():
@@ -24,7 +24,7 @@ def example(cls: type[Component], given: Mapping[str, Any]) -> Component:
             number = _number(field)
             if number is None:
                 raise AssertionError(
-                    f"`{name}` of {cls.__name__} has no default; say one in the test class: "
+                    f"`{name}` of {cls.__name__} has no default; set it in the test class: "
                     f'examples = {{"{cls.kind} {cls.component_name}": {{"{name}": ...}}}}'
                 )
             filled[name] = number
@@ -32,7 +32,7 @@ def example(cls: type[Component], given: Mapping[str, Any]) -> Component:
 
 
 def extremes(cls: type[Component]) -> Iterator[tuple[str, Any]]:
-    """Return (setting, value) for each end of a range, each word of a choice, and on and off."""
+    """Yield (setting, value) for each end of a range, each option of a choice, and both booleans."""
     for name, field in fields_of(cls).items():
         for value in dict.fromkeys(_ends(field.type, dict(field.param.bounds))):
             yield name, value

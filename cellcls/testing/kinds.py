@@ -1,4 +1,4 @@
-"""What each kind promises, as checks: ``works`` builds a component and uses it as the engine does."""
+"""The requirements of each kind, as checks: ``works`` builds a component and uses it as the engine does."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ Data = dict[str, Any]
 
 @attrs.frozen(kw_only=True)
 class KindChecks:
-    """The checks of one kind."""
+    """The checks of a kind."""
 
     works: Works
-    """Builds a component, uses it, asserts what its kind promises and returns what came out (tensors, numbers, plain
-    data), which must be the same after the same seed."""
+    """Build a component, use it, assert what its kind requires and return the outputs (tensors, numbers, plain data),
+    which must be the same for the same seed."""
     into: Callable[[Data, Data], Data]
-    """Puts a component, as a recipe says it, into the tiny recipe."""
+    """Add a component, as TOML data, to the tiny recipe."""
     trains: Callable[[Any, Path], None] | None = None
-    """Asserts that a step of training reaches and changes what it has to; None: no part of training."""
+    """Assert that a training step changes what it should; None: not a part of training."""
     instead: Works | None = None
-    """What is done in place of resuming a tiny run, for a kind that is no part of a single run."""
+    """Check done instead of resuming a tiny run, for kinds that are not part of a single run."""
     example: Mapping[str, Any] = attrs.field(factory=dict)
     """Settings that the kind's examples need."""
 
@@ -68,34 +68,34 @@ class KindChecks:
 
 
 def dataset_works(component: Any, folder: Path) -> list[Any]:
-    """A source: labels that name classes, images in the order they are asked for."""
+    """``build`` returns a source with valid labels, and images in the order of the indices."""
     source = component.build(path=component.location(), size=SIZE, interpolation="bilinear", cache=folder / "cache")
     count, classes = len(source), len(source.class_names)
-    assert isinstance(source, Source), "build gives no cellcls.api.Source"
-    assert type(component.leniently()) is type(component), "leniently gives another component"
-    assert count > 0, "the set of the example is empty"
+    assert isinstance(source, Source), "build does not return a cellcls.api.Source"
+    assert type(component.leniently()) is type(component), "leniently returns another component"
+    assert count > 0, "the example data set is empty"
     assert source.labels.dtype == np.int64, "labels are not int64"
     assert source.labels.shape == (count,), "labels are not (N,)"
     assert len(set(source.class_names)) == classes, "class names repeat"
     assert source.labels.min() >= 0, "labels are negative"
-    assert source.labels.max() < classes, "labels go beyond the class names"
+    assert source.labels.max() < classes, "labels exceed the number of class names"
     indices = np.array([count - 1, 0], dtype=np.intp)
     images = source.read(indices)
     assert images.dtype == np.uint8, "images are not uint8"
     assert images.ndim == 4, "images are not (B, H, W, 3)"
     assert images.shape[::3] == (2, 3), "images are not (B, H, W, 3)"
-    assert np.array_equal(images[1:], source.read(indices[1:])), "images do not come in the order of the indices"
+    assert np.array_equal(images[1:], source.read(indices[1:])), "images are not in the order of the indices"
     if source.parts is not None:
-        assert set(source.parts.tolist()) <= {"train", "val", "test"}, "parts are other than train, val, test"
+        assert set(source.parts.tolist()) <= {"train", "val", "test"}, "parts are not train, val or test"
     return [source.labels, images, list(source.class_names)]
 
 
 EXAMPLE_SET: Mapping[str, Any] = {"use": "synthetic", "images_per_class": 12, "conflicting": 0.05}
-"""The set that cleaners see, in the checks and in the tiny run."""
+"""The data set for cleaners, in the checks and in the tiny run."""
 
 
 def example_source() -> Source:
-    """Return rendered cells of the eight classes at 32 pixels, some planted again under another label."""
+    """Return rendered cells of the eight classes at 32 pixels, some of them twice with different labels."""
     images, labels, class_names = _example_arrays()
     return Held(images, labels.copy(), class_names)
 
@@ -103,18 +103,18 @@ def example_source() -> Source:
 @cache
 def _example_arrays() -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
     synthetic: Any = load_registry().find("dataset", "synthetic")
-    chosen = {name: value for name, value in EXAMPLE_SET.items() if name != "use"}
+    example_settings = {name: value for name, value in EXAMPLE_SET.items() if name != "use"}
     with TemporaryDirectory(prefix="cellcls-testing-") as cache_folder:
-        source: Source = synthetic(**chosen).build(
+        source: Source = synthetic(**example_settings).build(
             path=None, size=SIZE, interpolation="bilinear", cache=Path(cache_folder)
         )
         images = source.read(np.arange(len(source)))
-    images.flags.writeable = False  # all checks share them
+    images.flags.writeable = False  # shared by all checks
     return images, source.labels, source.class_names
 
 
 class Held(Source):
-    """A set held in memory."""
+    """A data set in memory."""
 
     def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.int64], class_names: tuple[str, ...]) -> None:
         self.images = images
@@ -127,7 +127,7 @@ class Held(Source):
 
 
 def cleaner_works(component: Any, _folder: Path) -> list[Any]:
-    """Decisions about images that are still there, each with its hash, rule and reason."""
+    """Decisions are about images that are still kept, each with its hash, rule and reason."""
     source = example_source()
     groups = group_by_hash(source_hashes(source))
     kept = np.ones(len(source), dtype=bool)
@@ -136,13 +136,15 @@ def cleaner_works(component: Any, _folder: Path) -> list[Any]:
     decisions = component.build(source=source, groups=groups, kept=kept)
     assert np.array_equal(kept, before), "it changed `kept`, which belongs to the engine"
     assert np.array_equal(source.labels, labels), "it changed the source's labels"
-    for one in decisions:
-        assert isinstance(one, Decision), f"{one!r} is no cellcls.api.Decision"
-        assert one.hash == groups.hashes[one.index], f"the hash of image {one.index} is another image's"
-        assert one.rule, "a decision names no rule"
-        assert one.reason, "a decision gives no reason"
-    assert len({one.index for one in decisions}) == len(decisions), "an image is dropped twice"
-    return [[attrs.asdict(one) for one in decisions]]
+    for decision in decisions:
+        assert isinstance(decision, Decision), f"{decision!r} is not a cellcls.api.Decision"
+        assert decision.hash == groups.hashes[decision.index], (
+            f"the hash of image {decision.index} belongs to another image"
+        )
+        assert decision.rule, "a decision has no rule"
+        assert decision.reason, "a decision has no reason"
+    assert len({decision.index for decision in decisions}) == len(decisions), "an image is dropped twice"
+    return [[attrs.asdict(decision) for decision in decisions]]
 
 
 # --- augmentation -----------------------------------------------------------------------------------------------
@@ -156,7 +158,7 @@ def _cells(count: int = 6) -> tuple[Tensor, Tensor]:
 
 
 class _Cells:
-    """The example's cells, to mix others with."""
+    """Provides the example cells as partners for mixing."""
 
     count = 6
 
@@ -168,7 +170,9 @@ class _Cells:
 
 def _changed(operation: Any, p: float = 1.0) -> tuple[Tensor, Tensor]:
     images, targets = _cells()
-    assert isinstance(operation, Geometric | Colour | Batch | Mix), "build gives no Geometric, Colour, Batch or Mix"
+    assert isinstance(operation, Geometric | Colour | Batch | Mix), (
+        "build does not return a Geometric, Colour, Batch or Mix"
+    )
     if not isinstance(operation, Batch | Mix):
         shape = (6, 3, 3) if isinstance(operation, Geometric) else (6, 3, 4)
         assert operation.matrix(torch.rand(6, operation.draws)).shape == shape, f"its matrices are not {shape}"
@@ -176,26 +180,26 @@ def _changed(operation: Any, p: float = 1.0) -> tuple[Tensor, Tensor]:
     pipeline = partial(Pipeline([(p, operation)]), seed=1, epoch=0, partners=_Cells())
     new, soft = pipeline(images, targets, sample_ids=torch.arange(6))
     again, _ = pipeline(images, targets, sample_ids=torch.arange(6))
-    assert torch.equal(again, new), "the same seed gave another result"
+    assert torch.equal(again, new), "the same seed gives a different result"
     for few in (slice(0, 1), slice(0, 2), slice(2, 6)):
         same, _ = pipeline(images[few], targets[few], sample_ids=torch.arange(6)[few])
-        assert torch.allclose(same, new[few], atol=1e-5), "what happens to an image depends on its batch"
+        assert torch.allclose(same, new[few], atol=1e-5), "the result for an image depends on its batch"
     assert torch.equal(images, given[0]), "it changed the images it was given, in place"
     assert torch.equal(targets, given[1]), "it changed the targets it was given, in place"
-    assert new.shape == images.shape, "images came out with another shape"
-    assert bool(torch.isfinite(new).all()), "images came out with values that are no numbers"
-    assert soft.shape == targets.shape, "targets came out with another shape"
+    assert new.shape == images.shape, "the shape of the images changed"
+    assert bool(torch.isfinite(new).all()), "the images have values that are not finite"
+    assert soft.shape == targets.shape, "the shape of the targets changed"
     assert torch.allclose(soft.sum(1), torch.ones(6), atol=1e-5), "soft targets do not sum to 1"
     return new, soft
 
 
 def augmentation_works(component: Any, _folder: Path) -> list[Any]:
-    """An operation that keeps shapes, range and what it was given."""
+    """``build`` returns an operation that keeps shapes and does not change its inputs in place."""
     return list(_changed(component.build(size=SIZE), component.p))
 
 
 def corruption_works(component: Any, _folder: Path) -> list[Any]:
-    """An operation at each of five severities, which changes images and no target."""
+    """``build`` returns an operation for each of five severities that changes images but not targets."""
     images, targets = _cells()
     out = []
     for severity in (1, 2, 3, 4, 5):
@@ -210,69 +214,75 @@ def corruption_works(component: Any, _folder: Path) -> list[Any]:
 
 
 def backbone_works(component: Any, _folder: Path) -> list[Any]:
-    """Features: a map of the channels it states, and names that are those of its modules."""
+    """``build`` returns features with the right number of channels and names of modules that exist."""
     features = component.build(size=2 * SIZE, weights=None)
-    assert isinstance(features, Features), "build gives no cellcls.api.Features"
+    assert isinstance(features, Features), "build does not return cellcls.api.Features"
     features.module.eval()
     outputs: list[Any] = []
     with torch.no_grad():
         images = torch.rand(2, 3, 2 * SIZE, 2 * SIZE)
         called = [call.name for call in record_calls(features.module, lambda: outputs.append(features.module(images)))]
     [out] = outputs
-    assert out.ndim == 4, "what comes out is no map (B, C, h, w)"
-    assert out.shape[:2] == (2, features.channels), "`channels` is not what comes out"
-    assert bool(torch.isfinite(out).all()), "the map has values that are no numbers"
+    assert out.ndim == 4, "the output is not a map (B, C, h, w)"
+    assert out.shape[:2] == (2, features.channels), "`channels` does not match the output"
+    assert bool(torch.isfinite(out).all()), "the map has values that are not finite"
     modules = dict(features.module.named_modules())
-    assert set(features.weighted) <= set(modules), "`weighted` names modules that are not there"
-    assert set(features.layers) <= set(modules), "`layers` names modules that are not there"
-    assert features.layers, "`layers` is empty: there is nothing to explain"
+    assert set(features.weighted) <= set(modules), "`weighted` names modules that do not exist"
+    assert set(features.layers) <= set(modules), "`layers` names modules that do not exist"
+    assert features.layers, "`layers` is empty: explanations need at least one"
     order = [called.index(name) for name in features.layers if name in called]
     assert len(order) == len(features.layers), "`layers` names modules that are not called"
-    assert order == sorted(order), "`layers` is not from shallow to deep"
-    counted = sum(one.numel() for name in features.weighted for one in modules[name].parameters(recurse=False))
-    assert counted == sum(one.numel() for one in features.module.parameters()), "`weighted` leaves out parameters"
+    assert order == sorted(order), "`layers` are not in order from shallow to deep"
+    counted = sum(
+        parameter.numel() for name in features.weighted for parameter in modules[name].parameters(recurse=False)
+    )
+    assert counted == sum(parameter.numel() for parameter in features.module.parameters()), (
+        "`weighted` leaves out parameters"
+    )
     return [out]
 
 
 def backbone_trains(component: Any, _folder: Path) -> None:
-    """A step of training reaches all but frozen parameters."""
+    """A training step reaches all parameters except frozen ones."""
     features = component.build(size=2 * SIZE, weights=None)
     _takes_a_step(features.module, lambda: features.module(torch.rand(4, 3, 2 * SIZE, 2 * SIZE)).mean((2, 3)))
 
 
 def head_works(component: Any, _folder: Path) -> list[Any]:
-    """A module from a map to one logit a class, for maps that are no squares too."""
+    """``build`` returns a module from a map, square or not, to one logit per class."""
     out = []
     for channels, size, classes in ((8, (4, 4), 8), (12, (3, 2), 5), (8, (1, 1), 2)):
         module = component.build(channels=channels, size=size, num_classes=classes).eval()
         with torch.no_grad():
             logits = module(torch.rand(3, channels, *size))
         assert logits.shape == (3, classes), f"a map (3, {channels}, {size[0]}, {size[1]}) gives {tuple(logits.shape)}"
-        assert bool(torch.isfinite(logits).all()), "logits are no numbers"
+        assert bool(torch.isfinite(logits).all()), "logits are not finite"
         out.append(logits)
     return out
 
 
 def head_trains(component: Any, _folder: Path) -> None:
-    """A step of training reaches all parameters."""
+    """A training step reaches all parameters."""
     head = component.build(channels=8, size=(4, 4), num_classes=5)
     _takes_a_step(head, lambda: head(torch.rand(4, 8, 4, 4)))
 
 
 def _takes_a_step(module: nn.Module, forward: Callable[[], Tensor]) -> None:
     module.train()
-    trained = {name: one for name, one in module.named_parameters() if one.requires_grad}
-    before = {name: one.detach().clone() for name, one in trained.items()}
+    trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    before = {name: parameter.detach().clone() for name, parameter in trained.items()}
     optimizer = torch.optim.SGD(list(trained.values()), lr=1.0) if trained else None
     features = forward()
     loss = cross_entropy(features, torch.arange(len(features)) % features.shape[1])
     if optimizer is None:
         return
     loss.backward()  # type: ignore[no-untyped-call]
-    unreached = [name for name, one in trained.items() if one.grad is None]
+    unreached = [name for name, parameter in trained.items() if parameter.grad is None]
     assert not unreached, f"no gradient reaches {', '.join(unreached[:5])}"
     optimizer.step()
-    assert any(not torch.equal(before[name], one) for name, one in trained.items()), "a step changed no parameter"
+    assert any(not torch.equal(before[name], parameter) for name, parameter in trained.items()), (
+        "a step changed no parameter"
+    )
 
 
 # --- training ---------------------------------------------------------------------------------------------------
@@ -282,28 +292,28 @@ CLASSES = torch.tensor([0, 1, 2, 2])
 
 
 def loss_works(component: Any, _folder: Path) -> list[Any]:
-    """One loss a sample, the same for a class and for its one-hot target, with class weights and without."""
+    """The loss is one value per sample, the same for a class and its one-hot target, with and without class weights."""
     out = []
     for weights in (None, torch.tensor([1.0, 2.0, 0.5])):
         loss = component.build(class_weights=weights)
         hard, soft = loss(LOGITS, CLASSES), loss(LOGITS, one_hot(CLASSES, 3).float())
-        assert hard.shape == (4,), "the loss is not one a sample (B,): the engine takes the mean"
-        assert bool(torch.isfinite(hard).all()), "the loss is no number"
-        assert torch.allclose(hard, soft, atol=1e-5), "a class and its one-hot target give different losses"
+        assert hard.shape == (4,), "the loss is not one value per sample (B,): the engine takes the mean"
+        assert bool(torch.isfinite(hard).all()), "the loss is not finite"
+        assert torch.allclose(hard, soft, atol=1e-5), "a class and its one-hot target have different losses"
         out.append(hard)
     return out
 
 
 def loss_trains(component: Any, _folder: Path) -> None:
-    """A small step along the gradient makes the loss smaller."""
+    """A small step against the gradient reduces the loss."""
     loss = component.build(class_weights=None)
     logits = LOGITS.clone().requires_grad_()
     before = loss(logits, CLASSES).mean()
     before.backward()
     assert logits.grad is not None, "no gradient reaches the logits"
-    assert bool(logits.grad.abs().sum() > 0), "its gradient is 0 everywhere"
+    assert bool(logits.grad.abs().sum() > 0), "the gradient is 0 everywhere"
     after = loss((logits - 1e-2 * logits.grad).detach(), CLASSES).mean()
-    assert after <= before + 1e-7, "a step along the gradient made the loss larger"
+    assert after <= before + 1e-7, "a step against the gradient increased the loss"
 
 
 def _parameter() -> nn.Parameter:
@@ -311,20 +321,20 @@ def _parameter() -> nn.Parameter:
 
 
 def optimizer_works(component: Any, _folder: Path) -> list[Any]:
-    """A torch optimizer with a rate for the schedule to set, which goes on the same from its state."""
+    """``build`` returns a torch optimizer with learning rate ``lr`` that continues identically from its state."""
     parameter = _parameter()
     optimizer = component.build(parameters=[parameter])
-    assert isinstance(optimizer, torch.optim.Optimizer), "build gives no torch.optim.Optimizer"
-    assert all(group["lr"] == component.lr for group in optimizer.param_groups), "its rate is not `lr`"
+    assert isinstance(optimizer, torch.optim.Optimizer), "build does not return a torch.optim.Optimizer"
+    assert all(group["lr"] == component.lr for group in optimizer.param_groups), "the learning rate is not `lr`"
     for _ in range(2):
         _step(optimizer, parameter)
-    other = nn.Parameter(parameter.detach().clone())
-    resumed = component.build(parameters=[other])
+    copied = nn.Parameter(parameter.detach().clone())
+    resumed = component.build(parameters=[copied])
     resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     _step(optimizer, parameter)
-    _step(resumed, other)
-    assert bool(torch.isfinite(parameter).all()), "parameters became no numbers"
-    assert torch.equal(parameter, other), "it goes on differently from its own state_dict"
+    _step(resumed, copied)
+    assert bool(torch.isfinite(parameter).all()), "parameters are no longer finite"
+    assert torch.equal(parameter, copied), "it continues differently from its own state_dict"
     return [parameter.detach()]
 
 
@@ -335,67 +345,69 @@ def _step(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> None:
 
 
 def optimizer_trains(component: Any, _folder: Path) -> None:
-    """Ten steps make a bowl's height smaller."""
+    """Ten steps reduce a sum of squares."""
     parameter = _parameter()
     optimizer = component.build(parameters=[parameter])
     before = parameter.detach().square().sum()
     for _ in range(10):
         _step(optimizer, parameter)
-    assert parameter.detach().square().sum() < before, "ten steps did not go downhill"
+    assert parameter.detach().square().sum() < before, "ten steps did not reduce a sum of squares"
 
 
 class _Past(StageHistory):
-    """A stage of which some epochs have ended."""
+    """A stage with some complete epochs."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
 
     def values(self, metric: str) -> list[float]:
-        """Return figures that first get better, then stay."""
+        """Return values that first improve and then stay the same."""
         return [0.5, 0.7, 0.7][: self.epochs]
 
 
 def schedule_works(component: Any, _folder: Path) -> list[Any]:
-    """A pure function: factors that are numbers, at least 0, and the same whatever was asked before."""
+    """``build`` returns a pure function whose factors are finite and at least 0."""
     factor = component.build(epochs=3, steps_per_epoch=4)
     forwards = [factor(step, _Past(step // 4)) for step in range(12)]
     backwards = [factor(step, _Past(step // 4)) for step in reversed(range(12))]
-    assert all(np.isfinite(value) and value >= 0 for value in forwards), "a factor is negative or no number"
-    assert forwards == backwards[::-1], "a factor depends on what was asked before"
+    assert all(np.isfinite(value) and value >= 0 for value in forwards), "a factor is negative or not finite"
+    assert forwards == backwards[::-1], "a factor depends on earlier calls"
     _metrics_are_settings(component)
     return [forwards]
 
 
 def callback_works(component: Any, _folder: Path) -> list[Any]:
-    """Fields that hold a metric exist; what its methods do is seen in the run of ``test_it_resumes``."""
+    """Watched settings exist; its methods are called in the run of ``test_it_resumes``."""
     _metrics_are_settings(component)
     return [to_data(component)]
 
 
 def _metrics_are_settings(component: Any) -> None:
     for name in type(component).watches:
-        assert name in settings(component), f"`watches` names `{name}`, which is no setting"
+        assert name in settings(component), f"`watches` names `{name}`, which is not a setting"
 
 
 # --- explaining -------------------------------------------------------------------------------------------------
 
 
 def explainer_works(component: Any, _folder: Path) -> list[Any]:
-    """A heat map an image, at least 0, which leaves the network as it found it."""
+    """Heat maps are non-negative, one per image, and the network is left unchanged."""
     layer = nn.Conv2d(3, 4, 3, stride=2)
     network = nn.Sequential(layer, nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 8))
     network.train()
     before = copy.deepcopy(network.state_dict())
     explain = component.build(network=network, layer=layer, grid=None)
     maps = explain(_cells(3)[0], torch.tensor([0, 1, 2]))
-    assert not maps.requires_grad, "maps hold on to the graph of gradients: detach them"
+    assert not maps.requires_grad, "maps require gradients: detach them"
     assert maps.ndim == 3, "maps are not (B, h, w)"
-    assert len(maps) == 3, "maps are not one an image"
-    assert bool(torch.isfinite(maps).all()), "maps have values that are no numbers"
+    assert len(maps) == 3, "there is not one map per image"
+    assert bool(torch.isfinite(maps).all()), "maps have values that are not finite"
     assert float(maps.min()) >= 0, "maps have negative values"
-    assert network.training, "it left the network in another mode"
+    assert network.training, "it changed the mode of the network (train or eval)"
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items()), "it changed weights"
-    assert all(one.grad is None for one in network.parameters()), "it left gradients on the network's parameters"
+    assert all(parameter.grad is None for parameter in network.parameters()), (
+        "it left gradients on the network's parameters"
+    )
     return [maps]
 
 
@@ -403,34 +415,34 @@ def explainer_works(component: Any, _folder: Path) -> list[Any]:
 
 
 def search_works(component: Any, _folder: Path) -> list[Any]:
-    """A pure function of the finished trials, whose settings lie in the space."""
+    """``build`` returns a pure function of the finished trials whose settings are in the search space."""
     first, second = component.build(seed=0), component.build(seed=0)
     trials: list[Trial] = []
     for number in range(4):
         chosen = first(number, trials)
-        assert dict(second(number, list(trials))) == dict(chosen), "the same trials give other settings"
-        assert chosen.keys() == component.space.keys(), "a trial's settings are not those of the space"
+        assert dict(second(number, list(trials))) == dict(chosen), "the same trials give different settings"
+        assert chosen.keys() == component.space.keys(), "a trial's settings are not those of `space`"
         for name, value in chosen.items():
             ends = component.space[name].extremes()
             inside = value in ends if component.space[name].values else ends[0] <= value <= ends[1]
-            assert inside, f"{name} = {value!r} lies outside the space"
+            assert inside, f"{name} = {value!r} is outside the search space"
         trials.append(Trial(number=number, settings=chosen, value=0.5 + 0.1 * number))
     fresh = component.build(seed=0)
-    assert dict(fresh(3, trials[:3])) == dict(trials[3].settings), "a search that was stopped goes on differently"
-    return [[dict(one.settings) for one in trials]]
+    assert dict(fresh(3, trials[:3])) == dict(trials[3].settings), "a search continues differently after it was stopped"
+    return [[dict(trial.settings) for trial in trials]]
 
 
 # --- launching --------------------------------------------------------------------------------------------------
 
 
 def launcher_works(component: Any, folder: Path) -> list[Any]:
-    """Every folder is answered for once, those that are no runs too."""
+    """The launcher reports on every folder once, including those that are not runs."""
     runs = [folder / name for name in ("no run", "another")]
     for run in runs:
         run.mkdir(exist_ok=True)
     codes = list(component.build()(runs))
-    assert sorted(run for run, _ in codes) == sorted(runs), "not every run is answered for once"
-    assert all(code not in (0, None) for _, code in codes), "a folder that is no run is told as done"
+    assert sorted(run for run, _ in codes) == sorted(runs), "the launcher does not report on every run once"
+    assert all(code not in (0, None) for _, code in codes), "a folder that is not a run is reported as done"
     return [sorted((str(run.name), code) for run, code in codes)]
 
 
@@ -440,8 +452,8 @@ def launcher_executes(component: Any, folder: Path) -> list[Any]:
     run = make_folder(folder / "planned")
     write_options(run, Options(device="cpu"))
     write_text(run.recipe, dump(recipe))
-    assert list(component.build()([run.path])) == [(run.path, 0)], "the run did not end well"
-    assert run.metrics.exists(), "the run left no metrics"
+    assert list(component.build()([run.path])) == [(run.path, 0)], "the launcher did not report that the run succeeded"
+    assert run.metrics.exists(), "the run wrote no metrics"
     return []
 
 
@@ -449,23 +461,23 @@ def launcher_executes(component: Any, folder: Path) -> list[Any]:
 
 
 def _section(name: str) -> Callable[[Data, Data], Data]:
-    return lambda recipe, said: {**recipe, name: said}
+    return lambda recipe, data: {**recipe, name: data}
 
 
 def _list(name: str) -> Callable[[Data, Data], Data]:
-    return lambda recipe, said: {**recipe, name: [said]}
+    return lambda recipe, data: {**recipe, name: [data]}
 
 
 def _stage(name: str) -> Callable[[Data, Data], Data]:
-    return lambda recipe, said: {**recipe, "stages": [{**recipe["stages"][0], name: said}]}
+    return lambda recipe, data: {**recipe, "stages": [{**recipe["stages"][0], name: data}]}
 
 
-def _cleaned(recipe: Data, said: Data) -> Data:
-    return {**recipe, "dataset": dict(EXAMPLE_SET), "cleaners": [said]}
+def _cleaned(recipe: Data, data: Data) -> Data:
+    return {**recipe, "dataset": dict(EXAMPLE_SET), "cleaners": [data]}
 
 
-def _corrupted(recipe: Data, said: Data) -> Data:
-    return {**recipe, "evaluate": [{"name": "bad", "part": "test", "corrupt": said["use"], "severities": [3]}]}
+def _corrupted(recipe: Data, data: Data) -> Data:
+    return {**recipe, "evaluate": [{"name": "bad", "part": "test", "corrupt": data["use"], "severities": [3]}]}
 
 
 CHECKS: Mapping[str, KindChecks] = {
@@ -487,7 +499,7 @@ CHECKS: Mapping[str, KindChecks] = {
         instead=search_works,
         example={"trials": 4, "space": {"stages.0.optimizer.lr": Choice(low=1e-4, high=1e-2, log=True)}},
     ),
-    "launcher": KindChecks(works=launcher_works, into=lambda recipe, _said: recipe, instead=launcher_executes),
+    "launcher": KindChecks(works=launcher_works, into=lambda recipe, _data: recipe, instead=launcher_executes),
     "explainer": KindChecks(works=explainer_works, into=_list("explain"), example={"images": 2}),
 }
 """The checks of every kind."""

@@ -1,4 +1,4 @@
-"""Tiny runs of a few dozen rendered cells, and when two runs are equal."""
+"""Tiny runs on a few dozen rendered cells, and a comparison of two runs."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ TINY: Mapping[str, Any] = {
     "train": {"batch_size": 8},
     "stages": [{"epochs": 2, "optimizer": {"use": "adamw", "lr": 1e-3}, "schedule": {"use": "constant"}}],
 }
-"""16 training images in 2 steps an epoch, 2 epochs."""
+"""16 training images: 2 epochs of 2 steps."""
 
 
 def run_recipe(
     recipe: Mapping[str, Any], folder: Path, *components: type[Component], stop_after: int | None = None
 ) -> Path:
-    """Run a recipe, given as data, on the CPU into ``folder`` and return it; what is there already goes on.
+    """Run a recipe, given as data, on the CPU in ``folder``, or resume the run there; return the folder.
 
-    ``components``: offered besides the installed plugins' where those lack them. ``stop_after``: ask for the run's
-    end, as Ctrl-C does, after so many steps. What fails in a logger fails here.
+    ``components``: available in addition to those of installed plugins. ``stop_after``: stop the run, as Ctrl-C does,
+    after this many steps. Unlike in ``cellcls run``, errors in loggers are raised.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     file = folder.with_suffix(".toml")
@@ -72,9 +72,9 @@ def write_recipe(file: Path, recipe: Mapping[str, Any]) -> Path:
 
 
 def command(*args: str | Path, cwd: Path, timeout: float = 240, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run ``cellcls`` with ``args`` in a process of its own that works in ``cwd``, and return how it ended.
+    """Run ``cellcls`` with ``args`` in a new process in ``cwd``; return the completed process.
 
-    ``environment``: variables besides this process's. Raises ``subprocess.TimeoutExpired`` after ``timeout`` seconds.
+    ``environment``: additional variables. Raises ``subprocess.TimeoutExpired`` after ``timeout`` seconds.
     """
     return subprocess.run(
         [sys.executable, "-m", "cellcls", *map(str, args)],
@@ -111,7 +111,7 @@ def _installed() -> Registry:
 
 
 def registry_with(*components: type[Component]) -> Registry:
-    """Return the installed registry, with ``components`` that it lacks."""
+    """Return the registry of installed plugins, plus ``components`` that it lacks."""
     found = _installed()
     lacking = tuple(cls for cls in components if found.find(cls.kind, cls.component_name) is not cls)
     if not lacking:
@@ -124,25 +124,25 @@ def registry_with(*components: type[Component]) -> Registry:
 
 
 def without_times(value: Any) -> Any:
-    """Return JSON data without what differs between equal runs."""
+    """Return JSON data without times and memory, which differ between equal runs."""
     if isinstance(value, dict):
         return {key: without_times(item) for key, item in value.items() if key not in TIMES}
     return [without_times(item) for item in value] if isinstance(value, list) else value
 
 
-def assert_equal_runs(one: Path, other: Path) -> None:
-    """Fail where two run folders differ in weights, metrics, data or history, times left aside."""
-    weights = sorted(path.relative_to(one) for path in one.rglob("*.safetensors"))
-    others = sorted(path.relative_to(other) for path in other.rglob("*.safetensors"))
-    assert weights == others, "the runs kept different weights files"
-    assert len(weights) >= 3, f"{one} holds no finished run"
-    lines = [[json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()] for run in (one, other)]
+def assert_equal_runs(first: Path, second: Path) -> None:
+    """Fail if two run folders differ in weights, metrics, data or history, except for times."""
+    weights = sorted(path.relative_to(first) for path in first.rglob("*.safetensors"))
+    others = sorted(path.relative_to(second) for path in second.rglob("*.safetensors"))
+    assert weights == others, "the runs have different weights files"
+    assert len(weights) >= 3, f"{first} is not a finished run"
+    lines = [[json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()] for run in (first, second)]
     assert without_times(lines[0]) == without_times(lines[1]), "the runs differ in their history"
     for name in weights:
-        left, right = load_file(one / name), load_file(other / name)
-        assert left.keys() == right.keys(), f"{name} holds other tensors"
+        left, right = load_file(first / name), load_file(second / name)
+        assert left.keys() == right.keys(), f"{name} has different tensors"
         for key, tensor in left.items():
             assert tensor.tobytes() == right[key].tobytes(), f"the runs differ in {name}: {key}"
     for file in ("metrics.json", "data.json"):
-        read = [without_times(json.loads((run / file).read_text())) for run in (one, other)]
+        read = [without_times(json.loads((run / file).read_text())) for run in (first, second)]
         assert read[0] == read[1], f"the runs differ in {file}"

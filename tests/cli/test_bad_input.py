@@ -37,7 +37,7 @@ RECIPES: dict[str, tuple[int, tuple[str, ...], str]] = {
     ),
     "missing plugin": (69, ("--set", 'requires=["cellcls-nobody"]'), "the folder plugins/cellcls-nobody"),
     "missing recipe": (66, ("RECIPE", "tinny.toml"), "tiny.toml`?"),
-    "missing base": (66, ("--set", 'name="x"', "BASE"), "the base recipe"),
+    "missing base": (66, ("--set", 'name="x"', "BASE"), "no base recipe at"),
     "missing data": (66, ("--set", "dataset.use=npz", "--set", "dataset.file=absent.npz"), "absent.npz"),
     "nonsense --data": (66, ("--data", "nonsense"), "no data at nonsense"),
     "folder without the file": (

@@ -268,7 +268,7 @@ def test_a_full_disk_keeps_what_came(server: Server, tmp_path: Path, monkeypatch
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("cellcls.runs.fetch.shutil.disk_usage", lambda _: usage)
     (tmp_path / "cells.npz.cellcls-part").write_bytes(BODY[:1000])
-    with pytest.raises(WriteError, match="3 MB are still to come and 0 MB are free"):
+    with pytest.raises(WriteError, match="3 MB are needed, but only 0 MB are free"):
         get(wanted(server), tmp_path)
     assert (tmp_path / "cells.npz.cellcls-part").read_bytes() == BODY[:1000]
 
@@ -393,6 +393,6 @@ def test_ctrl_c_keeps_the_part(cli: Cli, offered: Server, tmp_path: Path, monkey
         patch.setattr("cellcls.runs.fetch.os.fsync", interrupted)
         said = cli("fetch", "cells.npz", "--to", tmp_path / "to")
     assert said.code == ExitCode.INTERRUPTED
-    assert "continues there" in said.err
+    assert "to continue the download" in said.err
     assert (tmp_path / "to" / "cells.npz.cellcls-part").stat().st_size >= 500
     assert cli("fetch", "cells.npz", "--to", tmp_path / "to").code == 0

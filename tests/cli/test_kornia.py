@@ -26,7 +26,7 @@ p = 0.5
         ('name = "RandomPlasmaShadow"\nroughnes = [0.1, 0.7]', 5, "did you mean `roughness`?"),
         ('name = "RandomPlasmaShadow"\nroughness = "rough"', 5, "`roughness` must be a list of 2 (a number, a number)"),
         ('name = "RandomPlasmaShadow"\nroughness = [0.1, 0.5, 0.7]', 5, "must be a list of 2"),
-        ('name = "RandomPlasmaShadow"\nroughness = [0.9, 0.1]', 5, "refuses it"),
+        ('name = "RandomPlasmaShadow"\nroughness = [0.9, 0.1]', 5, "rejects it"),
         ('name = "RandomPlasmaShadow"\nsame_on_batch = true', 5, "each sample is drawn by itself"),
         ('name = "RandomRotation"', 4, "needs `degrees`"),
         ('name = "RandomErasing"\nvalue = true', 5, "`value` must be a number"),

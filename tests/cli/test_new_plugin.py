@@ -117,7 +117,7 @@ def test_a_name_that_a_component_has_is_told(cli, tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     said = cli("new-plugin", "cellcls-flip", "--kind", "augmentation", "--kind", "head")
     assert said.code == 2
-    assert "the augmentation `flip` is there already, from cellcls" in said.err
+    assert "the augmentation `flip` already exists in cellcls" in said.err
     assert "cellcls new-plugin cellcls-my-flip" in said.err
     assert not (tmp_path / "cellcls-flip").exists()
     assert cli("new-plugin", "cellcls-flip", "--kind", "head").code == 0
@@ -128,7 +128,7 @@ def test_a_folder_that_is_there_is_left_alone(cli, tmp_path: Path) -> None:
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     said = cli("new-plugin", "cellcls-gem", "--out", str(tmp_path / "mine"))
     assert said.code == 2
-    assert "is there already" in said.err
+    assert "already exists" in said.err
     assert files(tmp_path / "mine") == {"thesis.txt": "years of work"}
 
 

@@ -242,7 +242,7 @@ def test_a_rehearsal_is_marked_everywhere(cli, place: Path, challenge: Path):
     made = cli("run", "tiny.toml", "--rehearse", "--out", "out")
     assert made.code == 0
     assert "(rehearsal)" in made.out
-    assert "say nothing about cells" in made.err
+    assert "say nothing about real cells" in made.err
     evaluated = cli("evaluate", "out", "--data", challenge, "--json")
     assert evaluated.json()["rehearsal"] is True
     assert "rehearsal" in evaluated.err
