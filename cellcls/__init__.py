@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     from cellcls import errors
     from cellcls.library.functions import audit, check, compare, list_plugins, open_run, resume, run
     from cellcls.library.handles import Run, Runs
-    from cellcls.library.table import History, Prediction, Predictions, Table, comparison_table
+    from cellcls.library.table import HistoryTable, Prediction, PredictionTable, Table, comparison_table
 
 __all__ = [
-    "History",
+    "HistoryTable",
     "Prediction",
-    "Predictions",
+    "PredictionTable",
     "Run",
     "Runs",
     "Table",
@@ -32,7 +32,7 @@ __all__ = [
 _FROM = {
     "functions": ("audit", "check", "compare", "list_plugins", "open_run", "resume", "run"),
     "handles": ("Run", "Runs"),
-    "table": ("History", "Prediction", "Predictions", "Table", "comparison_table"),
+    "table": ("HistoryTable", "Prediction", "PredictionTable", "Table", "comparison_table"),
 }
 """The modules of ``cellcls.library`` that the names come from; they are imported when one is asked for."""
 

@@ -1,4 +1,4 @@
-"""The terminal: progress on stderr, as a bar or in lines where there is none, and tables on stdout."""
+"""Output for the terminal: progress on stderr, as a bar or as lines, and tables on stdout."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from cellcls.api import events
 from cellcls.execution.context import Output, Watch
 
 _WIDTH = 200
-"""Columns of a table that goes to no terminal."""
+"""Width of tables that are not printed to a terminal, in characters."""
 
 
 def color_system() -> Literal["auto"] | None:
-    """Return rich's setting of colours: none at all, bold neither, where the person set ``NO_COLOR``."""
+    """Return rich's colour system: None, which also turns off bold text, if ``NO_COLOR`` is set."""
     return None if os.environ.get("NO_COLOR") else "auto"
 
 
 def say(text: str) -> None:
     """Print a line of progress on stderr."""
-    with suppress(OSError):  # a run does not stop because nobody reads its progress any more
+    with suppress(OSError):  # a run does not fail because stderr is closed
         print(text, file=sys.stderr, flush=True)
 
 
 def table(title: str, rows: Sequence[Mapping[str, object]]) -> None:
-    """Print a table on stdout, headings as keys; nothing of it is read as markup. No rows: nothing."""
+    """Print rows on stdout as a table with their keys as headings, without interpreting markup. No rows: nothing."""
     if not rows:
         return
     from rich import box
@@ -37,15 +37,15 @@ def table(title: str, rows: Sequence[Mapping[str, object]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=box.SIMPLE_HEAD)
+    rich_table = Table(box=box.SIMPLE_HEAD)
     for column in rows[0]:
-        made.add_column(column, overflow="fold")
+        rich_table.add_column(column, overflow="fold")
     for row in rows:
-        made.add_row(*(Text(str(cell)) for cell in row.values()))
+        rich_table.add_row(*(Text(str(cell)) for cell in row.values()))
     console = Console(color_system=color_system(), width=None if sys.stdout.isatty() else _WIDTH)
     with console.capture() as drawn:
         console.print(Text(title, style="bold"), soft_wrap=True)
-        console.print(made)
+        console.print(rich_table)
     lines = drawn.get().rstrip().splitlines()
     print("\n".join(line.rstrip() for line in lines if line.strip()), end="\n\n")
 
@@ -57,7 +57,7 @@ def console() -> Output:
 
 @contextmanager
 def progress() -> Iterator[Watch]:
-    """Yield what shows the events of one run."""
+    """Yield a function that shows the events of a run."""
     if sys.stderr.isatty() and color_system():
         with _bar() as watch:
             yield watch
@@ -72,7 +72,7 @@ def _lines(event: events.Event) -> None:
 
 
 def _text(event: events.Event) -> str | None:
-    """Return an event as a line for a person, or None where it is not worth one."""
+    """Return an event as a line of text, or None for minor events."""
     match event:
         case events.RunStarted():
             again = ", resumed" if event.resumed else ""
@@ -84,13 +84,13 @@ def _text(event: events.Event) -> str | None:
                 f"{event.trained:,} parameters trained"
             )
         case events.EpochEnded():
-            figures = ", ".join(f"{name} {value:.4f}" for name, value in event.metrics.items() if _worth_showing(name))
+            metrics = ", ".join(f"{name} {value:.4f}" for name, value in event.metrics.items() if _worth_showing(name))
             best = "  (best)" if event.best else ""
-            return f"epoch {event.epoch + 1}: {figures}, {event.seconds:.1f} s{best}"
+            return f"epoch {event.epoch + 1}: {metrics}, {event.seconds:.1f} s{best}"
         case events.StageEnded(reason=str()):
             return f"stage {event.name} ended early: {event.reason}"
         case events.RunEnded():
-            return f"{event.folder}: measured and explained; drawing"
+            return f"{event.folder}: evaluated and explained; writing the report"
     return None
 
 
@@ -105,19 +105,19 @@ def _bar() -> Iterator[Watch]:
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as made:
-        task = made.add_task("opening data and network", total=None, loss="")
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("opening data and network", total=None, loss="")
         counter = _Counter()
 
         def watch(event: events.Event) -> None:
             text = _text(event)
             if text:
-                made.console.print(text, markup=False, highlight=False)
+                bar.console.print(text, markup=False, highlight=False)
             counter.see(event)
             if isinstance(event, events.StepEnded):
                 where = f"{counter.stage} {event.epoch + 1}/{counter.epochs}"
                 done = event.epoch * event.steps + event.step + 1
-                made.update(
+                bar.update(
                     task,
                     description=where,
                     completed=done,
@@ -141,7 +141,7 @@ class _Counter:
 
 @contextmanager
 def counting() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield what shows a step's name, how much of it is done and how much there is (0: unknown)."""
+    """Yield a function that shows the name of a step, the amount done and the total (0: unknown)."""
     if not (sys.stderr.isatty() and color_system()):
         last = ""
 
@@ -157,6 +157,6 @@ def counting() -> Iterator[Callable[[str, int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as made:
-        task = made.add_task("", total=None)
-        yield lambda text, done, total: made.update(task, description=text, completed=done, total=total or None)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda text, done, total: bar.update(task, description=text, completed=done, total=total or None)

@@ -1,4 +1,4 @@
-"""What the commands do, as functions."""
+"""The commands as functions."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def run(
     launcher: str | None = None,
     quiet: bool = False,
 ) -> Run | Runs:
-    """Run a recipe: train, measure, explain, and draw the report.
+    """Run a recipe: train, evaluate, explain, and write the report.
 
-    ``out``: the run folder to make (default: ``runs/NAME-N``); ``set``: settings to change, by dotted name
-    (``{"seed": 7, "stages.0.epochs": 3}``); ``variant``: one of the recipe's. The machine's settings are as the
-    command line's. A file with variants or seeds, or several recipes, give ``Runs``; one run gives a ``Run``.
+    ``out``: the run folder to create (default: ``runs/NAME-N``); ``set``: settings to change, by dotted name
+    (``{"seed": 7, "stages.0.epochs": 3}``); ``variant``: run only this variant. The other arguments are those of
+    ``cellcls run``. Returns a ``Run``, or ``Runs`` for several recipes or a recipe with variants or seeds.
 
-    Raises what is wrong with recipe, plugins or data before anything is trained; of several runs one that fails is in
-    ``Runs.failed``.
+    Raises what is wrong with recipe, plugins or data before anything is trained. If one of several runs fails, it is
+    in ``Runs.failed``.
     """
     from cellcls.execution.comparison import compare_results
     from cellcls.execution.launch import choose_launcher
@@ -75,8 +75,8 @@ def resume(
     threads: int | None = None,
     quiet: bool = False,
 ) -> Run | Runs:
-    """Go on with a run that was stopped, or with those below a folder. Raises as ``run`` does, and ``UsageError`` where
-    there is nothing to go on with."""
+    """Resume a run that was stopped, or those below a folder. Raises the same errors as ``run``, and ``UsageError`` if
+    there is nothing to resume."""
     from cellcls.execution.comparison import compare_results
     from cellcls.execution.several import resume_all
     from cellcls.runs.folder import RunFolder
@@ -89,19 +89,19 @@ def resume(
 
 
 def open_run(folder: PathLike) -> Run:
-    """Open a run folder, finished or not. Raises ``MissingInputError`` where it is none, ``DataError`` where one of its
-    files is damaged."""
+    """Open a run folder, finished or not. Raises ``MissingInputError`` if it is not a run folder, ``DataError`` if one
+    of its files is damaged."""
     opened = Run(folder)
     _ = opened.record
     return opened
 
 
 def compare(runs: Sequence[Run | PathLike], *, by: str | None = None) -> RunComparison:
-    """Compare finished runs: sorted by a metric (``by``: ``"test.accuracy"``), each paired with the best on the images
-    both saw. Raises ``MissingInputError``, ``UsageError``, ``DataError``."""
+    """Compare finished runs: sorted by a metric (``by``: ``"test.accuracy"``), each tested against the best on the same
+    images. Raises ``MissingInputError``, ``UsageError``, ``DataError``."""
     from cellcls.report.compare_read import read_comparison
 
-    return read_comparison([folder_of(one) for one in runs], by)
+    return read_comparison([folder_of(run) for run in runs], by)
 
 
 def check(
@@ -114,8 +114,8 @@ def check(
     offline: bool = False,
     weights: PathLike | None = None,
 ) -> list[dict[str, Any]]:
-    """Check recipes without training: plugins, data, classes, steps and memory. Returns what each run would be; raises
-    what is wrong with any of them, in one list."""
+    """Check recipes without training: plugins, data, classes, steps and memory. Returns a summary of each run; raises
+    the problems of all recipes in one error."""
     from cellcls.execution.checking import check_all
 
     options = Options(data=_path(data), offline=offline, weights=_path(weights), rehearse=rehearse)
@@ -135,8 +135,8 @@ def audit(
 ) -> Audit:
     """Find problems in a data set: copies, conflicting labels, leaks, damaged images, wrong labels.
 
-    ``out``: folder for the page and the files beside it; None: nothing is written (``auditing.results.write`` writes
-    later). ``against``: another set to compare with; ``features``: the network whose features to use. Raises
+    ``out``: folder to write to; None: nothing is written (``auditing.results.write`` can do that later). ``against``:
+    another data set to compare with; ``features``: the network whose features to use. Raises
     ``MissingInputError``, ``DataError``, ``UsageError``.
     """
     from cellcls.api import WeightPlaces
@@ -174,7 +174,7 @@ def _load(
 
     paths = [recipe] if isinstance(recipe, str | Path) else list(recipe)
     if not paths:
-        raise UsageError("which recipe? none was given", 'cellcls.run("recipes/quickstart.toml")')
+        raise UsageError("no recipe given", 'give one: cellcls.run("recipes/quickstart.toml")')
     overrides = [as_override(key, value) for key, value in (settings or {}).items()]
     return load_all(
         [expanded(path) for path in paths],
@@ -186,7 +186,7 @@ def _load(
 
 
 def _output(quiet: bool) -> Output:
-    """Return what shows progress: results are returned, so no table is printed."""
+    """Return an output that shows progress but prints no tables, as results are returned."""
     if quiet:
         return Output()
     from cellcls.terminal import progress, say

@@ -1,4 +1,4 @@
-"""A run, and the runs of one call, as objects to work with."""
+"""Runs as objects."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
-from cellcls.library.table import History, Prediction, Predictions, Table, comparison_table
+from cellcls.library.table import HistoryTable, Prediction, PredictionTable, Table, comparison_table
 from cellcls.ops.storage.paths import expanded
 from cellcls.registry import load_registry
 from cellcls.runs.options import Options
@@ -35,40 +35,40 @@ class Run:
 
     @cached_property
     def record(self) -> RunRecord:
-        """All that the folder holds. Raises ``MissingInputError`` and ``DataError``."""
+        """The contents of the folder. Raises ``MissingInputError`` and ``DataError``."""
         from cellcls.report.read import read_run
 
         return read_run(self.folder)
 
     @property
     def name(self) -> str:
-        """What the recipe is called."""
+        """The name of the recipe."""
         return self.record.name
 
     @property
     def metrics(self) -> Mapping[str, EvaluationRecord]:
-        """The evaluations by name: ``run.metrics["test"].accuracy``; empty while the run is not complete."""
+        """The evaluations by name: ``run.metrics["test"].accuracy``; empty until the run is complete."""
         return self.record.metrics.evaluations
 
     @property
-    def history(self) -> History:
+    def history(self) -> HistoryTable:
         """The epochs so far."""
-        return History(self.record.history)
+        return HistoryTable(self.record.history)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes in the order of the labels."""
+        """The class names in the order of the labels."""
         return self.record.classes
 
     @property
     def report(self) -> Path:
-        """The page that shows all of it."""
+        """The path of the report."""
         return self.folder / "report.html"
 
     def predict(
         self, images: Image | list[Image], *, device: str | None = None, threads: int | None = None
-    ) -> Predictions:
-        """Tell the class of images by the run's best weights.
+    ) -> PredictionTable:
+        """Predict the class of images with the run's best weights.
 
         ``images``: a file, a folder or an npz, an array (H, W, 3) or (N, H, W, 3) uint8, RGB, or a list of these.
         Raises ``MissingInputError`` and ``DataError``.
@@ -87,7 +87,7 @@ class Run:
             )
             for row in found.rows()
         ]
-        return Predictions(predictions, rehearsal=found.rehearsal)
+        return PredictionTable(predictions, rehearsal=found.rehearsal)
 
     def evaluate(
         self,
@@ -100,9 +100,9 @@ class Run:
         device: str | None = None,
         threads: int | None = None,
     ) -> DataEvaluation:
-        """Measure the best weights on a labelled set, classes matched by name.
+        """Evaluate the best weights on a labelled data set. Classes are matched by name.
 
-        ``unseen`` leaves out images the run was trained on; ``corrupt`` and ``views`` are as in a recipe's
+        ``unseen`` leaves out images that the run was trained on; ``corrupt`` and ``views`` are as in a recipe's
         ``[[evaluate]]``. Raises ``MissingInputError``, ``DataError``, ``UsageError``.
         """
         from cellcls.engine.inference import evaluate_on
@@ -129,8 +129,8 @@ class Run:
         device: str | None = None,
         threads: int | None = None,
     ) -> Explained:
-        """Make heat maps of the best weights on ``data`` (None: the run's own test part), and compare them depth by
-        depth: with those of ``other``, else the first stage's with the last one's."""
+        """Return heat maps of the best weights on ``data`` (None: the run's own test part), compared layer by layer
+        with those of ``other``, or else those after the first stage with those after the last."""
         from cellcls.engine.inference import explain_on
 
         return explain_on(
@@ -145,8 +145,8 @@ class Run:
         )
 
     def export(self, format: Literal["codabench", "onnx", "hub"], out: PathLike) -> dict[str, Any]:
-        """Write the best weights to ``out`` in another format, compared with the run itself before it counts; return
-        what was measured. Raises ``UsageError``, ``MissingPluginError``, ``DataError``."""
+        """Write the best weights to ``out`` in another format, after comparing them with the run; return a summary
+        of the comparison. Raises ``UsageError``, ``MissingPluginError``, ``DataError``."""
         from cellcls.engine.export import export_run
 
         return export_run(self.folder, format, expanded(out), load_registry())
@@ -170,11 +170,11 @@ class Run:
 
 
 class Runs(Sequence[Run]):
-    """The runs of one call: of variants, seeds or several recipes. Those that failed are in ``failed``."""
+    """The runs of variants, seeds or several recipes. Those that failed are in ``failed``."""
 
     def __init__(self, results: Sequence[RunResult], comparison: RunComparison | None, options: Options) -> None:
         self.comparison = comparison
-        """The runs side by side, None where none came to its end."""
+        """The comparison of the runs, None if none was finished."""
         self.failed = {result.folder: result.exit_code for result in results if result.exit_code}
         self._runs = tuple(Run(result.folder, options) for result in results if not result.exit_code)
 

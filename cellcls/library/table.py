@@ -1,4 +1,4 @@
-"""Tables that a terminal and a notebook both show."""
+"""Tables for terminals and notebooks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Table(Sequence[Mapping[str, str]]):
-    """Rows of text, their keys as headings: a table in a terminal and in a notebook."""
+    """Rows of text with their keys as headings, shown as a table in terminals and notebooks."""
 
     def __init__(self, rows: Sequence[Mapping[str, str]]) -> None:
         self.rows = tuple(rows)
@@ -48,27 +48,30 @@ class Table(Sequence[Mapping[str, str]]):
 
 @attrs.frozen(kw_only=True)
 class Prediction:
-    """What a network says of one image."""
+    """The prediction for an image."""
 
     image: str
-    """Its file name; of an array, ``array[0]``."""
+    """Its file name, or ``array[0]`` for an array."""
     label: str
-    """The likeliest class."""
+    """The most probable class."""
     probability: float
-    """Of that class, 0..1."""
+    """The probability of this class, 0..1."""
     probabilities: Mapping[str, float]
-    """Of each class."""
+    """The probability of each class."""
 
 
-class Predictions(Table):
-    """A ``Prediction`` for each image, in their order."""
+class PredictionTable(Table):
+    """A ``Prediction`` for each image, in order."""
 
     def __init__(self, predictions: Sequence[Prediction], *, rehearsal: bool) -> None:
         self.predictions = tuple(predictions)
         self.rehearsal = rehearsal
-        """Whether the weights come from a rehearsal, so that the answers mean nothing."""
+        """Whether the weights are from a rehearsal, so that the predictions mean nothing."""
         super().__init__(
-            [{"image": one.image, "class": one.label, "probability": f"{one.probability:.3f}"} for one in predictions]
+            [
+                {"image": prediction.image, "class": prediction.label, "probability": f"{prediction.probability:.3f}"}
+                for prediction in predictions
+            ]
         )
 
     def __getitem__(self, index: Any) -> Any:
@@ -78,7 +81,7 @@ class Predictions(Table):
         return iter(self.predictions)
 
 
-class History(Table):
+class HistoryTable(Table):
     """The epochs of a run, each an ``EpochRecord``."""
 
     def __init__(self, epochs: Sequence[EpochRecord]) -> None:
@@ -95,7 +98,7 @@ class History(Table):
 
 
 def comparison_table(comparison: RunComparison) -> Table:
-    """Return a comparison's rows, the best run first."""
+    """Return the table of a comparison, the best run first."""
     from cellcls.report import compare_tables
 
     return Table(compare_tables.runs(comparison))

@@ -26,7 +26,7 @@ def draws(seed: int, epoch: int, sample_ids: Tensor, place: int, count: int) -> 
 
 
 def draws_at(seed: int, epoch: int, sample_ids: Tensor, cells: list[tuple[int, int]]) -> Tensor:
-    """Return the draws (B, len(cells)) of several (place, index) at once, as ``draws`` gives them one by one."""
+    """Return the draws (B, len(cells)) of several (place, index) at once: the same values as those of ``draws``."""
     bits = _hash(seed, epoch, sample_ids, cells)
     return _shifted(bits, 40).to(torch.float32) * 2.0**-24  # 24 bits fill float32's significand
 
@@ -66,7 +66,7 @@ def _mix(values: Tensor) -> Tensor:
 
 
 def _shifted(values: Tensor, bits: int) -> Tensor:
-    """Shift right without the sign: torch has no unsigned shift on every device."""
+    """Logical right shift, which torch does not have on every device."""
     return (values >> bits) & ((1 << (64 - bits)) - 1)
 
 

@@ -1,4 +1,4 @@
-"""Finds plugins, one entry point at a time, and gathers what they offer into one read-only registry."""
+"""Loads plugins, one entry point at a time, and collects their components in a read-only registry."""
 
 from cellcls.registry.discover import load_registry
 from cellcls.registry.heavy import HEAVY

@@ -1,4 +1,4 @@
-"""Trying one plugin in a process of its own, which sees what importing it does, and survives it."""
+"""Checks a plugin in a separate process, so that its side effects are detected and a crash does no harm."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import attrs
 from cellcls.registry.heavy import HEAVY
 
 SECONDS = 20.0
-"""A plugin that is not imported by then has failed."""
+"""Time limit for importing a plugin, in seconds."""
 _CHILD = (
     "import json, sys; task = json.loads(sys.argv[1]); sys.path[:] = task['path']; "
     "from cellcls.registry.check_child import main; main(task)"
@@ -27,12 +27,12 @@ _CHILD = (
 
 @attrs.frozen(kw_only=True)
 class CheckResult:
-    """What a plugin did when it was imported and its hook called."""
+    """The result of importing a plugin and calling its hook."""
 
     failure: str | None
-    """Why it cannot be used; None: it can."""
+    """Why it cannot be used; None if it can."""
     warnings: tuple[str, ...] = ()
-    """What it does that it should not, though it works."""
+    """Side effects of a plugin that works."""
 
 
 def check_plugin(point: metadata.EntryPoint, requires: Sequence[str] = (), *, seconds: float = SECONDS) -> CheckResult:
@@ -60,7 +60,7 @@ def check_plugin(point: metadata.EntryPoint, requires: Sequence[str] = (), *, se
 
 
 def _run(command: list[str], folder: Path, seconds: float) -> int | None:
-    """Run a command and return its exit status, None where it took longer. Every process it started ends too."""
+    """Run a command and return its exit status, None after a timeout. Every process that it started is ended, too."""
     with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
         child = subprocess.Popen(
             command,
@@ -82,7 +82,7 @@ def _run(command: list[str], folder: Path, seconds: float) -> int | None:
 
 def _how_it_ended(status: int | None, seconds: float) -> str:
     if status is None:
-        return f"import did not end within {seconds:g} seconds"
+        return f"import took longer than {seconds:g} seconds"
     if status >= 0:
         return f"import ended the process (exit status {status})"
     try:
@@ -92,13 +92,13 @@ def _how_it_ended(status: int | None, seconds: float) -> str:
 
 
 def _heavy(importtime: Path) -> list[str]:
-    """Return a warning for each heavy library that was imported, with the milliseconds it took."""
+    """Return a warning for each heavy library that was imported, with its import time."""
     took: dict[str, int] = {}
     for line in importtime.read_text(encoding="utf-8", errors="replace").splitlines():
         parts = line.removeprefix("import time:").split("|")
         if len(parts) == 3 and parts[1].strip().isdecimal() and parts[2].strip() in HEAVY:
             took[parts[2].strip()] = int(parts[1])
     return [
-        f"imports {name} at its top, which costs every command {microseconds / 1000:,.0f} ms: import it in `build`"
+        f"imports {name} at module level, which costs every command {microseconds / 1000:,.0f} ms: import it in `build`"
         for name, microseconds in took.items()
     ]

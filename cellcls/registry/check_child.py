@@ -1,4 +1,4 @@
-"""The process in which ``list-plugins --check`` tries one plugin: it writes what the plugin did, then ends."""
+"""The process in which ``list-plugins --check`` tries a plugin: it writes the result to a file and ends."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from cellcls.registry.version import refuse_other_version
 
 _SLOW = 0.3
 _GRACE = 1.0
-"""Seconds that a thread has to end by itself."""
+"""Seconds to wait for a thread to end."""
 
 
 def main(task: Mapping[str, Any]) -> NoReturn:
-    """Try the plugin, write the answer to the file ``task["answer"]`` and end, whatever the plugin left running."""
+    """Try the plugin, write the result to the file ``task["answer"]`` and end, whatever the plugin left running."""
     pid, forks = os.getpid(), []
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=lambda: forks.append(1))
@@ -32,7 +32,7 @@ def main(task: Mapping[str, Any]) -> NoReturn:
     seconds = time.perf_counter() - started
     if os.getpid() != pid:
         os._exit(0)
-    warnings = [f"takes {seconds:.1f} s to import, at every command"] if seconds > _SLOW else []
+    warnings = [f"takes {seconds:.1f} s to import, for every command"] if seconds > _SLOW else []
     warnings += ["forks a process when it is imported"] if forks else []
     warnings += [*_printed(Path(task["stdout"])), *_seeded(seeds), *_littered(Path(task["stdout"]).parent / "work")]
     warnings += [f"leaves a thread running: {name}" for name in _threads()]

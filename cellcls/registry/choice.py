@@ -1,4 +1,4 @@
-"""Which plugins the environment lets in."""
+"""Selection of plugins by environment variables."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from cellcls.api.hooks import PROJECT
 from cellcls.registry.registry import PluginRecord
 
 ONLY, BLOCK = "CELLCLS_PLUGINS", "CELLCLS_BLOCK"
-"""Environment variables, names separated by commas: the only plugins to load (empty: none), and those to leave out."""
+"""Environment variables with names separated by commas: the only plugins to load (empty: none), and those to block."""
 
 
 def apply_environment(records: Sequence[PluginRecord]) -> list[PluginRecord]:
-    """Return the records, those that the environment leaves out marked as blocked; cellcls's own always stay.
+    """Return the records, with plugins that the environment excludes marked as blocked; cellcls itself never is.
 
-    Warns of names that no installed plugin has.
+    Warns of names that are not those of installed plugins.
     """
     if ONLY not in os.environ and BLOCK not in os.environ:
         return list(records)
@@ -26,7 +26,7 @@ def apply_environment(records: Sequence[PluginRecord]) -> list[PluginRecord]:
     known = set[str]().union(*map(_names_of, records))
     for variable, names in ((ONLY, only or set()), (BLOCK, block)):
         for name in sorted(names - known):
-            _warn(f"{variable} names `{name}`, which is no installed plugin")
+            _warn(f"{variable} names `{name}`, which is not an installed plugin")
     return [_blocked(record, only, block) for record in records]
 
 
@@ -52,6 +52,6 @@ def _names(text: str) -> set[str]:
 
 
 def _warn(text: str) -> None:
-    import logging  # not at the top, as every start would take its time
+    import logging  # not at module level, to keep the start fast
 
     logging.getLogger(__name__).warning(text)

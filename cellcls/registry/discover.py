@@ -1,5 +1,5 @@
-"""Discovery: each entry point of the group ``cellcls`` is imported, asked and checked by itself, so that a broken
-plugin is named with its reason and stops nothing else."""
+"""Discovery of plugins: each entry point of the group ``cellcls`` is imported and checked by itself, so that a broken
+plugin is reported and does not affect the others."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ from cellcls.registry.version import refuse_other_version
 
 _SLOW = 0.3
 """Seconds that importing a plugin may take without a warning."""
-_ENDED = "importing it ended the process the last time, so it was left out; try it: cellcls list-plugins --check"
+_ENDED = (
+    "importing it ended the process the last time, so it was skipped; to try it again: cellcls list-plugins --check"
+)
 
 
 def load_registry(entry_points: Iterable[metadata.EntryPoint] | None = None, *, check: bool = False) -> Registry:
     """Import plugins and return the components they offer.
 
-    ``entry_points``: the plugins (None: all installed ones that the environment lets in). cellcls's own come first,
-    then the others by name. ``check``: each is first tried in a process of its own, and those that fail there are not
-    imported here.
+    ``entry_points``: the plugins (None: all installed ones that the environment does not exclude). That of cellcls
+    comes first, then the others by name. ``check``: try each in a separate process first, and skip those that fail.
     """
     found = list(metadata.entry_points(group=PROJECT) if entry_points is None else entry_points)
     records = [_record(point) for point in found]
@@ -85,7 +86,7 @@ def _checked(point: metadata.EntryPoint, record: PluginRecord) -> PluginRecord:
 
 
 def _load(point: metadata.EntryPoint, record: PluginRecord, before: Registry, named: Named) -> PluginRecord:
-    """Return the record with what the plugin offers, or why it cannot be used."""
+    """Return the record with the plugin's components, or the reason why it cannot be used."""
     modules, started = set(sys.modules), time.perf_counter()
     offered: list[type[Component]] = []
     failure, warnings = None, []
@@ -105,7 +106,7 @@ def _load(point: metadata.EntryPoint, record: PluginRecord, before: Registry, na
         import logging
 
         logging.getLogger(__name__).warning(
-            "stopped while the plugin `%s` was imported; leave it out: %s=%s", point.name, BLOCK, point.name
+            "stopped while the plugin `%s` was imported; to skip it: %s=%s", point.name, BLOCK, point.name
         )
         raise
     seconds = time.perf_counter() - started
@@ -121,18 +122,18 @@ def _load(point: metadata.EntryPoint, record: PluginRecord, before: Registry, na
 
 
 def _slow(seconds: float, heavy: Sequence[str]) -> list[str]:
-    warnings = [f"takes {seconds:.1f} s to import, at every command"] if seconds > _SLOW else []
+    warnings = [f"takes {seconds:.1f} s to import, for every command"] if seconds > _SLOW else []
     if heavy:
-        warnings.append(f"imports {', '.join(heavy)} at its top, at every command: import it in `build`")
+        warnings.append(f"imports {', '.join(heavy)} at module level, for every command: import it in `build`")
     return warnings
 
 
 def _refuse_taken(offered: Sequence[type[Component]], before: Registry) -> None:
-    own: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str]] = set()
     for cls in offered:
         key = (cls.kind, cls.component_name)
         other = before.find(*key)
-        if other or key in own:
+        if other or key in seen:
             owner = before.plugin_of(other).distribution if other else "this plugin itself"
             raise Refused(f"the {cls.kind} name `{cls.component_name}` is already taken by {owner}")
-        own.add(key)
+        seen.add(key)

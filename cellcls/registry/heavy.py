@@ -1,4 +1,4 @@
-"""Libraries that are heavy to import: a plugin that imports one at its top makes every command slow."""
+"""Libraries that are slow to import: a plugin that imports one at module level makes every command slow."""
 
 HEAVY = frozenset(
     {
@@ -18,4 +18,4 @@ HEAVY = frozenset(
         *("mlflow", "optuna", "ray", "tensorboard"),
     }
 )
-"""Top-level names. numpy is none of them: 0.1 s."""
+"""Top-level names. numpy is not one of them: it takes 0.1 s."""

@@ -1,4 +1,4 @@
-"""Asking one plugin: its module is imported, its hook called, and what it offers checked."""
+"""Imports a plugin, calls its hook and checks the components that it offers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _HOOK = "cellcls_components"
 
 
 class Refused(Exception):
-    """Why a plugin cannot be used, in words for the person who has to repair or remove it."""
+    """The reason why a plugin cannot be used, for the user who has to repair or remove it."""
 
 
 def offered_by(point: metadata.EntryPoint) -> list[type[Component]]:
-    """Import a plugin in a pluggy manager of its own and ask its hook."""
+    """Import a plugin, with its own pluggy manager, and return the components of its hook."""
     try:
         module = point.load()
     except (Exception, SystemExit) as error:
@@ -31,7 +31,7 @@ def offered_by(point: metadata.EntryPoint) -> list[type[Component]]:
     try:
         manager.register(module, name=point.name)
         manager.check_pending()
-    except Exception as error:  # pluggy looks at everything in the module; a proxy may raise
+    except Exception as error:  # pluggy inspects everything in the module, and some objects raise
         raise Refused(f"hook refused: {brief(error)}") from error
     if not manager.get_hookcallers(module):
         raise Refused(f"`{point.value}` has no hook: define {_HOOK}() marked with @cellcls.api.hookimpl")
@@ -39,7 +39,7 @@ def offered_by(point: metadata.EntryPoint) -> list[type[Component]]:
         answers = manager.hook.cellcls_components()
     except (Exception, SystemExit) as error:
         raise Refused(f"{_HOOK}() failed: {brief(error)}") from error
-    if not answers:  # pluggy leaves out None
+    if not answers:  # pluggy drops None
         raise Refused(f"{_HOOK}() returned nothing, not a list of component classes: is `return` missing?")
     return [cls for answer in answers for cls in _checked(answer)]
 
@@ -49,7 +49,7 @@ def _checked(answer: object) -> Sequence[type[Component]]:
         raise Refused(f"{_HOOK}() returned {type(answer).__name__}, not a list of component classes")
     for cls in answer:
         if not (isinstance(cls, type) and issubclass(cls, Component)):
-            raise Refused(f"{_HOOK}() offers {cls!r}, which is no component class")
+            raise Refused(f"{_HOOK}() offers {cls!r}, which is not a component class")
         if "component_name" not in vars(cls):
             raise Refused(f"{_HOOK}() offers {cls.__name__}, which lacks @component(...)")
         kind = KINDS.get(getattr(cls, "kind", ""))
@@ -62,7 +62,7 @@ def _checked(answer: object) -> Sequence[type[Component]]:
 
 
 def refuse_unresolved(offered: Sequence[type[Component]]) -> None:
-    """Raise ``Refused`` where the type of a setting names what its module does not have."""
+    """Raise ``Refused`` if the type of a setting names something that its module does not have."""
     for cls in offered:
         try:
             typing.get_type_hints(cls)
@@ -71,7 +71,7 @@ def refuse_unresolved(offered: Sequence[type[Component]]) -> None:
 
 
 def _refuse_methods(cls: type[Component]) -> None:
-    """A callback's public methods are events: one with another name would never be called."""
+    """Raise ``Refused`` for a public method of a callback that is not an event: it would never be called."""
     events = [name for name in vars(Callback) if not name.startswith("_") and inspect.isfunction(vars(Callback)[name])]
     own = [base for base in cls.__mro__ if base not in Callback.__mro__]
     for name, value in (item for base in own for item in vars(base).items()):
@@ -81,7 +81,9 @@ def _refuse_methods(cls: type[Component]) -> None:
 
             close = get_close_matches(name, events, n=1)
             advice = f"did you mean `{close[0]}`?" if close else f"events are {', '.join(events)}"
-            raise Refused(f"{cls.__name__}.{name} is no event's name: {advice} A helper starts with an underscore")
+            raise Refused(
+                f"{cls.__name__}.{name} is not the name of an event: {advice} Start names of helpers with an underscore"
+            )
 
 
 def brief(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Marker files: which plugin was being imported when a process ended, so that the next start leaves it out.
+"""Marker files: which plugin was being imported when a process ended, so that the next start skips it.
 
 A marker is written before a plugin is imported and removed afterwards, on Ctrl-C and on SIGTERM too. One that is left
 belongs to an import that ended its process: a crash, ``os._exit``, a hang that was killed. It names the plugin, its
@@ -61,7 +61,7 @@ def marked() -> Iterator[Named]:
 
 
 def ended_the_process(point: metadata.EntryPoint, version: str) -> bool:
-    """Tell whether importing this plugin ended a process. Markers that a change of the plugin made void are removed."""
+    """Return whether importing this plugin ended a process. Markers from before a change of the plugin are removed."""
     for marker in _markers(point):
         if marker.version == version and not _changed_since(marker.written, point):
             return True
@@ -82,7 +82,7 @@ class _Marker(NamedTuple):
 
 
 def _markers(point: metadata.EntryPoint) -> Iterator[_Marker]:
-    """Yield the markers of a plugin that processes of this host left."""
+    """Yield the markers of a plugin left by processes of this host."""
     for path in _folder().glob(f"{_PREFIX}*.json"):
         try:
             marker = json.loads(path.read_text(encoding="utf-8"))
@@ -108,7 +108,7 @@ def _folder() -> Path:
 
 @contextmanager
 def _removed_when_terminated(path: Path) -> Iterator[None]:
-    """Remove a file when SIGTERM or SIGHUP ends the process, where they would end it without more ado."""
+    """Remove a file when SIGTERM or SIGHUP ends the process, unless they are handled otherwise."""
     caught = []
     if threading.current_thread() is threading.main_thread():
         caught = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
@@ -131,7 +131,7 @@ def _removed_when_terminated(path: Path) -> Iterator[None]:
 
 
 def _start_time(pid: int) -> str | None:
-    """Return when a process started, in clock ticks since the boot (``""``: unknown); None: there is none."""
+    """Return when a process started, in clock ticks since boot (``""`` if unknown); None if it does not exist."""
     if os.name == "nt":  # there, signal 0 ends a process
         return None
     if not Path("/proc/self/stat").exists():
@@ -150,7 +150,7 @@ def _start_time(pid: int) -> str | None:
 
 
 def _changed_since(moment: float, point: metadata.EntryPoint) -> bool:
-    """Tell whether a file of the plugin changed after ``moment``; nothing is imported.
+    """Return whether a file of the plugin changed after ``moment``, without importing it.
 
     The time of a file's status counts, as installers may keep older times of its content.
     """
@@ -166,5 +166,5 @@ def _changed_since(moment: float, point: metadata.EntryPoint) -> bool:
         files = [Path(spec.origin)]
     try:
         return any(path.stat().st_ctime > moment for path in files if path.is_file())
-    except OSError:  # a file that went away meanwhile is a change too
+    except OSError:  # a file that disappeared meanwhile is a change, too
         return True

@@ -1,4 +1,4 @@
-"""The registry: every component by kind and name, and every plugin with what it offers or why it failed."""
+"""The registry: all components by kind and name, and all plugins with their components or failures."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from cellcls.api import KINDS, Component
 
 @attrs.frozen(kw_only=True)
 class PluginRecord:
-    """One entry point: where it comes from and what became of it."""
+    """A plugin: where it comes from, and its components or its failure."""
 
     name: str
     distribution: str
     version: str
     origin: str
     requires: tuple[str, ...] = ()
-    """What its distribution requires, as in its metadata: ``cellcls>=0.1``."""
+    """The requirements of its distribution, as in its metadata: ``cellcls>=0.1``."""
     components: tuple[type[Component], ...] = ()
     failure: str | None = None
     blocked: bool = False
-    """Whether the environment keeps it out; then that is its ``failure``."""
+    """Whether it is excluded by an environment variable, which is its ``failure`` then."""
     warnings: tuple[str, ...] = ()
-    """What it does that it should not, though it works."""
+    """Side effects, if it works nevertheless."""
     seconds: float = 0.0
-    """Time that importing it and calling its hook took."""
+    """Time for importing it and calling its hook."""
     heavy: tuple[str, ...] = ()
     """Heavy libraries that were imported with it."""
 
     def offers(self) -> list[str]:
-        """Return what it offers as ``kind name``."""
+        """Return its components as ``kind name``."""
         return [f"{cls.kind} {cls.component_name}" for cls in self.components]
 
 
 @attrs.frozen(kw_only=True)
 class Registry:
-    """Every component by kind and name. Built once by ``load_registry`` and passed along; never changed."""
+    """All components by kind and name. Created by ``load_registry``, passed along and never changed."""
 
     components: Mapping[str, Mapping[str, type[Component]]]
     plugins: tuple[PluginRecord, ...]
@@ -47,7 +47,7 @@ class Registry:
         return tuple(sorted(self.components.get(kind, {})))
 
     def find(self, kind: str, name: str) -> type[Component] | None:
-        """Return a component class, or None where nobody offers it."""
+        """Return a component class, or None if no plugin offers it."""
         return self.components.get(kind, {}).get(name)
 
     def __iter__(self) -> Iterator[type[Component]]:

@@ -1,4 +1,4 @@
-"""Which version of cellcls a plugin was made for."""
+"""Checks which version of cellcls a plugin was made for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RELEASE = r"\d+(?:\.\d+)*"
 
 
 def refuse_other_version(requirements: Iterable[str]) -> None:
-    """Raise ``Refused`` where requirements of a plugin's distribution ask for another version of cellcls than this."""
+    """Raise ``Refused`` if a plugin's distribution requires another version of cellcls."""
     for requirement in requirements:
         ours = re.match(rf"{PROJECT}\s*($|[^\w.\s-])", requirement, re.IGNORECASE)
         if ours and not _is_plainly_met(requirement, _here()):
@@ -27,7 +27,7 @@ def _here() -> str:
 
 
 def _is_plainly_met(requirement: str, here: str) -> bool:
-    """Tell in the usual case, ``cellcls>=0.1``, that it is met, without the time to import packaging."""
+    """Return whether the usual case, ``cellcls>=0.1``, is met, without importing packaging, which is slow."""
     least = re.fullmatch(rf"{PROJECT}>=({_RELEASE})", requirement)
     return bool(least and re.fullmatch(_RELEASE, here) and _numbers(here) >= _numbers(least[1]))
 
@@ -44,4 +44,4 @@ def _refuse_unmet(text: str, here: str) -> None:
     except InvalidRequirement:
         return
     if (wanted.marker is None or wanted.marker.evaluate()) and not wanted.specifier.contains(here, True):
-        raise Refused(f"it was made for cellcls{wanted.specifier}, and this is cellcls {here}")
+        raise Refused(f"it was made for cellcls{wanted.specifier}, but this is cellcls {here}")

@@ -1,4 +1,4 @@
-"""What the equality of two runs depends on besides the recipe and the data."""
+"""What reproducibility depends on besides the recipe and the data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LIBRARIES = ("cellcls", "torch", "torchvision", "timm", "kornia", "captum", "nu
 
 
 def environment(registry: Registry) -> dict[str, Any]:
-    """Return versions and machine; the engine adds device, threads, processes and precision."""
+    """Return the versions and the machine; the engine adds device, threads, processes and precision."""
     versions = {name: _version(name) for name in _LIBRARIES}
     plugins = {name: version for name, version in registry.distributions().items() if name != "cellcls"}
     return {
@@ -34,7 +34,7 @@ def _version(name: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """Return the commit of the checkout cellcls runs from (None: it is installed, or git is not there)."""
+    """Return the commit of the checkout that cellcls runs from; None if it is installed, or without git."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None

@@ -1,5 +1,5 @@
-"""Downloading the files of data sets: resumed where they stopped, and under their name only once size and checksum are
-right."""
+"""Downloads the files of data sets: interrupted downloads continue, and files get their final name only after size and
+checksum are verified."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ from cellcls.ops.storage.cache import cache_key
 from cellcls.ops.storage.files import cache_folder
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is done, how many megabytes of it, and of how many (0: unknown)."""
+"""Called with a description, the number of megabytes done, and their total (0: unknown)."""
 PARTIAL = ".cellcls-part"
-"""Ending of a file that is not whole yet. No other program uses it, so such a file may be appended to and removed."""
+"""Suffix of incomplete files. No other program uses it, so such files may be appended to and removed."""
 _BLOCK = 1 << 20
 _TIMEOUT = 30
 _MEGA = 1_000_000
 _TRY_LATER = (408, 425, 429, 500, 502, 503, 504)
-"""Status codes that may be others a little later."""
+"""Status codes of temporary errors."""
 
 
 @attrs.frozen(kw_only=True)
 class Fetched:
-    """A file with the right checksum."""
+    """A file with the correct checksum."""
 
     path: Path
     downloaded: bool
-    """Whether it was downloaded now; else it was there."""
+    """Whether it was downloaded now; otherwise it existed before."""
 
 
 def fetch(wanted: Download, folder: Path, progress: Progress) -> Fetched:
-    """Download into ``folder``, or check the file that is there already.
+    """Download into ``folder``, or verify an existing file.
 
-    What arrived before the connection broke stays in ``NAME.cellcls-part``, and the next call continues it. No other
-    file is changed or removed.
+    If the connection breaks, the data received so far stay in ``NAME.cellcls-part``, where the next call continues. No
+    other file is changed or removed.
 
     Raises ``MissingInputError`` (no network, no such file), ``StoppedError`` (the connection broke), ``DataError``
-    (another file than the one wanted), ``WriteError``, ``UsageError`` (another process downloads it).
+    (not the expected file), ``WriteError``, ``UsageError`` (another process downloads it).
     """
     _refuse_invalid(wanted)
     target = folder / wanted.name
@@ -62,7 +62,7 @@ def fetch(wanted: Download, folder: Path, progress: Progress) -> Fetched:
             if not _is_right(wanted, target):
                 raise DataError(
                     f"{target}: its checksum is not the expected {wanted.checksum}",
-                    "it is damaged or another file: move it away and run it again",
+                    "it is damaged or a different file: move it away and run the command again",
                 )
             return Fetched(path=target, downloaded=False)
         part = target.with_name(f"{target.name}{PARTIAL}")
@@ -73,8 +73,8 @@ def fetch(wanted: Download, folder: Path, progress: Progress) -> Fetched:
         if not _is_right(wanted, part):
             part.unlink()
             raise DataError(
-                f"{wanted.address}: what arrived has not the expected checksum {wanted.checksum} and was removed",
-                "run it again; if it fails twice, the file has changed: tell the plugin's authors",
+                f"{wanted.address}: the download was removed: its checksum is not the expected {wanted.checksum}",
+                "run the command again; if that fails, too, the file has changed: tell the plugin's authors",
             )
         if target.exists():
             raise WriteError(f"{target}: appeared while {part} was downloaded", "move one of them away")
@@ -105,7 +105,7 @@ def _locked(target: Path) -> Iterator[None]:
         try:
             lock.acquire()
         except Timeout as error:
-            raise UsageError(f"{target}: another cellcls fetch is downloading it", "wait for it to end") from error
+            raise UsageError(f"{target}: another cellcls fetch is downloading it", "wait until it is done") from error
     try:
         yield
     finally:
@@ -119,12 +119,12 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise WriteError(
             f"{path}: cannot write: {error.strerror or error}",
-            "make room or choose another folder with --to; what has arrived so far is kept",
+            "free some space or choose another folder with --to; the data received so far are kept",
         ) from error
 
 
 def _receive(wanted: Download, part: Path, progress: Progress) -> None:
-    """Download what is missing of the partial file. Raises what ``fetch`` raises."""
+    """Download the missing rest of the partial file. Raises what ``fetch`` raises."""
     done = part.stat().st_size if part.exists() else 0
     if done == wanted.bytes:
         return
@@ -132,13 +132,13 @@ def _receive(wanted: Download, part: Path, progress: Progress) -> None:
         if response is None:
             return
         if done and response.status != http.HTTPStatus.PARTIAL_CONTENT:
-            progress(f"{wanted.name}: the server cannot continue it; from the start", 0, 0)
+            progress(f"{wanted.name}: the server cannot continue the download; starting over", 0, 0)
             done = 0
         length = response.headers.get("Content-Length", "")
         total = done + int(length) if length.isdecimal() else wanted.bytes
         if wanted.bytes not in (None, total):
             raise DataError(
-                f"{wanted.address}: has {total:,} bytes, where {wanted.bytes:,} are expected",
+                f"{wanted.address}: has {total:,} bytes, not the expected {wanted.bytes:,}",
                 "the file has changed: tell the plugin's authors",
             )
         _refuse_full(part.parent, (total or 0) - done)
@@ -147,7 +147,7 @@ def _receive(wanted: Download, part: Path, progress: Progress) -> None:
 
 @contextmanager
 def _response(wanted: Download, part: Path, done: int) -> Iterator[http.client.HTTPResponse | None]:
-    """Yield the server's response to a request for what is missing; None where it has no more."""
+    """Yield the server's response to a request for the missing rest; None if there is nothing more."""
     headers = {"User-Agent": "cellcls", "Accept-Encoding": "identity"}
     if done:
         headers["Range"] = f"bytes={done}-"
@@ -163,7 +163,7 @@ def _response(wanted: Download, part: Path, done: int) -> Iterator[http.client.H
         raise MissingInputError(
             f"{wanted.address}: cannot be reached: {_why(error)}",
             "check the network, or a proxy (https_proxy)",
-            f"or download it elsewhere and put it there as {part.with_suffix('')}",
+            f"or download it elsewhere and save it as {part.with_suffix('')}",
         ) from error
     with response:
         yield response
@@ -173,16 +173,18 @@ def _refuse_full(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise WriteError(
-            f"{folder}: {needed / _MEGA:,.0f} MB are still to come and {free / _MEGA:,.0f} MB are free",
-            "make room or choose another folder with --to",
+            f"{folder}: {needed / _MEGA:,.0f} MB are needed, but only {free / _MEGA:,.0f} MB are free",
+            "free some space or choose another folder with --to",
         )
 
 
 def _refusal(address: str, error: urllib.error.HTTPError) -> Exception:
-    said = f"{address}: the server answers {error.code} {error.reason}"
+    message = f"{address}: the server answers {error.code} {error.reason}"
     if error.code in _TRY_LATER:
-        return StoppedError(said, "run it again later; what has arrived so far is kept")
-    return MissingInputError(said, "the file may have moved: look at the data set's own page, and tell its plugin")
+        return StoppedError(message, "run the command again later; the data received so far are kept")
+    return MissingInputError(
+        message, "the file may have moved: see the data set's web page, and tell the plugin's authors"
+    )
 
 
 def _why(error: Exception) -> str:
@@ -197,7 +199,9 @@ def _store(wanted: Download, response: IO[bytes], part: Path, done: int, total: 
         for block in _blocks(response, wanted, part):
             done += len(block)
             if total is not None and done > total:
-                raise DataError(f"{wanted.address}: sends more than the {total:,} bytes it has", "run it again later")
+                raise DataError(
+                    f"{wanted.address}: sends more than the announced {total:,} bytes", "run the command again later"
+                )
             with _writing(part):
                 file.write(block)
             progress(f"{wanted.name}: megabytes", done // _MEGA, (total or 0) // _MEGA)
@@ -220,17 +224,17 @@ def _blocks(response: IO[bytes], wanted: Download, part: Path) -> Iterator[bytes
 
 
 def _broken(wanted: Download, part: Path, why: str) -> StoppedError:
-    return StoppedError(f"{wanted.address}: the connection broke: {why}", f"run it again: it continues {part}")
+    return StoppedError(f"{wanted.address}: the connection broke: {why}", f"run the command again to continue {part}")
 
 
 def _is_right(wanted: Download, path: Path) -> bool:
-    """Tell whether a file has the wanted checksum. Raises ``DataError`` where it cannot be read."""
+    """Return whether a file has the expected checksum. Raises ``DataError`` if it cannot be read."""
     method, _, expected = wanted.checksum.partition(":")
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, lambda: hashlib.new(method, usedforsecurity=False))
     except OSError as error:
         raise DataError(
-            f"{path}: cannot be read: {error.strerror or error}", "move it away and run it again"
+            f"{path}: cannot be read: {error.strerror or error}", "move it away and run the command again"
         ) from error
     return digest.hexdigest() == expected

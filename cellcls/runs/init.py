@@ -1,4 +1,4 @@
-"""Finding the run whose weights a recipe starts from (``[init] from``)."""
+"""Finds the run whose weights a recipe starts from (``[init] from``)."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ RUNS = Path("runs")
 
 
 def find_all(loaded: Loaded, registry: Registry, options: Options) -> Inputs:
-    """Return the inputs of a run by itself, with the run it starts from. Raises what is wrong with them."""
+    """Return the inputs of a single run, with the run it starts from. Raises what is wrong with them."""
     return find_init(find_inputs(loaded.recipe, loaded.file, registry, options), loaded.file)
 
 
 def find_init(inputs: Inputs, recipe_file: Path, planned: Mapping[str, Path] | None = None) -> Inputs:
     """Return the inputs with the run to start from, written into the recipe as an absolute path.
 
-    ``planned``: the folder of each recipe that the same call runs earlier, by name; its run need not be there yet.
-    Raises ``MissingInputError`` where no run is found, ``RecipeError`` where what is wanted is no path.
+    ``planned``: the folders of earlier runs of the same command by recipe name; they need not exist yet.
+    Raises ``MissingInputError`` if no run is found, ``RecipeError`` if the setting is not a path.
     """
     wanted = inputs.recipe.init.from_
     if wanted is None:
@@ -43,10 +43,10 @@ def find_init(inputs: Inputs, recipe_file: Path, planned: Mapping[str, Path] | N
         found = max(_runs_of(wanted), key=lambda run: RunFolder(run).best.stat().st_mtime_ns, default=None)
     if found is None:
         raise MissingInputError(
-            f"{recipe_file}: [init] from = `{wanted}`: no such run, or none of its epochs has ended",
+            f"{recipe_file}: [init] from = `{wanted}`: no such run, or it has no complete epoch",
             f"looked for: {', '.join(map(str, _places(wanted, recipe_file)))}, {RUNS}/{wanted}-N, {RUNS}/*/{wanted}",
-            "make it: cellcls run RECIPE; or name another: --set init.from=RUN",
-            f"to see the recipe work without it: cellcls run {recipe_file} --rehearse",
+            "create it: cellcls run RECIPE; or use another: --set init.from=RUN",
+            f"to test the recipe without it: cellcls run {recipe_file} --rehearse",
         )
     return attrs.evolve(inputs, recipe=changed(inputs.recipe, init=Init(from_=str(found.resolve()))))
 
@@ -63,9 +63,9 @@ def _has_weights(path: Path) -> bool:
 
 
 def _runs_of(name: str) -> list[Path]:
-    """Return the runs of a recipe below ``runs/``: of its own calls, and of calls that made several runs."""
-    own = re.compile(rf"{re.escape(name)}-\d+")
-    below = [path for path in RUNS.glob("*") if own.fullmatch(path.name)] if RUNS.is_dir() else []
+    """Return the runs of a recipe below ``runs/``, including those in folders of several runs."""
+    single = re.compile(rf"{re.escape(name)}-\d+")
+    below = [path for path in RUNS.glob("*") if single.fullmatch(path.name)] if RUNS.is_dir() else []
     if RUNS.is_dir() and re.fullmatch(r"[\w.-]+", name):
         below += RUNS.glob(f"*/{name}")
     return [path for path in below if _has_weights(path)]

@@ -1,4 +1,4 @@
-"""What the machine and the person say beside the recipe: where data and weights are, which device."""
+"""Options that are not part of a recipe: the places of data and weights, the device."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cellcls.runs.folder import RunFolder
 
 @attrs.frozen(kw_only=True)
 class Options:
-    """Settings of the machine, never part of a recipe."""
+    """Options of the machine, never part of a recipe."""
 
     data: Path | None = None
     device: str | None = None
@@ -32,20 +32,20 @@ class Options:
         return attrs.evolve(self, **paths)
 
     def changed_by(self, given: Options) -> Options:
-        """Return these options, but for what is said in ``given``."""
-        said = {key: value for key, value in attrs.asdict(given).items() if value not in (None, False)}
-        return attrs.evolve(self, **said)
+        """Return these options, updated with those set in ``given``."""
+        changes = {key: value for key, value in attrs.asdict(given).items() if value not in (None, False)}
+        return attrs.evolve(self, **changes)
 
 
 def write_options(folder: RunFolder, options: Options) -> None:
-    """Keep the command line's options for resuming."""
-    from cellcls.runs.records import write  # a listing of commands needs no records
+    """Save the options of the command line for resuming."""
+    from cellcls.runs.records import write  # not needed by most commands
 
     write(folder.options, options.absolute())
 
 
 def kept_options(folder: RunFolder, now: Options) -> Options:
-    """Return the options a run was started with, but for those given ``now``."""
+    """Return the options that a run was started with, updated with those given ``now``."""
     from cellcls.runs.records import read
 
     return read(folder.options, Options).changed_by(now)

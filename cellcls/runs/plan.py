@@ -1,4 +1,4 @@
-"""The runs of one call and what its recipes expect of them: ``runs.json`` in the folder they lie in.
+"""The runs of a command and what its recipes expect of them: ``runs.json`` in the folder of the runs.
 
 ::
 
@@ -21,7 +21,7 @@ from cellcls.runs.records import read, write
 
 @attrs.frozen(kw_only=True)
 class PlannedRun:
-    """A run: its folder below the plan's (``.``: the same), the name of its recipe and the variant it is."""
+    """A run: its folder relative to the plan's, the name of its recipe, and its variant."""
 
     folder: str
     recipe: str
@@ -30,7 +30,7 @@ class PlannedRun:
 
 @attrs.frozen(kw_only=True)
 class PlannedFile:
-    """The runs of one recipe file, by the file's name without ``.toml``, and what it expects of them."""
+    """The runs of a recipe file (``name``: without ``.toml``), and what the file expects of them."""
 
     name: str
     runs: tuple[PlannedRun, ...]
@@ -39,46 +39,48 @@ class PlannedFile:
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """All runs of a call."""
+    """All runs of a command."""
 
     files: tuple[PlannedFile, ...] = ()
     by: str | None = None
-    """The figure that the runs are compared by, where it is not the usual one."""
+    """The metric that the runs are sorted by, if it is not the default."""
 
     def label(self, folder: str) -> str | None:
-        """Return what a run is called among the others: its variant, where all are variants of one file."""
+        """Return a short name for a run: its variant, if all runs are variants of one file."""
         if len(self.files) != 1:
             return None
-        one = next((run for run in self.files[0].runs if run.folder == folder), None)
-        return one.variant if one else None
+        planned = next((run for run in self.files[0].runs if run.folder == folder), None)
+        return planned.variant if planned else None
 
 
 def plan(loaded: Sequence[Loaded], folders: Sequence[str]) -> Plan:
-    """Return the plan of runs that are made in ``folders``."""
+    """Return the plan of runs in ``folders``."""
     files = []
-    for path in dict.fromkeys(one.file for one in loaded):
-        made = [(one, folder) for one, folder in zip(loaded, folders, strict=True) if one.file == path]
-        runs = tuple(PlannedRun(folder=folder, recipe=one.recipe.name, variant=one.variant) for one, folder in made)
-        files.append(PlannedFile(name=path.stem, runs=runs, expect=made[0][0].expect))
+    for path in dict.fromkeys(run.file for run in loaded):
+        planned = [(run, folder) for run, folder in zip(loaded, folders, strict=True) if run.file == path]
+        runs = tuple(PlannedRun(folder=folder, recipe=run.recipe.name, variant=run.variant) for run, folder in planned)
+        files.append(PlannedFile(name=path.stem, runs=runs, expect=planned[0][0].expect))
     return Plan(files=tuple(files))
 
 
 def write_plan(folder: Path, planned: Plan) -> None:
-    """Write the plan into the folder that its runs lie in."""
+    """Write the plan into the folder of its runs."""
     write(RunFolder(folder).plan, planned)
 
 
 def read_plan(folder: Path) -> Plan:
-    """Read the plan of a folder; one without runs where there is none. Raises ``DataError``."""
+    """Read the plan of a folder; an empty plan if there is none. Raises ``DataError``."""
     path = RunFolder(folder).plan
     if not path.is_file():
         return Plan()
-    made = read(path, Plan)
-    problem = next((one.problem() for file in made.files for one in file.expect if one.problem()), None)
+    planned = read(path, Plan)
+    problem = next(
+        (expectation.problem() for file in planned.files for expectation in file.expect if expectation.problem()), None
+    )
     if problem:
         raise _damaged(path, problem)
-    return made
+    return planned
 
 
 def _damaged(path: Path, problem: str) -> DataError:
-    return DataError(f"{path}: {problem}", "remove the file: its expectations go too")
+    return DataError(f"{path}: {problem}", "remove the file; its expectations are then not checked")

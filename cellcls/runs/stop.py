@@ -1,4 +1,4 @@
-"""The wish to end a run early: Ctrl-C and SIGTERM."""
+"""Handles requests to end a run early: Ctrl-C and SIGTERM."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from cellcls.errors import ExitCode, InterruptedRunError
 
 @attrs.define
 class Stop:
-    """Ctrl-C and SIGTERM: while training they wait for the end of the step, elsewhere they act at once."""
+    """A request to stop by Ctrl-C or SIGTERM: takes effect after the current training step, elsewhere at once."""
 
     asked: int | None = None
     waiting: bool = False
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
-        """Take the two signals over until the block ends; in a thread, which may not, leave them as they are."""
+        """Handle the two signals within the block, except in threads, where Python does not allow it."""
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
@@ -35,7 +35,7 @@ class Stop:
 
     @contextmanager
     def between_steps(self) -> Iterator[None]:
-        """Let signals wait within the block, whose loop asks ``asked`` after each step."""
+        """Delay signals within the block, whose loop checks ``asked`` after each step."""
         self.waiting = True
         try:
             yield

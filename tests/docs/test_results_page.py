@@ -73,7 +73,7 @@ def test_a_run_is_beside_its_claim_with_what_differed(recipe: Path, tmp_path: Pa
 def test_a_claim_about_another_network_is_not_judged(recipe: Path, tmp_path: Path):
     made(recipe, tmp_path / "runs/small/one", [1, 1, 1, 0], "one", "head.dropout=0.5")
     claimed, differed = (row(page([recipe], tmp_path / "runs", REGISTRY), "one")[place] for place in (2, 5))
-    assert claimed.endswith("**not judged, another network**")
+    assert claimed.endswith("**not checked, another network**")
     assert differed.startswith("head.dropout")
 
 

@@ -78,8 +78,8 @@ BROKEN = {
     "hook_exits": (HEAD.format(name="a") + HOOK.format(answer="exit(1)"), "cellcls_components() failed: SystemExit"),
     "hook_forgets_return": (HEAD.format(name="a") + HOOK.format(answer="None"), "returned nothing, not a list"),
     "no_list": (HEAD.format(name="a") + HOOK.format(answer="Pool"), "returned type, not a list"),
-    "an_object": (HEAD.format(name="a") + HOOK.format(answer="[Pool()]"), "which is no component class"),
-    "no_component": (HEAD.format(name="a") + HOOK.format(answer="[str]"), "which is no component class"),
+    "an_object": (HEAD.format(name="a") + HOOK.format(answer="[Pool()]"), "which is not a component class"),
+    "no_component": (HEAD.format(name="a") + HOOK.format(answer="[str]"), "which is not a component class"),
     "undecorated": (
         HEAD.format(name="a") + "class Bare(Head): pass\n" + HOOK.format(answer="[Bare]"),
         "offers Bare, which lacks @component(...)",
@@ -120,20 +120,20 @@ BROKEN = {
         HEAD.format(name="a")
         + "@component('b')\nclass Log(Callback):\n    def epoch_end(self, event, run): pass\n"
         + HOOK.format(answer="[Log]"),
-        "Log.epoch_end is no event's name: did you mean `epoch_ended`?",
+        "Log.epoch_end is not the name of an event: did you mean `epoch_ended`?",
     ),
     "callback_of_a_base": (
         HEAD.format(name="a")
         + "class Base(Callback):\n    @staticmethod\n    def helper(): pass\n"
         + "@component('b')\nclass Log(Base): pass\n"
         + HOOK.format(answer="[Log]"),
-        "Log.helper is no event's name: events are run_started",
+        "Log.helper is not the name of an event: events are run_started",
     ),
     "callback_property": (
         HEAD.format(name="a")
         + "@component('b')\nclass Log(Callback):\n    @property\n    def path(self): return 1\n"
         + HOOK.format(answer="[Log]"),
-        "Log.path is no event's name",
+        "Log.path is not the name of an event",
     ),
 }
 

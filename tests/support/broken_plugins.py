@@ -51,8 +51,8 @@ SORTS = {
         HEAD.format(name="a") + HOOK.format(answer="[Pool]").replace("components", "component"), True, "unknown hook"
     ),
     "missing_package": Sort("import nowhere_to_be_found", True, "No module named 'nowhere_to_be_found'"),
-    "slow_import": Sort(works("slow", "import time; time.sleep(0.5)"), False, "s to import, at every command"),
-    "old_version": Sort(works("old"), True, "it was made for cellcls<0.1, and this is cellcls", "cellcls<0.1"),
+    "slow_import": Sort(works("slow", "import time; time.sleep(0.5)"), False, "s to import, for every command"),
+    "old_version": Sort(works("old"), True, "it was made for cellcls<0.1, but this is cellcls", "cellcls<0.1"),
     "stdout": Sort(works("prints", "import os; print('hello'); os.write(1, b'below')"), False, "writes to stdout"),
     "seeds": Sort(works("seeds", "import random, numpy; random.seed(0); numpy.random.seed(0)"), False, "seed of numpy"),
     "working_folder": Sort(works("litters", "open('litter.txt', 'w').close()"), False, "working folder when"),
@@ -75,7 +75,9 @@ FURTHER = {
         False,
         "leaves a thread running",
     ),
-    "heavy_import": Sort(works("heavy", "import torch"), False, "imports torch at its top, which costs every command"),
+    "heavy_import": Sort(
+        works("heavy", "import torch"), False, "imports torch at module level, which costs every command"
+    ),
     "seeds_torch": Sort(works("seeds_torch", "import torch; torch.manual_seed(0)"), False, "global seed of torch when"),
     "exits_hard": Sort("import os; os._exit(0)", True, "ended the process (exit status 0)"),
     "moves": Sort(works("moves", "import os; os.chdir('/')"), False, "changes the working folder"),

@@ -42,8 +42,8 @@ class DecisionRow:
 
 
 @attrs.frozen(kw_only=True)
-class Decisions:
-    """The decisions on a data set."""
+class DecisionTable:
+    """The decisions on the images of a data set: the content of a ``decisions.csv``."""
 
     data_hash: str
     count: int
@@ -57,7 +57,7 @@ def write_decisions(data_hash: str, count: int, rows: Iterable[DecisionRow]) -> 
     return "".join(",".join(map(_quoted, cells)) + "\n" for cells in lines)
 
 
-def read_decisions(path: Path) -> Decisions:
+def read_decisions(path: Path) -> DecisionTable:
     """Read the decisions, also if saved by a spreadsheet (with semicolons, a byte order mark, reordered columns).
 
     Raises ``MissingInputError``, or ``DataError`` naming the line.
@@ -83,7 +83,7 @@ def read_decisions(path: Path) -> Decisions:
     return _decided(path, lines)
 
 
-def _decided(path: Path, lines: Sequence[tuple[int, dict[str, str | None]]]) -> Decisions:
+def _decided(path: Path, lines: Sequence[tuple[int, dict[str, str | None]]]) -> DecisionTable:
     about = [line for _, line in lines if line["finding"] == _DATA]
     if len(about) != 1:
         raise DataError(f"{path}: does not say which data set it is about", "use decisions.csv as the audit wrote it")
@@ -91,7 +91,7 @@ def _decided(path: Path, lines: Sequence[tuple[int, dict[str, str | None]]]) -> 
     count = _number((about[0]["reason"] or "").partition(" ")[0])
     if count is None:
         raise DataError(f"{path}: does not say how many images the set has", "use decisions.csv as the audit wrote it")
-    return Decisions(data_hash=about[0]["hash"] or "", count=count, rows=rows)
+    return DecisionTable(data_hash=about[0]["hash"] or "", count=count, rows=rows)
 
 
 def _row(path: Path, number: int, line: dict[str, str | None]) -> DecisionRow:

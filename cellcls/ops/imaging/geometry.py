@@ -38,8 +38,8 @@ def quarter_turns(turns: Tensor) -> Tensor:
 
 def translation(x: Tensor, y: Tensor) -> Tensor:
     """Return matrices (B, 3, 3) that shift images right by ``x`` (B,) and down by ``y`` (B,), in image sides."""
-    one, zero = torch.ones_like(x), torch.zeros_like(x)
-    return _matrix((one, zero, -2 * x), (zero, one, -2 * y))
+    ones, zeros = torch.ones_like(x), torch.zeros_like(x)
+    return _matrix((ones, zeros, -2 * x), (zeros, ones, -2 * y))
 
 
 def crop(side: Tensor, x: Tensor, y: Tensor) -> Tensor:
@@ -78,5 +78,5 @@ def _turned(cosine: Tensor, sine: Tensor) -> Tensor:
 
 
 def _matrix(*rows: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    zero, one = torch.zeros_like(rows[0][0]), torch.ones_like(rows[0][0])
-    return torch.stack([torch.stack(row, dim=1) for row in (*rows, (zero, zero, one))], dim=1)
+    zeros, ones = torch.zeros_like(rows[0][0]), torch.ones_like(rows[0][0])
+    return torch.stack([torch.stack(row, dim=1) for row in (*rows, (zeros, zeros, ones))], dim=1)

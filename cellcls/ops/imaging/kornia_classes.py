@@ -23,7 +23,7 @@ from torch import Tensor
 from cellcls.errors import RecipeError
 
 OWN = {
-    "p": "the augmentation's own `p` says it",
+    "p": "use the `p` of the augmentation",
     "p_batch": "each sample is drawn by itself",
     "same_on_batch": "each sample is drawn by itself",
     "keepdim": "images always come as a batch",
@@ -42,12 +42,12 @@ _EXCLUDED = {
     "RandomDissolving": "it downloads the weights of a diffusion model",
 }
 _TRIED = 24
-"""Side in pixels of the images that a class is tried on."""
+"""Side in pixels of the images that a class is tested on."""
 
 
 @cache
 def offered() -> tuple[dict[str, type[Any]], dict[str, str]]:
-    """Return the classes that can be used, by name, and for the others why not."""
+    """Return the usable classes by name, and the reasons why the others cannot be used."""
     works, excluded = {}, {}
     for name, cls in inspect.getmembers(kornia, inspect.isclass):
         reason = _reason(name, cls)
@@ -68,19 +68,19 @@ def _reason(name: str, cls: type[Any]) -> str | None:
     if issubclass(cls, kornia.MixAugmentationBaseV2):
         return "it mixes the images of a batch: `mixup` and `cutmix` draw a partner for each sample"
     if not issubclass(cls, kornia.AugmentationBase2D):
-        return "it combines others: a recipe lists them"
+        return "it combines other augmentations: list them in the recipe"
     return None
 
 
 def arguments_of(name: str) -> dict[str, inspect.Parameter]:
-    """Return the arguments of a class that a recipe may name."""
+    """Return the arguments of a class that can be set in a recipe."""
     parameters = inspect.signature(offered()[0][name]).parameters
     kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-    return {key: one for key, one in parameters.items() if key not in OWN and one.kind not in kinds}
+    return {key: parameter for key, parameter in parameters.items() if key not in OWN and parameter.kind not in kinds}
 
 
 def problems(name: str, given: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield the setting, the problem and a hint for all that is wrong with a class's name and arguments."""
+    """Yield setting, problem and hint for each problem with a class's name and arguments."""
     works, excluded = offered()
     if name not in works:
         why = excluded.get(name)
@@ -100,7 +100,7 @@ def problems(name: str, given: Mapping[str, Any]) -> Iterator[tuple[str, str, st
         if problem:
             wrong = True
             yield problem
-    missing = [key for key, one in allowed.items() if one.default is one.empty and key not in given]
+    missing = [key for key, parameter in allowed.items() if parameter.default is parameter.empty and key not in given]
     if missing:
         yield "name", f"kornia's `{name}` needs `{missing[0]}`", takes
     elif not wrong:
@@ -129,17 +129,17 @@ def _problem(
 def _refused(
     name: str, given: Mapping[str, Any], allowed: Mapping[str, inspect.Parameter], takes: str
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield what the class itself refuses, at the argument that it refuses."""
+    """Yield the problem that the class itself raises, at the argument that causes it."""
     error = _refusal(name, given)
     if error is None:
         return
-    required = {key for key, one in allowed.items() if one.default is one.empty}
+    required = {key for key, parameter in allowed.items() if parameter.default is parameter.empty}
     alone = [
         key for key in given if key not in required and _refusal(name, {**_only(given, required), key: given[key]})
     ]
     place = alone[0] if alone else next(iter(sorted(required & given.keys())), "name")
     text = " ".join(str(error).split())[:200] or type(error).__name__
-    yield place, f"kornia's `{name}` refuses it: {text}", takes
+    yield place, f"kornia's `{name}` rejects it: {text}", takes
 
 
 def _only(given: Mapping[str, Any], keys: set[str]) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _refusal(name: str, given: Mapping[str, Any]) -> Exception | None:
 
 
 def _hint(cls: type[Any], key: str) -> Any:
-    """Return the type of an argument; Any where it cannot be read."""
+    """Return the type of an argument, Any if it cannot be determined."""
     annotation = inspect.signature(cls).parameters[key].annotation
     if isinstance(annotation, str):
         names = {**vars(typing), "torch": torch, "Tensor": Tensor, **vars(kornia)}
@@ -170,7 +170,7 @@ def _hint(cls: type[Any], key: str) -> Any:
 
 
 def _accepts(hint: Any, value: Any) -> bool:
-    """Tell whether a value of a recipe is of an argument's type. A list is a tuple, a list or a tensor."""
+    """Return whether a value in a recipe has the type of an argument. A list may be a tuple, a list or a tensor."""
     origin, arms = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return any(_accepts(arm, value) for arm in arms)
@@ -208,7 +208,7 @@ def _in_words(hint: Any) -> str:
 
 
 def _module(name: str, given: Mapping[str, Any], size: int) -> Any:
-    """Build a class for images of ``size`` x ``size`` pixels that acts on every image it is given."""
+    """Build a class for images of ``size`` x ``size`` pixels that changes every image."""
     cls = offered()[0][name]
     parameters = inspect.signature(cls).parameters
     built = {key: _argument(_hint(cls, key), value) for key, value in given.items()}
@@ -217,7 +217,7 @@ def _module(name: str, given: Mapping[str, Any], size: int) -> Any:
 
 
 def _argument(hint: Any, value: Any) -> Any:
-    """Return a value as kornia takes it: a tensor where it takes nothing else."""
+    """Return a value as kornia takes it: as a tensor if it takes nothing else."""
     return torch.as_tensor(value, dtype=torch.float32) if hint is Tensor else value
 
 
@@ -251,8 +251,8 @@ def _drawn(module: Any, shape: Sequence[int], seed: int) -> dict[str, Any]:
 
 def _together(module: Any, images: Tensor, seeds: Sequence[int]) -> Tensor:
     """Apply a class to a batch, each sample with its own parameters."""
-    each = [_drawn(module, images.shape[1:], seed) for seed in seeds]
-    stacked = {key: _stacked([drawn[key] for drawn in each]) for key in each[0]}
+    parameters = [_drawn(module, images.shape[1:], seed) for seed in seeds]
+    stacked = {key: _stacked([drawn[key] for drawn in parameters]) for key in parameters[0]}
     stacked["forward_input_shape"] = torch.tensor(images.shape)
     changed: Tensor = module(images, params=stacked)
     return changed
@@ -264,7 +264,7 @@ def _stacked(values: Sequence[Any]) -> Any:
 
 
 def _one_by_one(module: Any, images: Tensor, seeds: Sequence[int]) -> Tensor:
-    """Apply a class to one sample at a time: its generator goes on from drawing to applying."""
+    """Apply a class to one sample at a time, so that random numbers drawn while applying depend on its seed only."""
     changed = []
     for image, seed in zip(images, seeds, strict=True):
         drawn = _drawn(module, image.shape, seed)
@@ -273,17 +273,17 @@ def _one_by_one(module: Any, images: Tensor, seeds: Sequence[int]) -> Tensor:
 
 
 def _works_together(module: Any, size: int) -> bool:
-    """Tell whether a class gives a batch what it gives each of its samples alone."""
+    """Return whether a class gives the same result for a batch as for its samples one by one."""
     with _kept_generator():
         images = torch.rand(3, 3, size, size, generator=torch.Generator().manual_seed(0))
         try:
             whole = _together(module, images, [1, 2, 3])
-        except Exception:  # parameters that do not go together
+        except Exception:  # parameters that cannot be stacked
             return False
         return torch.allclose(whole, _one_by_one(module, images, [1, 2, 3]), atol=1e-6)
 
 
 def _kept_generator(device: torch.device | None = None) -> Any:
-    """Put torch's global generators back at the end of the block."""
+    """Restore torch's global generators at the end of the block."""
     devices = [device] if device is not None and device.type == "cuda" else []
     return torch.random.fork_rng(devices=devices)

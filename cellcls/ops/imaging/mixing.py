@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 _POINTS = 4097
-"""Of the table that a quantile is read from."""
+"""Size of the table for reading quantiles."""
 
 
 def beta_quantile(alpha: float) -> Callable[[Tensor], Tensor]:
@@ -66,6 +66,6 @@ def cutmix(
 
 
 def _within(low: Tensor, high: Tensor, length: int) -> Tensor:
-    """Return which of ``length`` places lie in [low, high), (B, length) bool."""
+    """Return which of ``length`` indices are in [low, high), (B, length) bool."""
     places = torch.arange(length, device=low.device)
     return (places >= low[:, None]) & (places < high[:, None])

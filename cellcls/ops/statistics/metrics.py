@@ -1,8 +1,8 @@
-"""Figures of a classifier from its confusion matrix, with 95% intervals.
+"""Metrics of a classifier from its confusion matrix, with 95% intervals.
 
-All figures are functions of the matrix, so a bootstrap resample of the images is one draw of a multinomial over its
-cells (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13), and 2,000 of them cost milliseconds.
-Where every resample agrees (all right, all wrong, or each class one of the two) the bootstrap has no width: there
+All metrics are functions of the matrix, so a bootstrap resample of the images is one draw of a multinomial over its
+cells (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13), and 2,000 of them take milliseconds.
+If all resamples agree (each class entirely right or entirely wrong), the bootstrap interval has no width; then
 Wilson's interval is used.
 """
 
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 @attrs.frozen(kw_only=True)
 class Summary:
-    """What a confusion matrix says."""
+    """The metrics of a confusion matrix."""
 
     n: int
     values: Mapping[str, float]
@@ -52,8 +52,8 @@ def wilson(successes: float, trials: float) -> tuple[float, float]:
 def summary(confusion: NDArray[np.int64], *, repeats: int = 1, seed: int = 0) -> Summary:
     """Return every metric of a confusion matrix (K, K) with its interval.
 
-    ``repeats``: how often each image was counted (under as many corruptions, say); ``n`` and the intervals count it
-    once, as its copies are not independent. ``seed`` is the bootstrap's.
+    ``repeats``: how often each image is counted (e.g. once per corruption); ``n`` and the intervals count it
+    once, as its copies are not independent. ``seed``: of the bootstrap.
     """
     total = int(confusion.sum())
     n = total // repeats
@@ -78,8 +78,8 @@ def points(confusion: NDArray[np.int64]) -> dict[str, float]:
 
 
 def of_predictions(predictions: Sequence[Predicted]) -> dict[str, float]:
-    """Return the metrics that need more than a confusion matrix, as their mean over ``predictions``: of the same images
-    under several conditions, say. Those that need a loss are left out where there is none."""
+    """Return the metrics that need more than a confusion matrix: their mean over ``predictions``, such as those of the
+    same images under several conditions. Metrics that need a loss are omitted if there is none."""
     found = {}
     for name, metric in METRICS.items():
         if metric.of_predictions is None or (metric.needs_loss and predictions[0].loss is None):
@@ -94,7 +94,7 @@ def _of_matrices(matrices: Floats) -> dict[str, Floats]:
 
 
 def _effective_trials(confusion: NDArray[np.int64], metric: Metric) -> float:
-    """Return how many trials Wilson's interval counts: all images, or as many as give a mean over the classes its
+    """Return the number of trials for Wilson's interval: of images, or for a mean over classes that with the same
     variance (K^2 / sum of 1/n_c)."""
     if not metric.mean_over_classes:
         return float(confusion.sum())

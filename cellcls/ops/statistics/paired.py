@@ -1,4 +1,4 @@
-"""Two classifiers on the same images: how far apart they are, and whether that is more than noise.
+"""Comparison of two classifiers on the same images: their difference, its interval and its p-value.
 
 An image seen once is a toss of a coin (``Paired``: McNemar, Newcombe). Copies of an image, under several corruptions
 say, are not independent: they are added up and the image is counted once (``Repeated``: sign flips, bootstrap).
@@ -21,7 +21,7 @@ Booleans = NDArray[np.bool_]
 
 @attrs.frozen(kw_only=True)
 class Paired:
-    """Images by who named them right: both, only the first, only the second, neither."""
+    """Numbers of images classified correctly by both classifiers, only the first, only the second, and neither."""
 
     both: int
     first: int
@@ -35,52 +35,52 @@ class Paired:
 
     @property
     def difference(self) -> float:
-        """Accuracy of the first less that of the second, -1..1. No images: 0."""
+        """Accuracy of the first minus that of the second, -1..1; 0 without images."""
         return (self.first - self.second) / max(self.n, 1)
 
     @property
     def p(self) -> float:
-        """McNemar's exact p."""
+        """The exact p-value of McNemar's test."""
         return mcnemar(self.first, self.second)
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95% interval of ``difference``, Newcombe's."""
+        """Newcombe's 95% interval of ``difference``."""
         return difference_interval(self)
 
 
 @attrs.frozen(kw_only=True, slots=False)
 class Repeated:
-    """Images that were each seen several times, under the same conditions by both classifiers."""
+    """Results on several copies of each image, the same for both classifiers."""
 
     differences: tuple[int, ...]
-    """Of each image: how often only the first named it right, less how often only the second did."""
+    """For each image: how often only the first was right, minus how often only the second was."""
     seen: Paired
-    """All that was seen, each copy counted for itself."""
+    """The counts of all copies."""
 
     @property
     def n(self) -> int:
-        """Number of images, each counted once."""
+        """Number of images, not of copies."""
         return len(self.differences)
 
     @property
     def first(self) -> int:
-        """Copies that only the first named right."""
+        """Number of copies that only the first classified correctly."""
         return self.seen.first
 
     @property
     def second(self) -> int:
-        """Copies that only the second named right."""
+        """Number of copies that only the second classified correctly."""
         return self.seen.second
 
     @property
     def difference(self) -> float:
-        """Accuracy of the first less that of the second over all copies, -1..1. No images: 0."""
+        """Accuracy of the first minus that of the second over all copies, -1..1; 0 without images."""
         return self.seen.difference
 
     @cached_property
     def p(self) -> float:
-        """The exact p of ``sign_flip``."""
+        """The exact p-value of ``sign_flip``."""
         return sign_flip(self.differences)
 
     @cached_property
@@ -90,7 +90,7 @@ class Repeated:
 
 
 def paired(first: Booleans, second: Booleans) -> Paired:
-    """Count the images (n,) that were named right by both, one or neither of two classifiers."""
+    """Count the images that both, one or neither of two classifiers got right. ``first``, ``second`` (n,)."""
     return Paired(
         both=int((first & second).sum()),
         first=int((first & ~second).sum()),
@@ -100,16 +100,16 @@ def paired(first: Booleans, second: Booleans) -> Paired:
 
 
 def repeated(first: Booleans, second: Booleans) -> Repeated:
-    """Count images (n, times) that two classifiers named right or not, each seen several times."""
+    """Count the copies of images that two classifiers got right. ``first``, ``second`` (n, copies)."""
     differences = (first.astype(np.int64) - second).sum(1)
     return Repeated(differences=tuple(differences.tolist()), seen=paired(first, second))
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Return the two-sided exact p that two classifiers are equally good (McNemar, Psychometrika 12, 1947).
+    """Return the exact two-sided p-value of McNemar's test of two classifiers (Psychometrika 12, 1947).
 
-    Under equality each image that only one of them named right is a toss of a coin. The smaller tail is doubled, and
-    1 at most. No such image: 1.
+    Under the null hypothesis, each image that only one of them got right is the toss of a fair coin. The smaller tail
+    is doubled, up to 1. Without such images: 1.
     """
     tosses, fewer = only_first + only_second, min(only_first, only_second)
     ways = total = 1
@@ -120,20 +120,23 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def sign_flip(differences: Sequence[int]) -> float:
-    """Return the two-sided exact p that two classifiers are equally good, from a whole difference of each image (n,).
+    """Return the exact two-sided p-value that two classifiers are equally good, from an integer per image (n,).
 
-    Under equality each image's difference may as well have the other sign, whatever ties its copies together: Fisher's
-    paired randomisation test (The Design of Experiments, 1935, section 21), over all 2^n signs. The smaller tail is
-    doubled, and 1 at most. Differences of -1, 0 and 1 give McNemar's exact p; all 0, or no images: 1.
+    Under the null hypothesis, each image's difference is equally likely to have the other sign, however dependent its
+    copies are: Fisher's paired randomisation test (The Design of Experiments, 1935, section 21), over all 2^n signs.
+    The smaller tail is doubled, up to 1. Differences of -1, 0 and 1 give McNemar's exact p; all 0, or no images: 1.
     """
-    sizes = [abs(one) for one in differences if one]
-    chance = np.zeros(sum(sizes) + 1)  # of each sum that the differences of one sign may have
+    sizes = [abs(difference) for difference in differences if difference]
+    chance = np.zeros(sum(sizes) + 1)  # probability of each sum of the differences of one sign
     chance[0] = 1
     for size in sizes:
         half = chance / 2
         chance = half.copy()
         chance[size:] += half[:-size]
-    less = min(sum(one for one in differences if one > 0), -sum(one for one in differences if one < 0))
+    less = min(
+        sum(difference for difference in differences if difference > 0),
+        -sum(difference for difference in differences if difference < 0),
+    )
     return min(1.0, 2 * float(chance[: less + 1].sum()))
 
 
@@ -141,8 +144,8 @@ def bootstrap_interval(counts: Repeated, seed: int = 0) -> tuple[float, float]:
     """Return the 95% interval of ``counts.difference``: percentiles of resampled images, each with all its copies
     (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13).
 
-    A resample is one draw of a multinomial over the differences there are. Where all images have the same one it has no
-    width: there Newcombe's interval is used, as if copies told nothing new. No images: (-1, 1).
+    A resample is one draw of a multinomial over the distinct differences. If all images have the same difference, it
+    has no width; then Newcombe's interval is used, with copies counted once. Without images: (-1, 1).
     """
     values, images = np.unique(np.array(counts.differences, dtype=np.int64), return_counts=True)
     n, copies = counts.n, counts.seen.n // max(counts.n, 1)
@@ -171,12 +174,12 @@ def difference_interval(counts: Paired, copies: int = 1) -> tuple[float, float]:
     return max(-1.0, counts.difference - below), min(1.0, counts.difference + above)
 
 
-def _joined(one: float, other: float, phi: float) -> float:
-    return sqrt(max(0.0, one * one - 2 * phi * one * other + other * other))
+def _joined(first: float, second: float, phi: float) -> float:
+    return sqrt(max(0.0, first * first - 2 * phi * first * second + second * second))
 
 
 def _correlation(counts: Paired) -> float:
-    """Return phi, towards 0 by Newcombe's correction for continuity where it is positive; 0 where it is undefined."""
+    """Return phi, with Newcombe's continuity correction if it is positive; 0 if it is undefined."""
     right1, right2 = counts.both + counts.first, counts.both + counts.second
     product = right1 * (counts.n - right1) * right2 * (counts.n - right2)
     if product == 0:

@@ -1,8 +1,8 @@
-"""The metrics of an evaluation, one entry each. A new metric is a new entry here and nothing else.
+"""The metrics of an evaluation. To add a metric, add an entry here and nothing else.
 
-It is then measured after every epoch and at the end, written into ``metrics.json`` and ``history.jsonl``, shown by the
-report, ``compare`` and the model card, and may be named by ``select``, ``watch``, claims and expectations. The
-functions import numpy when they are called, as the names are read by every command.
+It is then measured after every epoch and at the end, written to ``metrics.json`` and ``history.jsonl``, shown in the
+report, ``compare`` and the model card, and available in ``select``, ``watch``, claims and expectations. The
+functions import numpy when they are called, as every command imports this module.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 
 Interval = tuple[float, float]
-"""The two ends of a 95% interval."""
+"""Lower and upper end of a 95% interval."""
 
 
 @attrs.frozen(kw_only=True)
 class ClassScore:
-    """How one class fared; shares in 0..1, None where no image decides it."""
+    """The metrics of a class, 0..1; None if undefined."""
 
     precision: float | None = None
     recall: float | None = None
     f1: float | None = None
     support: int = 0
-    """Images of the class."""
+    """Number of images of the class."""
     recall_ci: Interval | None = None
 
 
 class Predicted(Protocol):
-    """What a network said of N images of K classes."""
+    """Predictions of a network for N images and K classes."""
 
     @property
     def label(self) -> NDArray[np.int64]:
@@ -48,28 +48,28 @@ class Predicted(Protocol):
 
     @property
     def loss(self) -> NDArray[np.float32] | None:
-        """(N,) the recipe's loss of each image, without class weights; None where there is no recipe."""
+        """(N,) the recipe's loss of each image, without class weights; None if there is no recipe."""
 
 
 @attrs.frozen(kw_only=True)
 class Metric:
-    """One figure of an evaluation: a function of its confusion matrix, or of its predictions."""
+    """A metric of an evaluation: a function of its confusion matrix or of its predictions."""
 
     title: str
-    """As tables head it."""
+    """Heading in tables."""
     of_confusion: Callable[[Floats], Floats] | None = None
-    """Maps confusion matrices (R, K, K), rows are the true classes, to values (R,). Such a metric has an interval."""
+    """Maps confusion matrices (R, K, K), with true classes as rows, to values (R,). Such a metric has an interval."""
     of_predictions: Callable[[Predicted], np.floating | float] | None = None
-    """Maps predictions to a value, where ``of_confusion`` is None."""
+    """Maps predictions to a value, if ``of_confusion`` is None."""
     unit: Literal["share", "nats", ""] = "share"
-    """A share of 0..1 is shown in percent, everything else as a decimal."""
+    """Shares in 0..1 are shown in percent, everything else as a decimal."""
     lower_is_better: bool = False
     mean_over_classes: bool = False
-    """Whether it weighs classes, not images, equally: its interval is as wide as the rarest class makes it."""
+    """Whether classes rather than images have equal weight, so that rare classes make its interval wide."""
     needs_loss: bool = False
-    """Whether it is measured only where a recipe names a loss."""
+    """Whether it is measured only if there is a recipe, which has a loss."""
     in_summary: bool = True
-    """Whether tables of evaluations have a column for it."""
+    """Whether it has a column in tables of evaluations."""
 
 
 def _accuracy(matrices: Floats) -> Floats:
@@ -118,11 +118,11 @@ METRICS: dict[str, Metric] = {
         title="loss", of_predictions=_mean_loss, unit="nats", lower_is_better=True, needs_loss=True, in_summary=False
     ),
 }
-"""By the name that recipes and files use. Averages over classes take those that have images."""
+"""The metrics by their names in recipes and files. Means over classes are over classes with images."""
 
 
 def metric_of(name: str) -> Metric | None:
-    """Return the metric that a dotted name (``val.accuracy``) ends with; None for other figures."""
+    """Return the metric of a dotted name (``val.accuracy``), None if it is not in ``METRICS``."""
     return METRICS.get(name.rpartition(".")[2])
 
 

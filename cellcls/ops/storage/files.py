@@ -47,8 +47,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_within(path: Path) -> Iterator[Path]:
-    """Like ``replacing``, for a writer that makes temporary files of its own beside the given path: the path is in a
-    private folder, which a sweep removes whole."""
+    """Like ``replacing``, for writers that create temporary files next to the given path, which is therefore in a
+    private folder."""
     folder = path.with_name(f".{path.name}.{os.getpid()}.within{_TEMPORARY}")
     with replacing(path) as temporary:
         folder.mkdir(exist_ok=True)
