@@ -58,7 +58,7 @@ def page() -> str:
         for one in loaded:
             name = one.variant or ""
             option = f" --variant {name}" if name else ""
-            shown = f"&emsp;{name}" if name else "&emsp;figures"
+            shown = f"&emsp;{name}" if name else "&emsp;results"
             if one.variant or _claims(one):
                 command = f"`cellcls run recipes/{path.name}{option}`" if name else ""
                 rows.append(f"| {shown} | {_claims(one)} | {_needs(one)} | {command} |")
@@ -73,8 +73,8 @@ def _claims(one: Loaded) -> str:
     claim = one.recipe.claim
     if claim is None:
         return ""
-    figures = [f"{name}.{metric} {band}" for name, bands in claim.figures.items() for metric, band in bands.items()]
-    return f"{'; '.join(figures)} ({claim.place})"
+    claims = [f"{name}.{metric} {band}" for name, bands in claim.figures.items() for metric, band in bands.items()]
+    return f"{'; '.join(claims)} ({claim.place})"
 
 
 def _needs(one: Loaded) -> str:
