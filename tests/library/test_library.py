@@ -23,8 +23,8 @@ from cellcls.runs.records import EpochRecord, EvaluationRecord
 from cellcls.testing import TINY
 
 FACE = {
-    "HistoryTable", "Prediction", "PredictionTable", "Run", "Runs", "Table", "audit", "check", "compare", "comparison_table",
-    "errors", "list_plugins", "open_run", "resume", "run",
+    "HistoryTable", "Prediction", "PredictionTable", "Run", "Runs", "Table", "audit", "check", "compare",
+    "comparison_table", "errors", "list_plugins", "open_run", "resume", "run",
 }  # fmt: skip
 """The public names: a change of this is a change of the contract."""
 
