@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     "--depths", type=click.IntRange(2, 512), default=16, show_default=True, help="Maximum number of layers to compare."
 )
 @click.option("--use", default="grad_cam", show_default=True, help="The explainer.")
-@click.option(
-    "--out", type=PathType(), help="Image file to write; default: a new one in the run folder."
-)
+@click.option("--out", type=PathType(), help="Image file to write; default: a new one in the run folder.")
 @device_option
 @threads_option
 @json_option

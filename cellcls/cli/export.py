@@ -26,9 +26,7 @@ _COMPARED = {"codabench": "a clean process", "onnx": "onnxruntime", "hub": "timm
     required=True,
     help="A zip to submit, an ONNX file, or a folder in timm's layout with a model card.",
 )
-@click.option(
-    "--out", type=PathType(), required=True, help="The new file, or the new folder for `hub`."
-)
+@click.option("--out", type=PathType(), required=True, help="The new file, or the new folder for `hub`.")
 @json_option
 def export(run: Path, to: Format, out: Path, as_json: bool) -> None:
     """Export a run's best weights for use without cellcls. The result is compared with the run before it is written."""

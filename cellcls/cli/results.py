@@ -24,9 +24,7 @@ threads_option = click.option("--threads", type=click.IntRange(min=1), help="Num
 
 @click.command()
 @run_argument
-@click.option(
-    "--data", type=PathType(), required=True, help="A labelled data set: npz, folder, MedMNIST."
-)
+@click.option("--data", type=PathType(), required=True, help="A labelled data set: npz, folder, MedMNIST.")
 @click.option("--part", type=click.Choice(["train", "val", "test", "all"]), help="Part of a data set that has parts.")
 @click.option("--unseen", is_flag=True, help="Leave out images that the run was trained on.")
 @click.option("--corrupt", metavar="SUITE", help="Corrupt the images: competition, medmnist_c, or a single corruption.")

@@ -129,7 +129,7 @@ def parsed(text: str) -> Any:
     """
     try:
         data = tomli.loads(f"v={text}")
-    except (ValueError, RecursionError) as error:  # not TOML, nested hundreds deep, or a number with thousands of digits
+    except (ValueError, RecursionError) as error:  # not TOML, nested too deep, or a huge number
         if text.startswith(('"', "[", "{")) and (advice := advice_on(str(error), text)):
             raise UsageError(f"{text}: broken TOML: {str(error).partition(' (at ')[0]}", advice) from error
         return text
