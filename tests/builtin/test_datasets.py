@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -335,25 +336,162 @@ def test_sizes_are_those_of_the_files(cells: Path) -> None:
         assert source.sizes.shape == (len(source), 2)
 
 
-def test_what_is_left_aside_is_told_with_its_reason(cells: Path) -> None:
+def test_what_is_skipped_is_listed_with_its_reason(cells: Path) -> None:
     picture(cells / "basophil" / "anim.gif", (0, 0, 0))
-    picture(cells / "basophil" / "more" / "deep.png", (0, 0, 0))
+    (cells / "basophil" / "LICENSE").write_text("no suffix")
+    (cells / "basophil" / "empty.txt").write_text("")
+    picture(cells / "basophil" / "tiles.png" / "deep.png", (0, 0, 0))
     picture(cells / "stray.png", (0, 0, 0))
     (cells / "table.csv").write_text("a,b")
     (cells / "none").mkdir()
     for _ in range(2):
         source = build(Folder(file=cells), cells)
         assert len(source) == 5
-        left = {one.name: one.reason for one in source.skipped_files}
-        assert left == {
-            "basophil/anim.gif": "no image by its name (.gif)",
-            "basophil/more": "a folder inside a class folder",
-            "basophil/notes.txt": "no image by its name (.txt)",
-            "none": "a folder without images",
+        assert {skipped.name: skipped.reason for skipped in source.skipped_files} == {
+            "basophil/LICENSE": "without a suffix",
+            "basophil/anim.gif": "of another type, .gif",
+            "basophil/notes.txt": "of another type, .txt",
+            "basophil/tiles.png": "a folder named like an image",
+            "none": "a class folder without images",
             "stray.png": "beside the class folders",
             "table.csv": "beside the class folders",
         }
     assert build(Folder(file=cells), cells / "IG").skipped_files == ()
+
+
+def test_images_in_deeper_folders_belong_to_the_class(cells: Path) -> None:
+    picture(cells / "IG" / "patient 2" / "slide" / "x.jfif.JPG", (5, 0, 0))
+    picture(cells / "IG" / "patient 1" / "x.png", (6, 0, 0))
+    source = build(Folder(file=cells), cells)
+    assert source.names == [
+        "IG/patient 1/x.png",
+        "IG/patient 2/slide/x.jfif.JPG",
+        "IG/x.jpg",
+        "IG/y.tif",
+        "Platelets/a.webp",
+        "Platelets/b.PNG",
+        "basophil/z.bmp",
+    ]
+    assert source.labels.tolist() == [1, 1, 1, 1, 2, 2, 0]
+    assert Folder.recognises(cells)
+
+
+def test_class_folders_with_patient_folders_only_are_recognised(tmp_path: Path) -> None:
+    for name in ("basophil", "monocyte"):
+        picture(tmp_path / "set" / name / "patient 1" / "1.png", (len(name), 0, 0))
+    assert Folder.recognises(tmp_path / "set")
+    assert build(Folder(file=tmp_path), tmp_path / "set").class_names == ("basophil", "monocyte")
+
+
+@pytest.mark.parametrize("suffix", [".JFIF", ".jpe", ".JPG", ".apng", ".TIF"])
+def test_other_suffixes_of_the_formats(tmp_path: Path, suffix: str) -> None:
+    for number, name in enumerate(("basophil", "monocyte")):
+        whole = picture(tmp_path / f"{number}{'.jpg' if suffix.lower().startswith('.j') else '.png'}", (90, 0, 0))
+        (tmp_path / "set" / name).mkdir(parents=True)
+        whole.rename(tmp_path / "set" / name / f"1{suffix}")
+    source = build(Folder(file=tmp_path), tmp_path / "set")
+    assert source.names == [f"basophil/1{suffix}", f"monocyte/1{suffix}"]
+    assert source.read(np.arange(2))[:, 3, 3, 0] == pytest.approx(90, abs=3)
+
+
+def test_what_computers_leave_beside_images_is_ignored(cells: Path) -> None:
+    left = [
+        "._x.png",
+        ".DS_Store",
+        "Thumbs.db",
+        "desktop.ini",
+        "__MACOSX/IG/._x.jpg",
+        "@eaDir/x.jpg/SYNOFILE_THUMB_M.png",
+        "#recycle/old.png",
+        "lost+found/old.png",
+        ".Trash-1000/files/old.png",
+        "$RECYCLE.BIN/old.png",
+        "System Volume Information/old.png",
+    ]
+    (cells / "basophil" / "notes.txt").unlink()
+    for place in (cells, cells / "IG", cells / "IG" / "patient"):
+        for name in left:
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_bytes(b"\0\5\26\7")
+        (place / "@tmp").mkdir()
+        (place / "empty.png").mkdir()
+    source = build(Folder(file=cells), cells)
+    assert source.names == ["IG/x.jpg", "IG/y.tif", "Platelets/a.webp", "Platelets/b.PNG", "basophil/z.bmp"]
+    assert (source.bad_images, source.skipped_files) == ((), ())
+
+
+def test_a_folder_beside_the_parts_is_skipped(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    for part in ("Train", "test"):
+        for name in ("basophil", "platelet"):
+            picture(root / part / name / "1.png", (len(part), 0, 0))
+    picture(root / "unlabelled" / "day 1" / "1.png", (0, 0, 0))
+    (root / "scripts").mkdir()
+    (root / "scripts" / "sort.py").write_text("import os")
+    source = build(Folder(file=tmp_path), root)
+    assert source.class_names == ("basophil", "platelet")
+    assert source.parts is not None
+    assert source.parts.tolist() == ["train"] * 2 + ["test"] * 2
+    assert [(skipped.name, skipped.reason) for skipped in source.skipped_files] == [
+        ("unlabelled/day 1/1.png", "in a folder beside train, val and test")
+    ]
+    assert Folder.recognises(root)
+
+
+def test_classes_may_be_named_like_a_part(tmp_path: Path) -> None:
+    for name in ("train", "bus"):
+        picture(tmp_path / "set" / name / "1.png", (len(name), 0, 0))
+    source = build(Folder(file=tmp_path), tmp_path / "set")
+    assert (source.class_names, source.parts) == (("bus", "train"), None)
+
+
+def test_linked_folders_are_read_once_and_loops_end(cells: Path) -> None:
+    picture(cells.parent / "day 2" / "1.png", (7, 0, 0))
+    picture(cells.parent / "day 3" / "1.png", (8, 0, 0))
+    (cells / "IG" / "a link").symlink_to("../../day 2")
+    (cells / "IG" / "b link").symlink_to("../../day 2")
+    (cells.parent / "day 2" / "back").symlink_to(cells.parent)
+    (cells / "IG" / "loop").symlink_to(".")
+    (cells / "basophil" / "all").symlink_to("..")
+    (cells / "basophil" / "other").symlink_to("../IG")
+    (cells / "IG" / "monocytes").symlink_to("../../day 3")
+    (cells / "monocyte").symlink_to("../day 3")
+    source = build(Folder(file=cells), cells)
+    assert source.names == [
+        "IG/a link/1.png",
+        "IG/x.jpg",
+        "IG/y.tif",
+        "Platelets/a.webp",
+        "Platelets/b.PNG",
+        "basophil/z.bmp",
+        "monocyte/1.png",
+    ]
+
+
+def test_a_folder_that_cannot_be_listed(cells: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cells / "IG" / "patient").mkdir()
+    listed = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder.name == "patient":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with pytest.raises(DataError, match="patient: cannot be read: Permission denied"):
+        build(Folder(file=cells), cells)
+    source = build(Folder(file=cells, on_bad_image="skip"), cells)
+    assert [bad.name for bad in source.bad_images] == ["IG/patient"]
+    assert len(source) == 5
+
+
+def test_a_folder_with_images_of_other_types_only_says_so(tmp_path: Path) -> None:
+    for name in ("basophil", "monocyte"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        (tmp_path / "set" / name / "1.heic").write_text("a phone's")
+    with pytest.raises(DataError, match="contains no images") as caught:
+        build(Folder(file=tmp_path), tmp_path / "set")
+    assert "of another type, .heic (2)" in str(caught.value)
 
 
 def test_pictures_beside_the_class_folders_of_a_part_are_left_aside(tmp_path: Path) -> None:

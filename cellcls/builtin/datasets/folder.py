@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +12,15 @@ import numpy as np
 from cellcls.api import BadImage, Source
 from cellcls.errors import DataError
 from cellcls.ops.classes import CLASSES, canonical, clash
-from cellcls.ops.storage.decode import EXTENSIONS, Fit
+from cellcls.ops.storage.decode import Fit
 from cellcls.ops.storage.files import printable
+from cellcls.ops.storage.folders import Scan, has_images, look, scan, subfolders, visible
 from cellcls.ops.storage.image_cache import DecodedImages, decode_once
+from cellcls.ops.storage.skipped import count_skipped, skipped_in_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_log = logging.getLogger(__name__)
 _PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _LAYOUT = "one folder of images per class (JPEG, PNG, WebP, BMP, TIFF), or such folders in train, val and test"
 
@@ -33,13 +33,52 @@ class _ImageFile:
     part: str | None
 
 
+@attrs.frozen
+class _Layout:
+    """The folders of a data set."""
+
+    classes: list[tuple[Path, str | None]]
+    """The class folders, each with its part."""
+    parts: list[Path] = attrs.field(factory=list)
+    strays: list[Path] = attrs.field(factory=list)
+    """Folders beside those of the parts."""
+
+
+@attrs.frozen
+class _Found:
+    """The images of a data set and what is skipped of its folder."""
+
+    root: Path
+    images: list[_ImageFile] = attrs.field(factory=list)
+    skipped: dict[Path, str] = attrs.field(factory=dict)
+    unreadable: dict[Path, str] = attrs.field(factory=dict)
+
+    def add(self, place: Path, part: str | None, inside: Scan) -> None:
+        """Add the content of a class folder."""
+        name = _class_name(place)
+        self.images.extend(_ImageFile(file, self.name(file), name, part) for file in inside.images)
+        self.skipped.update(inside.skipped)
+        self.unreadable.update(inside.unreadable)
+
+    def name(self, file: Path) -> str:
+        """Return the path of a file in the folder as text."""
+        return printable(file.relative_to(self.root).as_posix())
+
+    def skipped_files(self) -> tuple[BadImage, ...]:
+        """Return what is skipped, sorted by path."""
+        return tuple(BadImage(self.name(file), reason) for file, reason in sorted(self.skipped.items()))
+
+
 class _FolderSource(Source):
     """The readable images of a folder."""
 
-    def __init__(self, decoded: DecodedImages, images: list[_ImageFile], skipped_files: tuple[BadImage, ...]) -> None:
+    def __init__(self, decoded: DecodedImages, found: _Found) -> None:
+        images = found.images
         self.class_names = _order({image.class_name for image in images})
-        self.bad_images = tuple(BadImage(images[row].name, reason) for row, reason in decoded.bad.items())
-        self.skipped_files = skipped_files
+        bad = {images[row].name: reason for row, reason in decoded.bad.items()}
+        bad |= {found.name(folder): _unreadable(folder, why).message for folder, why in found.unreadable.items()}
+        self.bad_images = tuple(BadImage(name, reason) for name, reason in bad.items())
+        self.skipped_files = found.skipped_files()
         images = [images[row] for row in decoded.rows]
         self.labels = np.array([self.class_names.index(image.class_name) for image in images], dtype=np.int64)
         self.parts = np.array([image.part for image in images], dtype=np.str_) if images[0].part else None
@@ -59,12 +98,10 @@ class _FolderSource(Source):
 def looks_like_classes(path: Path) -> bool:
     """Return whether ``path`` contains folders of at least two classes with images, checking only a few files."""
     try:
-        return (
-            len({canonical(place.name) for place, _ in _class_folders(path) if any(map(_is_image, place.iterdir()))})
-            > 1
-        )
+        names = {canonical(place.name) for place, _ in _layout(path).classes if has_images(place)}
     except OSError:
         return False
+    return len(names) > 1
 
 
 def open_folder(path: Path, size: int, interpolation: str, how: Fit, cache: Path, *, skip_bad: bool) -> Source:
@@ -73,67 +110,73 @@ def open_folder(path: Path, size: int, interpolation: str, how: Fit, cache: Path
     ``skip_bad``: skip unreadable images and list them in ``bad_images``; otherwise the first is an error. Raises
     ``DataError``.
     """
-    images, skipped_files = _list(path)
+    found = _find(path, skip_bad=skip_bad)
     decoded = decode_once(
         path,
-        [image.path for image in images],
+        [image.path for image in found.images],
         size=size,
         interpolation=interpolation,
         how=how,
         cache=cache,
         skip_bad=skip_bad,
     )
-    return _FolderSource(decoded, images, skipped_files)
+    return _FolderSource(decoded, found)
 
 
-def _list(path: Path) -> tuple[list[_ImageFile], tuple[BadImage, ...]]:
-    """Return the images, sorted by part, class and file name, and the skipped files. Raises ``DataError`` if there are
-    no images."""
+def _find(path: Path, *, skip_bad: bool) -> _Found:
+    """Return the images, sorted by part, class and file name, and what is skipped. Raises ``DataError`` if there are no
+    images, or for a folder that cannot be listed unless ``skip_bad``."""
     try:
-        images, skipped = _find_images(path)
+        found = _find_images(path)
     except OSError as error:
-        raise DataError(f"{printable(path)}: cannot be read: {error.strerror}", "check its permissions") from error
-    if not images:
+        raise _unreadable(Path(error.filename or path), error.strerror or type(error).__name__) from error
+    if found.unreadable and not skip_bad:
+        raise _unreadable(*next(iter(found.unreadable.items())), 'or skip such folders: on_bad_image = "skip"')
+    if not found.images:
+        told = skipped_in_words(count_skipped((file.name, file.reason) for file in found.skipped_files()))
         raise DataError(
-            f"{printable(path)}: contains no images and no class folders with images", f"expected: {_LAYOUT}"
+            f"{printable(path)}: contains no images and no class folders with images",
+            f"expected: {_LAYOUT}",
+            *([told] if told else []),
         )
-    return images, tuple(BadImage(_name(file, path), reason) for file, reason in sorted(skipped.items()))
+    return found
 
 
-def _find_images(path: Path) -> tuple[list[_ImageFile], dict[Path, str]]:
-    images: list[_ImageFile] = []
-    places = _class_folders(path)
-    _refuse_clash(path, places)
-    skipped = {
-        file: "beside the class folders"
-        for around in {path, *(place.parent for place, _ in places)}
-        for file in _visible(around)
-        if not file.is_dir()
-    }
-    for place, part in places:
-        found, other = _images_in(place, path, part)
-        if not found:
-            _log.warning("%s: no images in it; skipped", printable(place))
-            skipped[place] = "a folder without images"
-        images += found
-        skipped |= other
-    if images:
-        return images, skipped
-    return _images_in(path, path, None)  # images without classes can still be audited
+def _unreadable(folder: Path, reason: str, *hints: str) -> DataError:
+    return DataError(f"{printable(folder)}: cannot be read: {reason}", "check its permissions", *hints)
 
 
-def _images_in(place: Path, root: Path, part: str | None) -> tuple[list[_ImageFile], dict[Path, str]]:
-    """Return the images of a class folder, and its other files with the reason why they are skipped."""
-    images, skipped = [], {}
-    class_name = canonical(printable(place.name or place.resolve().name))
-    for file in sorted(_visible(place)):
-        if _is_image(file):
-            images.append(_ImageFile(file, _name(file, root), class_name, part))
-        elif file.is_dir():
-            skipped[file] = "a folder inside a class folder"
-        else:
-            skipped[file] = f"no image by its name ({printable(file.suffix)})"
-    return images, skipped
+def _find_images(path: Path) -> _Found:
+    layout = _layout(path)
+    _refuse_clash(path, layout.classes)
+    found = _Found(path)
+    for around in {path, *layout.parts}:
+        found.skipped.update(_beside_classes(around))
+    for stray in layout.strays:
+        found.skipped.update(dict.fromkeys(scan(stray).images, "in a folder beside train, val and test"))
+    folders = [path, *layout.parts, *(place for place, _ in layout.classes)]
+    for place, part in layout.classes:
+        inside = scan(place, apart=folders)
+        if not inside.images and not inside.unreadable:
+            found.skipped[place] = "a class folder without images"
+        found.add(place, part, inside)
+    if found.images:
+        return found
+    alone = _Found(path)  # images without classes can still be audited
+    alone.add(path, None, scan(path))
+    return alone if alone.images else found
+
+
+def _beside_classes(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the files beside class folders with the reason why they are skipped."""
+    for path in visible(folder):
+        kind, reason = look(path)
+        if kind in ("image", "skipped"):
+            yield path, reason if path.is_dir() else "beside the class folders"
+
+
+def _class_name(place: Path) -> str:
+    return canonical(printable(place.name or place.resolve().name))
 
 
 def _refuse_clash(path: Path, places: list[tuple[Path, str | None]]) -> None:
@@ -148,28 +191,21 @@ def _refuse_clash(path: Path, places: list[tuple[Path, str | None]]) -> None:
             )
 
 
-def _name(file: Path, root: Path) -> str:
-    return printable(file.relative_to(root).as_posix())
+def _layout(path: Path) -> _Layout:
+    """Return the folders of a data set: of parts if all its folders are named so, or one of them contains folders of at
+    least two classes, else of classes. Raises ``OSError``."""
+    folders = subfolders(path)
+    parts = [folder for folder in folders if folder.name.lower() in _PARTS]
+    if not parts or not (len(parts) == len(folders) or any(map(_has_classes, parts))):
+        return _Layout([(place, None) for place in folders])
+    strays = [folder for folder in folders if folder not in parts]
+    return _Layout(
+        [(place, _PARTS[folder.name.lower()]) for folder in parts for place in subfolders(folder)], parts, strays
+    )
 
 
-def _class_folders(path: Path) -> list[tuple[Path, str | None]]:
-    folders = _folders_in(path)
-    if folders and all(folder.name.lower() in _PARTS for folder in folders):
-        return [(place, _PARTS[folder.name.lower()]) for folder in folders for place in _folders_in(folder)]
-    return [(place, None) for place in folders]
-
-
-def _folders_in(path: Path) -> list[Path]:
-    return sorted(place for place in _visible(path) if place.is_dir())
-
-
-def _visible(folder: Path) -> Iterator[Path]:
-    return (file for file in folder.iterdir() if not file.name.startswith("."))
-
-
-def _is_image(file: Path) -> bool:
-    """Return, by its name, whether a file is an image, or a broken link to one."""
-    return file.suffix.lower() in EXTENSIONS and (file.is_file() or (file.is_symlink() and not file.exists()))
+def _has_classes(folder: Path) -> bool:
+    return len([place for place in subfolders(folder) if has_images(place)]) > 1
 
 
 def _order(names: set[str]) -> tuple[str, ...]:

@@ -18,12 +18,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cellcls.errors import DataError
 from cellcls.ops.storage.files import printable
+from cellcls.ops.storage.png_text import without_long_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".tif", ".tiff"})
+"""Suffixes of image files, in lower case: those of Pillow's plugins for ``FORMATS``."""
 INTERPOLATIONS = {
     "nearest": Image.Resampling.NEAREST,
     "area": Image.Resampling.BOX,
@@ -145,24 +147,44 @@ def _strict() -> Iterator[None]:
 
 def _decode(data: Path | bytes, name: str) -> DecodedImage:
     try:
-        with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=FORMATS) as image:
-            if image.width * image.height > _MAX_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels are more than the {_MAX_PIXELS:,} allowed")
-            return _to_rgb(image)
+        return _open_or_retry(data)
     except Exception as error:  # damaged files also raise SyntaxError, struct.error, MemoryError, ...
         reason = _reason(error)
-        if isinstance(error, UnidentifiedImageError) and _is_tiff(data):
-            reason = "a TIFF with an unsupported pixel type; save it with 8 or 16 bits per channel"
+        if isinstance(error, UnidentifiedImageError):
+            start = _start(data)
+            if not start:
+                reason = "the file is empty"
+            elif start in _TIFF:
+                reason = "a TIFF with an unsupported pixel type; save it with 8 or 16 bits per channel"
         raise DataError(f"{name}: cannot be read: {reason}", "replace or remove the file") from error
 
 
-def _is_tiff(data: Path | bytes) -> bool:
-    if isinstance(data, Path):
-        with data.open("rb") as file:
-            start = file.read(4)
-    else:
-        start = data[:4]
-    return start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+def _open_or_retry(data: Path | bytes) -> DecodedImage:
+    try:
+        return _open(data)
+    except ValueError:  # Pillow limits the text of a PNG
+        shorter = without_long_text(data)
+        if shorter is None:
+            raise
+        return _open(shorter)
+
+
+def _open(data: Path | bytes) -> DecodedImage:
+    with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=FORMATS) as image:
+        if image.width * image.height > _MAX_PIXELS:
+            raise ValueError(f"{image.width} x {image.height} pixels are more than the {_MAX_PIXELS:,} allowed")
+        return _to_rgb(image)
+
+
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def _start(data: Path | bytes) -> bytes:
+    """Return the first four bytes of a file."""
+    if isinstance(data, bytes):
+        return data[:4]
+    with data.open("rb") as file:
+        return file.read(4)
 
 
 def _reason(error: Exception) -> str:

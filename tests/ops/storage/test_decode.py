@@ -156,3 +156,50 @@ def test_crop_takes_the_middle_and_pad_keeps_all() -> None:
     stripes = np.zeros((10, 20, 3), dtype=np.uint8)
     stripes[:, 10:] = 200
     assert (fit(stripes, 10, how="stretch")[:, [0, -1], 0] == [0, 200]).all()
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+LONG = b"x" * (3 << 20)
+TEXTS = {
+    "zTXt": chunk(b"zTXt", b"Comment\0\0" + zlib.compress(LONG)),
+    "iTXt": chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0en\0key\0" + zlib.compress(LONG)),
+    "iCCP": chunk(b"iCCP", b"profile\0\0" + zlib.compress(LONG)),
+    "tEXt": chunk(b"tEXt", b"Comment\0" + LONG) * 23,  # 69 MB in all
+}
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize("kind", TEXTS)
+def test_a_png_with_long_text_is_read(kind: str, where: str) -> None:
+    """Pillow refuses texts of more than 1 MB unpacked, or 64 MB in all."""
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    whole = encoded(Image.fromarray(PIXELS), "PNG", exif=exif)
+    at = 33 if where == "before" else len(whole) - 12
+    image = decode(whole[:at] + TEXTS[kind] + whole[at:])
+    np.testing.assert_array_equal(image, PIXELS[::-1, ::-1])
+
+
+def test_a_short_compressed_text_beside_a_long_one_still_turns_the_image() -> None:
+    xmp = b"<x:xmpmeta xmlns:tiff='t'><rdf:Description tiff:Orientation=\"3\"/></x:xmpmeta>"
+    whole = encoded(Image.fromarray(PIXELS), "PNG")
+    short = chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(xmp))
+    with Image.open(io.BytesIO(whole[:33] + short + whole[33:])) as image:
+        assert image.getexif()[0x0112] == 3
+    image = decode(whole[:33] + short + TEXTS["zTXt"] + whole[33:])
+    np.testing.assert_array_equal(image, PIXELS[::-1, ::-1])
+
+
+def test_a_damaged_png_with_long_text_is_refused() -> None:
+    whole = encoded(Image.fromarray(PIXELS), "PNG")
+    with pytest.raises(DataError, match="cannot be read"):
+        decode(whole[:33] + TEXTS["zTXt"] + whole[33:60])
+
+
+def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(DataError, match="cannot be read: the file is empty"):
+        decode(tmp_path / "a.png")
