@@ -61,6 +61,7 @@ def check(
 _TITLES = {
     "classes": "classes (train)",
     "dropped": "images dropped",
+    "skipped": "files skipped",
     "stages": "frozen in stage",
     "memory_mb": "memory, about MB",
 }

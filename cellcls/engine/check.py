@@ -15,6 +15,7 @@ from cellcls.engine.init import start_from
 from cellcls.engine.memory import estimate_mb
 from cellcls.engine.network import build_features, network_config
 from cellcls.engine.samples import samples
+from cellcls.engine.skipped import skipped_of
 from cellcls.recipe import Recipe
 from cellcls.registry import Registry
 from cellcls.runs.inputs import Inputs
@@ -49,6 +50,7 @@ def check_run(inputs: Inputs, options: Options, registry: Registry) -> dict[str,
         "dataset": recipe.dataset.component_name,
         "images": len(data.source),
         "dropped": len(data.decisions),
+        "skipped": {skipped.reason: skipped.n for skipped in skipped_of(data.source)},
         "parts": {part: len(indices) for part, indices in data.parts.items()},
         "samples": len(trained),
         "classes": data.by_class(data.parts["train"]),

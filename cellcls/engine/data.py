@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellcls.api import Decision, Source
+from cellcls.engine.skipped import left_out, left_out_by_class, skipped_of, warn_of_skipped
 from cellcls.errors import DataError, RecipeError
 from cellcls.ops.curation.copies import Groups, group_by_hash
 from cellcls.ops.curation.split import split
@@ -65,6 +66,7 @@ class Data:
             names=None if names is None else tuple(names),
             decisions=self.decisions,
             bad_images=self.source.bad_images,
+            skipped_files=skipped_of(self.source),
             counts={part: self.by_class(indices) for part, indices in counted.items()},
             trained_on=tuple(sorted({self.hashes[index] for index in self.parts["train"]})),
             parts={part: tuple(indices.tolist()) for part, indices in self.parts.items()},
@@ -82,6 +84,7 @@ def open_source(inputs: Inputs) -> Source:
 def prepare(inputs: Inputs) -> Data:
     """Open the data set, drop what the cleaners drop, part the rest. Raises ``DataError`` and ``RecipeError``."""
     source = open_source(inputs)
+    warn_of_skipped(source, inputs.path)
     _refuse_one_class(source, inputs.path)
     hashes = source_hashes(source)
     groups = group_by_hash(hashes)
@@ -104,10 +107,12 @@ def _refuse_one_class(source: Source, path: Path | None) -> None:
     there = np.unique(source.labels)
     if len(there) < 2:
         name = source.class_names[int(there[0])] if len(there) else "none"
+        told = left_out(source)
         raise DataError(
             f"{path or 'the data set'}: all {len(source):,} images are of one class, `{name}`; telling classes apart "
             "needs two at least",
             "an npz: check how its labels were written; a folder: it needs a folder of pictures a class",
+            *([told] if told else []),
         )
 
 
@@ -123,8 +128,14 @@ def _clean(recipe: Recipe, source: Source, groups: Groups) -> tuple[Decision, ..
 
 def _parts(inputs: Inputs, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> dict[str, Indices]:
     rule = inputs.recipe.split
+    by_class = left_out_by_class(source)
+
+    def cut(among: NDArray[np.bool_], test: float) -> dict[str, Indices]:
+        shares = {"val": rule.val, "test": test}
+        return split(groups, source.labels, among, source.class_names, **shares, seed=rule.seed, left_out=by_class)
+
     if source.parts is None:
-        return split(groups, source.labels, kept, source.class_names, val=rule.val, test=rule.test, seed=rule.seed)
+        return cut(kept, rule.test)
     if rule != Split() and not inputs.given:
         raise RecipeError(
             f"the data set `{inputs.recipe.dataset.component_name}` brings its own train, val and test",
@@ -136,6 +147,6 @@ def _parts(inputs: Inputs, source: Source, groups: Groups, kept: NDArray[np.bool
     if not len(parts["val"]) and rule.val:
         _log.warning("the data set brings no val part: %g of each class of its train part is taken", rule.val)
         of_train = (source.parts == "train") & kept
-        cut = split(groups, source.labels, of_train, source.class_names, val=rule.val, test=0.0, seed=rule.seed)
-        parts |= {"train": cut["train"], "val": cut["val"]}
+        taken = cut(of_train, 0.0)
+        parts |= {"train": taken["train"], "val": taken["val"]}
     return parts

@@ -20,10 +20,12 @@ from cellcls.engine.heat import HeatMaps, heat_figures, heat_maps, masks, spread
 from cellcls.engine.images import Images
 from cellcls.engine.measure import measure
 from cellcls.engine.network import Trained, load_network
+from cellcls.engine.skipped import skipped_of, warn_of_skipped
 from cellcls.engine.unlabelled import unlabelled
 from cellcls.errors import DataError, MissingInputError, UsageError
 from cellcls.ops.storage.files import cache_folder
 from cellcls.ops.storage.hashing import source_hashes
+from cellcls.ops.storage.skipped import SkippedFiles
 from cellcls.recipe import PARTS, Evaluation, Recipe, load
 from cellcls.registry import Registry
 from cellcls.runs.folder import RunFolder
@@ -56,6 +58,8 @@ class DataEvaluation:
     """Whether the weights come from a rehearsal."""
     bad_images: tuple[BadImage, ...]
     """Images that could not be read."""
+    skipped_files: tuple[SkippedFiles, ...]
+    """Files in the folder of the data set that are none of its images."""
 
     def to_data(self) -> dict[str, Any]:
         """Return it as JSON data."""
@@ -66,6 +70,7 @@ class DataEvaluation:
             "seen_in_training": self.seen_in_training,
             "rehearsal": self.rehearsal,
             "bad_images": [attrs.asdict(image) for image in self.bad_images],
+            "skipped_files": [attrs.asdict(files) for files in self.skipped_files],
         }
 
 
@@ -104,6 +109,7 @@ def evaluate_on(
         seen_in_training=None if seen is None else int(seen.sum()),
         rehearsal=opened.trained.rehearsal,
         bad_images=source.bad_images,
+        skipped_files=skipped_of(source),
     )
 
 
@@ -259,6 +265,7 @@ def _open(run: Path, data: Path, registry: Registry, options: Options, part: str
     how = trained.config.input
     dataset = open_given(data, registry)
     source = dataset.build(path=data, size=how.size, interpolation=how.interpolation, cache=cache_folder())
+    warn_of_skipped(source, data)
     if source.parts is None and part not in (None, "all"):
         raise UsageError(f"{data}: has no parts of its own, so --part {part} means nothing; omit it")
     name = part or ("all" if source.parts is None else "test")

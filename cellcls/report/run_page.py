@@ -249,6 +249,8 @@ def _data(record: RunRecord) -> Iterator[Block]:
         yield Fold(title="First dropped images, with reasons", blocks=[Table(rows=tables.reasons(data))])
     else:
         yield Paragraph("No image was dropped.")
+    if rows := tables.skipped(data):
+        yield Table(rows=rows, note="Files in the folder of the data set that are none of its images.")
     if data.hash:
         yield Fold(title="Hash of the data", blocks=[CodeBlock(lines=[data.hash])])
 

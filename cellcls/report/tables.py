@@ -153,6 +153,14 @@ def dropped(data: DataRecord) -> list[Row]:
     return rows
 
 
+def skipped(data: DataRecord) -> list[Row]:
+    """Return a row for each reason why files of the data set's folder were skipped."""
+    return [
+        {"files skipped": files.reason, "number": count(files.n), "for example": ", ".join(files.examples[:2])}
+        for files in data.skipped_files
+    ]
+
+
 def _rule(rule: str, n: int, of: int, reason: str) -> Row:
     return {"rule": rule, "images": count(n), "share": percent(n / of if of else None), "for example": reason}
 

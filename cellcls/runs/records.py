@@ -20,6 +20,7 @@ from cellcls.api import BadImage, Decision
 from cellcls.errors import DataError
 from cellcls.ops.statistics.table import ClassScore, Interval
 from cellcls.ops.storage.files import write_json, write_text
+from cellcls.ops.storage.skipped import SkippedFiles
 
 FORMAT = 1
 """The format of every file here; it grows when a file of an older one could be misread."""
@@ -187,6 +188,8 @@ class DataRecord:
     """File names, where the images have some."""
     decisions: tuple[Decision, ...] = ()
     bad_images: tuple[BadImage, ...] = ()
+    skipped_files: tuple[SkippedFiles, ...] = ()
+    """Files of its folder that are none of its images."""
     counts: Mapping[str, Mapping[str, int]] = attrs.field(factory=dict)
     """Images of each class ``before`` and ``after`` cleaning, in each part, and ``samples`` of an epoch."""
     trained_on: tuple[str, ...] | None = None

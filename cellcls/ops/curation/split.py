@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,7 @@ def split(
     val: float,
     test: float,
     seed: int,
+    left_out: Mapping[str, str] | None = None,
 ) -> dict[str, NDArray[np.int64]]:
     """Return the ascending indices of ``train``, ``val`` and ``test``, which partition the ``kept`` images.
 
@@ -38,8 +39,8 @@ def split(
     count towards a share, so that differently cleaned versions of a data set have nearly the same test images.
 
     ``labels`` (N,) in 0..K-1, ``kept`` (N,), ``val`` and ``test``: shares in [0, 1). A part with a share of 0 is empty;
-    every other part gets at least one group of each class. Raises ``RecipeError`` if the shares leave nothing for
-    train, ``DataError`` if a class would be missing in a part.
+    every other part gets at least one group of each class. ``left_out``: what was skipped of a class, for messages.
+    Raises ``RecipeError`` if the shares leave nothing for train, ``DataError`` if a class would be missing in a part.
     """
     if min(val, test) < 0 or val + test >= 1:
         raise RecipeError(f"[split] val = {val:g} and test = {test:g} leave nothing to train on", "make them smaller")
@@ -49,7 +50,7 @@ def split(
         members = np.flatnonzero(kept & ~always_train & (labels == number))
         part[members] = _cut(groups, members, val=val, test=test, seed=seed)
     parts = {name: np.flatnonzero(kept & (part == place)).astype(np.int64) for place, name in enumerate(PARTS)}
-    _refuse_empty(parts, labels, class_names, {"train": 1.0, "val": val, "test": test})
+    _refuse_empty(parts, labels, class_names, {"train": 1.0, "val": val, "test": test}, left_out or {})
     return parts
 
 
@@ -79,6 +80,7 @@ def _refuse_empty(
     labels: NDArray[np.int64],
     class_names: Sequence[str],
     shares: dict[str, float],
+    left_out: Mapping[str, str],
 ) -> None:
     counts = {name: np.bincount(labels[indices], minlength=len(class_names)) for name, indices in parts.items()}
     problems = []
@@ -86,8 +88,9 @@ def _refuse_empty(
         empty = [name for name in PARTS if shares[name] and not counts[name][number]]
         if empty:
             total = sum(int(count[number]) for count in counts.values())
+            why = f" ({left_out[class_name]})" if class_name in left_out else ""
             problems.append(
-                f"class `{class_name}` has {total} image{'s' * (total != 1)} left, none for {' and '.join(empty)}"
+                f"class `{class_name}` has {total} image{'s' * (total != 1)} left, none for {' and '.join(empty)}{why}"
             )
     more = len(problems) - _MAX_NAMES
     if problems:
