@@ -6,7 +6,7 @@ import csv
 import io
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from cellcls.ops.storage.files import write_json, write_text
 from cellcls.registry import load_registry
 from cellcls.runs.options import Options
 from cellcls.terminal import say, table
+
+if TYPE_CHECKING:
+    from cellcls.engine.inference import Answers
 
 run_argument = click.argument("run", type=PathType())
 device_option = click.option("--device", help="cpu, cuda, cuda:1, mps; default: the fastest available.")
@@ -94,7 +97,10 @@ def predict(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Predict the class of images: files, folders, or npz files."""
+    """Predict the class of images: files, folders, or npz files.
+
+    Images that cannot be read are listed with the reason; the exit code is then 65.
+    """
     to_stdout = str(csv_file) == "-"
     if to_stdout and as_json:
         raise UsageError("--csv - and --json both write to stdout", "give --csv a file")
@@ -107,22 +113,27 @@ def predict(
         say("cellcls: warning: weights of a rehearsal: the predictions say nothing about real cells")
     rows = found.rows()
     if to_stdout:
-        sys.stdout.write(_csv(rows))
+        sys.stdout.write(_csv(found))
     elif csv_file is not None:
-        write_text(csv_file, _csv(rows))
+        write_text(csv_file, _csv(found))
     if as_json:
         print_json(rows)
     elif csv_file is None:
-        shown = [
-            {
-                "image": row["image"],
-                "class": row["predicted"],
-                "probability": f"{row['probability']:.3f}",
-                "next": f"{row['second']} {row['probabilities'][row['second']]:.3f}" if row["second"] else "-",
-            }
-            for row in rows
-        ]
-        table(f"{run}", shown)
+        table(f"{run}", [_shown(row) for row in rows])
+    error = found.error()
+    if error is not None:
+        raise error
+
+
+def _shown(row: dict[str, Any]) -> dict[str, str]:
+    if "error" in row:
+        return {"image": row["image"], "class": "cannot be read", "probability": "-", "next": "-"}
+    return {
+        "image": row["image"],
+        "class": row["predicted"],
+        "probability": f"{row['probability']:.3f}",
+        "next": f"{row['second']} {row['probabilities'][row['second']]:.3f}" if row["second"] else "-",
+    }
 
 
 def refuse_taken(path: Path | None) -> None:
@@ -131,12 +142,18 @@ def refuse_taken(path: Path | None) -> None:
         raise UsageError(f"{path} already exists and is not overwritten")
 
 
-def _csv(rows: list[dict[str, Any]]) -> str:
+def _csv(found: Answers) -> str:
+    """Return the rows as CSV, with a column ``error`` if an image could not be read."""
     text = io.StringIO()
-    classes = list(rows[0]["probabilities"]) if rows else []
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "predicted", "probability", *classes])
-    for row in rows:
-        probabilities = [f"{row['probabilities'][name]:.6f}" for name in classes]
-        writer.writerow([row["image"], row["predicted"], f"{row['probability']:.6f}", *probabilities])
+    more = ["error"] if found.unreadable else []
+    writer.writerow(["image", "predicted", "probability", *found.classes, *more])
+    for row in found.rows():
+        if "error" in row:
+            writer.writerow([row["image"], "", "", *("" for _ in found.classes), row["error"]])
+            continue
+        probabilities = [f"{row['probabilities'][name]:.6f}" for name in found.classes]
+        writer.writerow(
+            [row["image"], row["predicted"], f"{row['probability']:.6f}", *probabilities, *("" for _ in more)]
+        )
     return text.getvalue()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +32,9 @@ from cellcls.runs.folder import RunFolder
 from cellcls.runs.inputs import Inputs, find_inputs, open_given
 from cellcls.runs.options import Options
 from cellcls.runs.records import DataRecord, EvaluationRecord, read, to_data
+
+_MAX_NAMED = 20
+"""Images that an error names."""
 
 
 @attrs.frozen(kw_only=True)
@@ -203,23 +206,49 @@ class Answers:
     """What a network says of images without labels."""
 
     names: tuple[str, ...]
+    """Of all images, those that could not be read included."""
     probabilities: NDArray[np.float32]
+    """(N, K), of no meaning for an image that could not be read."""
     classes: tuple[str, ...]
     rehearsal: bool
+    unreadable: Mapping[int, str]
+    """Reason by index of each image that could not be read."""
+
+    @property
+    def bad_images(self) -> tuple[BadImage, ...]:
+        """Images that could not be read."""
+        return tuple(BadImage(self.names[index], reason) for index, reason in sorted(self.unreadable.items()))
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a row an image: ``image``, ``predicted``, ``probability``, ``second``, ``probabilities``."""
-        return [self._row(name, row) for name, row in zip(self.names, self.probabilities, strict=True)]
+        """Return a row an image: ``image``, ``predicted``, ``probability``, ``second``, ``probabilities``, and for an
+        image that could not be read ``error``."""
+        return [self._row(index, row) for index, row in enumerate(self.probabilities)]
 
-    def _row(self, name: str, row: NDArray[np.float32]) -> dict[str, Any]:
+    def _row(self, index: int, row: NDArray[np.float32]) -> dict[str, Any]:
+        image = {"image": self.names[index]}
+        if index in self.unreadable:
+            nothing = dict.fromkeys(("predicted", "probability", "second"))
+            return {**image, **nothing, "probabilities": {}, "error": self.unreadable[index]}
         order = np.argsort(-row, kind="stable")
         return {
-            "image": name,
+            **image,
             "predicted": self.classes[order[0]],
             "probability": float(row[order[0]]),
             "second": self.classes[order[1]] if len(order) > 1 else None,
             "probabilities": {label: float(value) for label, value in zip(self.classes, row, strict=True)},
         }
+
+    def error(self) -> DataError | None:
+        """Return an error that names the images that could not be read, None if there are none."""
+        bad = [image.reason for image in self.bad_images]
+        if not bad:
+            return None
+        predicted = f"the other {len(self.names) - len(bad):,} images are predicted"
+        hints = [predicted] if len(bad) < len(self.names) else []
+        if len(bad) == 1:
+            return DataError(bad[0], *hints)
+        more = [f"and {len(bad) - _MAX_NAMED:,} more"] if len(bad) > _MAX_NAMED else []
+        return DataError(f"{len(bad):,} of {len(self.names):,} images cannot be read", *bad[:_MAX_NAMED], *more, *hints)
 
 
 def predict_images(
@@ -228,24 +257,35 @@ def predict_images(
     """Predict image files, folders of them (at any depth), npz files with ``images``, data sets, and arrays
     (H, W, 3) or (N, H, W, 3) uint8, RGB, or gray without the last axis, in this order.
 
-    Raises ``MissingInputError`` where nothing is found, ``DataError`` for an image that cannot be read.
+    Images that cannot be read are listed in the answers. Raises ``MissingInputError`` where nothing is found,
+    ``DataError`` if no image can be read, and for an array that holds no images.
     """
     trained, machine = _trained(run, registry, options)
-    absent = [str(path) for path in images if isinstance(path, Path) and not path.exists()]
+    if not images:
+        raise UsageError("no images to predict", "name files, folders of images, or npz files")
+    absent = [str(path) for path in images if isinstance(path, Path) and not path.exists() and not path.is_symlink()]
     if absent:
         raise MissingInputError(f"no image, folder or npz at {', '.join(absent)}")
     names: list[str] = []
     rows: list[NDArray[np.float32]] = []
-    for source, own_names in unlabelled(images, trained.config, registry):
+    unreadable: dict[int, str] = {}
+    for portion in unlabelled(images, trained.config, registry):
+        source = portion.source
         found = predict(trained.network, _images(source, trained, machine), np.arange(len(source)), machine)
-        names += own_names
+        unreadable |= {len(names) + index: reason for index, reason in portion.unreadable.items()}
+        names += portion.names
         rows.append(found.probabilities)
-    return Answers(
+    answers = Answers(
         names=tuple(names),
         probabilities=np.concatenate(rows),
         classes=trained.config.classes,
         rehearsal=trained.rehearsal,
+        unreadable=unreadable,
     )
+    error = answers.error()
+    if error is not None and len(unreadable) == len(names):
+        raise error
+    return answers
 
 
 def _trained(run: Path, registry: Registry, options: Options) -> tuple[Trained, Machine]:

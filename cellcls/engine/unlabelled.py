@@ -2,65 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from cellcls.api import Source
 from cellcls.engine.network import NetworkConfig
-from cellcls.errors import DataError, MissingInputError
+from cellcls.errors import CellclsError, DataError, MissingInputError, Problems
 from cellcls.ops.storage import npz
 from cellcls.ops.storage.decode import EXTENSIONS, decode, fit
 from cellcls.ops.storage.files import cache_folder, printable
+from cellcls.ops.storage.folders import is_image, scan
+from cellcls.ops.storage.skipped import count_skipped, skipped_in_words
 from cellcls.registry import Registry
 from cellcls.runs.inputs import recognised
+
+_log = logging.getLogger(__name__)
+
+
+Picture: TypeAlias = "Path | NDArray[np.uint8] | CellclsError"
+"""A file, the pixels (H, W, 3) of an image, or why there are none."""
+
+
+@attrs.frozen(eq=False)
+class Portion:
+    """Some of the images, in order."""
+
+    source: Source
+    names: list[str]
+    unreadable: Mapping[int, str] = attrs.field(factory=dict)
+    """Reason by position of each image that could not be read; complete when ``source`` was read as a whole."""
 
 
 def unlabelled(
     images: Sequence[Path | NDArray[np.uint8]], config: NetworkConfig, registry: Registry
-) -> Iterator[tuple[Source, list[str]]]:
-    """Yield sources and the names of their images, in order; files and arrays that follow each other are one."""
-    single: list[Path | NDArray[np.uint8]] = []
+) -> Iterator[Portion]:
+    """Yield the images in order; files and arrays that follow each other are one portion.
+
+    A file or folder without images that can be read is an unreadable image of its portion. Raises its error if there is
+    nothing else.
+    """
+    pictures: list[Picture] = []
     names: list[str] = []
+    problems = Problems()
     for number, given in enumerate(images):
-        whole = _set(given, config, registry) if isinstance(given, Path) else None
-        if whole is None:
-            more = _files(given) if isinstance(given, Path) else _pictures_of(given, number)
-            single += more
-            names += _names_of(given, number, more)
+        if not isinstance(given, Path):
+            more = _pictures_of(given, number)
+            pictures += more
+            names += [f"array {number}" if len(more) == 1 else f"array {number}[{at}]" for at in range(len(more))]
             continue
-        if single:
-            yield _Unlabelled(single, config), names
-            single, names = [], []
-        file = printable(given) if isinstance(given, Path) else ""
-        yield whole, [f"{file}[{place}]" for place in range(len(whole))]
-    if single:
-        yield _Unlabelled(single, config), names
+        opened: Source | Mapping[Path, Picture]
+        try:
+            opened = _opened(given, config, registry)
+        except (DataError, MissingInputError) as error:
+            problems.errors.append(error)
+            opened = {given: error}
+        if not isinstance(opened, Source):
+            pictures += opened.values()
+            names += map(printable, opened)
+            continue
+        if pictures:
+            yield _portion(pictures, names, config)
+            pictures, names = [], []
+        yield Portion(opened, [f"{printable(given)}[{place}]" for place in range(len(opened))])
+    if len(problems.errors) == len(images):
+        problems.raise_any()
+    if pictures:
+        yield _portion(pictures, names, config)
+
+
+def _portion(pictures: Sequence[Picture], names: list[str], config: NetworkConfig) -> Portion:
+    source = _Pictures(pictures, config)
+    return Portion(source, names, source.unreadable)
 
 
 class _Unlabelled(Source):
     """Images without labels: all of the first class, so that what reads sources can read them."""
 
-    def __init__(self, pixels: Sequence[Any] | NDArray[np.uint8], config: NetworkConfig) -> None:
-        self.pixels = pixels
+    def __init__(self, count: int, config: NetworkConfig) -> None:
         self.config = config
         self.class_names = config.classes
-        self.labels = np.zeros(len(pixels), dtype=np.int64)
+        self.labels = np.zeros(count, dtype=np.int64)
+
+
+class _Pictures(_Unlabelled):
+    """Files and arrays of any size. One that cannot be read is black, and noted."""
+
+    def __init__(self, pictures: Sequence[Picture], config: NetworkConfig) -> None:
+        super().__init__(len(pictures), config)
+        self.pictures = pictures
+        self.unreadable: dict[int, str] = {}
 
     def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Return images, decoding files as they are asked for."""
-        if isinstance(self.pixels, np.ndarray):
-            pixels = np.asarray(self.pixels[indices])
-            pixels = pixels[..., None] if pixels.ndim == 3 else pixels
-            return pixels if pixels.shape[-1] == 3 else np.repeat(pixels, 3, axis=-1)
-        return np.stack([self._decoded(self.pixels[index]) for index in indices])
+        return np.stack([self._image(int(index)) for index in indices])
 
-    def _decoded(self, picture: Path | NDArray[np.uint8]) -> NDArray[np.uint8]:
-        pixels = decode(picture) if isinstance(picture, Path) else picture
-        return fit(pixels, self.config.input.size, self.config.input.interpolation)
+    def _image(self, index: int) -> NDArray[np.uint8]:
+        picture, how = self.pictures[index], self.config.input
+        try:
+            if isinstance(picture, CellclsError):
+                raise picture
+            pixels = decode(picture) if isinstance(picture, Path) else picture
+        except CellclsError as error:
+            self.unreadable[index] = error.message
+            return np.zeros((how.size, how.size, 3), dtype=np.uint8)
+        return fit(pixels, how.size, how.interpolation)
+
+
+class _Array(_Unlabelled):
+    """The images of an npz file."""
+
+    def __init__(self, pixels: NDArray[np.uint8], config: NetworkConfig) -> None:
+        super().__init__(len(pixels), config)
+        self.pixels = pixels
+
+    def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Return images as they are stored, gray repeated to RGB."""
+        pixels = np.asarray(self.pixels[indices])
+        pixels = pixels[..., None] if pixels.ndim == 3 else pixels
+        return pixels if pixels.shape[-1] == 3 else np.repeat(pixels, 3, axis=-1)
 
 
 def _pictures_of(array: NDArray[np.uint8], number: int) -> list[NDArray[np.uint8]]:
@@ -78,32 +143,34 @@ def _pictures_of(array: NDArray[np.uint8], number: int) -> list[NDArray[np.uint8
     return list(array)
 
 
-def _names_of(given: Path | NDArray[np.uint8], number: int, pictures: Sequence[object]) -> list[str]:
-    if isinstance(given, Path):
-        return [printable(file) for file in pictures if isinstance(file, Path)]
-    return [f"array {number}" if len(pictures) == 1 else f"array {number}[{at}]" for at in range(len(pictures))]
-
-
-def _set(path: Path, config: NetworkConfig, registry: Registry) -> Source | None:
-    """Open a file with many images; None: it is an image, or a folder of them."""
-    if path.is_dir() or path.suffix.lower() in EXTENSIONS:
-        return None
+def _opened(path: Path, config: NetworkConfig, registry: Registry) -> Source | Mapping[Path, Picture]:
+    """Open a file with many images, or list the images of a folder; an image is listed alone."""
+    if path.is_dir():
+        return _images_in(path)
+    if is_image(path):
+        return {path: path}
     if path.suffix != ".npz" or "images" not in npz.keys(path):
         dataset = recognised(path, registry)
         if dataset is not None:
             how = config.input
             return dataset.build(path=path, size=how.size, interpolation=how.interpolation, cache=cache_folder())
         if path.suffix != ".npz":
-            return None
-    return _Unlabelled(npz.memory_mapped(npz.image_member(path, "images"), cache=cache_folder()), config)
+            return {path: path}
+    return _Array(npz.memory_mapped(npz.image_member(path, "images"), cache=cache_folder()), config)
 
 
-def _files(path: Path) -> list[Path | NDArray[np.uint8]]:
-    if not path.is_dir():
-        return [path]
-    inside: list[Path | NDArray[np.uint8]] = sorted(
-        file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS
-    )
-    if not inside:
-        raise MissingInputError(f"{path}: no images in it ({', '.join(sorted(EXTENSIONS))})")
-    return inside
+def _images_in(path: Path) -> Mapping[Path, Picture]:
+    """List the images in a folder and the folders below it. Raises ``MissingInputError`` if it has none."""
+    found = scan(path)
+    told = skipped_in_words(count_skipped((printable(file), reason) for file, reason in found.skipped.items()))
+    files: dict[Path, Picture] = {file: file for file in found.images}
+    files |= {
+        folder: DataError(f"{printable(folder)}: cannot be read: {reason}")
+        for folder, reason in found.unreadable.items()
+    }
+    if not files:
+        more = f"; {told}" if told else ""
+        raise MissingInputError(f"{printable(path)}: no images in it ({', '.join(sorted(EXTENSIONS))}){more}")
+    if told:
+        _log.warning("%s: %s; `cellcls audit` lists them", printable(path), told)
+    return files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from cellcls.report.read import RunRecord
     from cellcls.runs.records import EvaluationRecord
 
+_log = logging.getLogger(__name__)
 PathLike: TypeAlias = "str | Path"
 Image: TypeAlias = "str | Path | NDArray[np.uint8]"
 
@@ -71,7 +73,8 @@ class Run:
         """Predict the class of images with the run's best weights.
 
         ``images``: a file, a folder or an npz, an array (H, W, 3) or (N, H, W, 3) uint8, RGB, or a list of these.
-        Raises ``MissingInputError`` and ``DataError``.
+        Images that cannot be read are in ``bad_images`` of the result, with a warning. Raises ``MissingInputError``,
+        and ``DataError`` if no image can be read.
         """
         from cellcls.engine.inference import predict_images
 
@@ -86,8 +89,12 @@ class Run:
                 probabilities=row["probabilities"],
             )
             for row in found.rows()
+            if "error" not in row
         ]
-        return PredictionTable(predictions, rehearsal=found.rehearsal)
+        error = found.error()
+        if error is not None:
+            _log.warning("%s", error)
+        return PredictionTable(predictions, rehearsal=found.rehearsal, bad_images=found.bad_images)
 
     def evaluate(
         self,

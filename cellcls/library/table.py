@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
+    from cellcls.api import BadImage
     from cellcls.report.compare import RunComparison
     from cellcls.runs.records import EpochRecord
 
@@ -61,10 +62,14 @@ class Prediction:
 
 
 class PredictionTable(Table):
-    """A ``Prediction`` for each image, in order."""
+    """A ``Prediction`` for each image that can be read, in order."""
 
-    def __init__(self, predictions: Sequence[Prediction], *, rehearsal: bool) -> None:
+    def __init__(
+        self, predictions: Sequence[Prediction], *, rehearsal: bool, bad_images: Sequence[BadImage] = ()
+    ) -> None:
         self.predictions = tuple(predictions)
+        self.bad_images = tuple(bad_images)
+        """Images that could not be read, which have no prediction."""
         self.rehearsal = rehearsal
         """Whether the weights are from a rehearsal, so that the predictions mean nothing."""
         super().__init__(
