@@ -21,6 +21,7 @@ from cellcls.auditing.dataset import SIZE, AuditedDataset
 from cellcls.auditing.findings import KINDS, Finding
 from cellcls.ops.curation.decisions import ACTIONS, COLUMNS
 from cellcls.ops.storage.files import printable
+from cellcls.ops.storage.skipped import count_skipped, skipped_in_words
 from cellcls.recipe import differences
 from cellcls.report.numbers import NOTHING, count, duration, percent, plain
 from cellcls.report.page import Chart, Charts, CodeBlock, Fold, Page, Paragraph, Raw, Section, Table, render
@@ -35,6 +36,8 @@ MAX_SHOWN = 12
 MAX_THUMBNAILS = 4000
 """Number of thumbnails in the page, about 12 MB: those of the most severe findings of each kind."""
 _QUALITY = 82
+MAX_SKIPPED = 500
+"""Number of skipped files in the page."""
 
 
 def render_audit(audit: Audit, drawn: Mapping[str, bytes]) -> str:
@@ -47,6 +50,7 @@ def render_audit(audit: Audit, drawn: Mapping[str, bytes]) -> str:
         Section(title="Classes", blocks=list(_classes(audit, drawn))),
         Section(title="Colours and stains", blocks=list(_colours(audit, drawn))),
         Section(title="Comparison with the other set", blocks=list(_beside(audit, drawn))),
+        Section(title="Skipped files", blocks=list(_skipped(audit.data))),
         Section(title="Method and timing", blocks=[_times(audit)]),
     ]
     page = Page(
@@ -365,6 +369,18 @@ def _two_sample_test(ours: str, theirs: str, drift: Drift) -> str:
         f"{drift.auc:.3f} [{drift.low:.3f}, {drift.high:.3f}], where 0.5 is chance. In large sets, small differences "
         "are enough for that; the effects below show how large they are."
     )
+
+
+def _skipped(data: AuditedDataset) -> Iterator[Any]:
+    """List the files in the folder that are no images of the set."""
+    files = data.source.skipped_files
+    if not files:
+        return
+    told = skipped_in_words(count_skipped((skipped.name, skipped.reason) for skipped in files))
+    yield Text(text=f"{told}.")
+    more = f"The first {count(MAX_SKIPPED)}; all are in `audit.json`." if len(files) > MAX_SKIPPED else ""
+    rows = [{"file": skipped.name, "reason": skipped.reason} for skipped in files[:MAX_SKIPPED]]
+    yield Fold(title="All of them", blocks=[Table(rows=rows, note=more)])
 
 
 def _times(audit: Audit) -> Table:

@@ -49,6 +49,7 @@ def to_json_data(audit: Audit) -> dict[str, Any]:
         "features": audit.features,
         "settings": attrs.asdict(audit.settings),
         "seconds": {name: round(value, 3) for name, value in audit.seconds.items()},
+        "skipped_files": [attrs.asdict(skipped) for skipped in data.source.skipped_files],
         "findings": [_finding(data, finding) for finding in audit.findings],
         "appearance": [attrs.asdict(row) for row in audit.appearance.rows],
         "stains": attrs.asdict(audit.appearance.stains) if audit.appearance.stains else None,

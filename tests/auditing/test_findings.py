@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from cellcls.auditing.audit import Audit
 from cellcls.auditing.findings import KINDS
+from cellcls.auditing.results import write
 from cellcls.ops.rendering.cells import render
 
 from .conftest import CLASSES, cell, save
@@ -124,6 +126,19 @@ def test_a_planted_fault_is_found(cells: Path, run_audit, kind: str):
     else:
         assert (before, files(audit, kind)) == (set(), planted)
     assert audit.counts()[kind] == len(of_kind(audit, kind))
+
+
+def test_skipped_files_are_listed_one_by_one(cells: Path, run_audit, tmp_path: Path):
+    of_another_kind(cells)
+    record = json.loads((write(run_audit(cells), tmp_path / "out").parent / "audit.json").read_text())
+    assert [(skipped["name"], skipped["reason"]) for skipped in record["skipped_files"]] == [
+        ("basophil/notes.txt", "of another type, .txt"),
+        ("lymphocyte/notes.txt", "of another type, .txt"),
+        ("stray.png", "beside the class folders"),
+    ]
+    page = (tmp_path / "out" / "audit.html").read_text()
+    assert "3 files skipped: of another type, .txt (2); beside the class folders (1)" in page
+    assert "lymphocyte/notes.txt" in page
 
 
 def test_faults_together_are_all_found_and_named(cells: Path, run_audit):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cellcls.api import BadImage, Decision
 from cellcls.errors import DataError
 from cellcls.ops.statistics.table import ClassScore
+from cellcls.ops.storage.skipped import SkippedFiles
 from cellcls.runs.records import (
     FORMAT,
     ClaimRecord,
@@ -91,7 +92,9 @@ RECORDS = {
     DataRecord: st.builds(
         DataRecord, hash=words, dataset=words, classes=tuples(words), n=counts, names=tuples(words) | st.none(),
         decisions=tuples(st.builds(Decision, counts, words, words, words)),
-        bad_images=tuples(st.builds(BadImage, words, words)), counts=mappings(mappings(counts)),
+        bad_images=tuples(st.builds(BadImage, words, words)),
+        skipped_files=tuples(st.builds(SkippedFiles, reason=words, n=counts, examples=tuples(words))),
+        counts=mappings(mappings(counts)),
         trained_on=tuples(words) | st.none(),
         init=st.builds(InitRecord, weights=words, hash=words, head=st.booleans(), known=st.booleans()) | st.none(),
         parts=mappings(tuples(counts)),

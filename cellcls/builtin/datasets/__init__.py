@@ -69,8 +69,8 @@ class Npz(Dataset):
 
 @component("folder")
 class Folder(Dataset):
-    """Image files in one folder per class (JPEG, PNG, WebP, BMP, TIFF, any size), optionally within folders train, val
-    and test. Files are decoded once into a cache. Hidden files and other files are skipped."""
+    """Image files in one folder per class (JPEG, PNG, WebP, BMP, TIFF, any size, at any depth), optionally within
+    folders train, val and test. Files are decoded once into a cache. Other files are skipped and listed."""
 
     how_to_get: ClassVar[tuple[str, ...]] = (
         "put the images into one folder per class: FOLDER/basophil/1.jpg, or FOLDER/train/basophil/1.jpg",

@@ -296,7 +296,14 @@ def test_broken_links_are_left_aside(cls: type[Dataset], place: str, tmp_path: P
     names = opened(cls(), root, tmp_path).names
     (root / place / "0.png").symlink_to(tmp_path / "gone.png")
     (root / place / "folder.png").mkdir()
-    assert opened(cls(), root, tmp_path).names == names
+    (root / place / "notes.txt").write_text("not a picture")
+    (root / place / "Thumbs.db").write_text("not one either")
+    source = opened(cls(), root, tmp_path)
+    assert source.names == names
+    assert [(skipped.name, skipped.reason) for skipped in source.skipped_files] == [
+        (f"{place}/0.png", "a broken link"),
+        (f"{place}/notes.txt", "of another type, .txt"),
+    ]
 
 
 def test_a_network_of_eight_classes_is_evaluated_on_five(tmp_path: Path) -> None:

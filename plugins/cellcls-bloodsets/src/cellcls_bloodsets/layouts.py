@@ -7,7 +7,7 @@ import csv
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree
@@ -16,7 +16,8 @@ import attrs
 
 from cellcls.errors import DataError
 from cellcls.ops.classes import CLASSES, canonical
-from cellcls.ops.storage.decode import EXTENSIONS, Box
+from cellcls.ops.storage.decode import Box
+from cellcls.ops.storage.folders import scan, subfolders
 
 _log = logging.getLogger(__name__)
 _RAABIN_PARTS = {"train": "train", "testa": "test", "testb": "test"}
@@ -45,6 +46,8 @@ class Listed:
 
     folder: Path
     pictures: tuple[Picture, ...]
+    skipped: Mapping[Path, str] = attrs.field(factory=dict)
+    """Other files in the class folders, with the reason why they are no pictures of the set."""
 
 
 def is_raabin(path: Path) -> bool:
@@ -58,14 +61,15 @@ def raabin(path: Path, test: Literal["A", "B", "both"]) -> Listed:
     chosen = {"train", "testa", "testb"} if test == "both" else {"train", f"test{test.lower()}"}
     made = []
     unknown: Counter[str] = Counter()
+    skipped: dict[Path, str] = {}
     for folder in _folders(path):
         part = _RAABIN_PARTS.get(_plain(folder.name))
         if part is None or _plain(folder.name) not in chosen:
             _log.info("%s: left aside", folder)
             continue
         for place in _folders(folder):
-            made += _known(place, canonical(place.name), unknown, part)
-    return _listed(path, made, unknown, "folders Train, TestA and TestB with a folder a class in each")
+            made += _known(place, canonical(place.name), unknown, skipped, part)
+    return _listed(path, made, unknown, "folders Train, TestA and TestB with a folder a class in each", skipped)
 
 
 def is_lisc(path: Path) -> bool:
@@ -78,9 +82,11 @@ def lisc(path: Path) -> Listed:
     """List the main folder. Raises ``DataError``."""
     made = []
     unknown: Counter[str] = Counter()
+    skipped: dict[Path, str] = {}
     for place in _folders(_lisc_main(path) or path):
-        made += _known(place, _LISC.get(place.name.lower(), place.name.lower()), unknown)
-    return _listed(path, made, unknown, "a folder `Main Dataset` with the folders Baso, eosi, lymp, mono, neut")
+        made += _known(place, _LISC.get(place.name.lower(), place.name.lower()), unknown, skipped)
+    layout = "a folder `Main Dataset` with the folders Baso, eosi, lymp, mono, neut"
+    return _listed(path, made, unknown, layout, skipped)
 
 
 def _lisc_main(path: Path) -> Path | None:
@@ -193,32 +199,40 @@ def _rows(file: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
 # --- what they share --------------------------------------------------------------------------------------------
 
 
-def _known(place: Path, name: str, unknown: Counter[str], part: str | None = None) -> list[Picture]:
-    """Return the pictures of a class folder, or count them where ``name`` is none of the eight."""
-    files = sorted(file for file in _inside(place) if file.suffix.lower() in EXTENSIONS and file.is_file())
+def _known(
+    place: Path, name: str, unknown: Counter[str], skipped: dict[Path, str], part: str | None = None
+) -> list[Picture]:
+    """Return the pictures of a class folder, or count them if ``name`` is none of the eight; note its other files."""
+    found = scan(place)
+    files = [file for file in found.images if file.is_file()]
+    skipped |= found.skipped
+    skipped |= {folder: f"cannot be read: {reason}" for folder, reason in found.unreadable.items()}
+    skipped |= dict.fromkeys(set(found.images).difference(files), "a broken link")
     if name in CLASSES:
         return [Picture(file, name, part) for file in files]
     unknown[name] += len(files)
     return []
 
 
-def _listed(path: Path, pictures: list[Picture], unknown: Counter[str], layout: str) -> Listed:
+def _listed(
+    path: Path,
+    pictures: list[Picture],
+    unknown: Counter[str],
+    layout: str,
+    skipped: Mapping[Path, str] | None = None,
+) -> Listed:
     if unknown:
         told = ", ".join(f"{name} ({count})" for name, count in sorted(unknown.items()))
         _log.warning("%s: %d pictures left out, of no single class of the eight: %s", path, unknown.total(), told)
     if not pictures:
         raise DataError(f"{path}: no pictures as this set keeps them", f"expected: {layout}")
-    return Listed(path, tuple(pictures))
+    return Listed(path, tuple(pictures), skipped or {})
 
 
 def _folders(path: Path) -> list[Path]:
-    return sorted(place for place in _inside(path) if place.is_dir())
-
-
-def _inside(path: Path) -> list[Path]:
-    """Return what lies in a folder but for hidden files; nothing where it cannot be read."""
+    """Return the folders in a folder; none where it cannot be read."""
     try:
-        return [place for place in path.iterdir() if not place.name.startswith(".")]
+        return subfolders(path)
     except OSError:
         return []
 

@@ -11,7 +11,7 @@ from cellcls.api import BadImage, Source
 from cellcls.ops.classes import CLASSES
 from cellcls.ops.storage.files import printable
 from cellcls.ops.storage.image_cache import DecodedImages, decode_once
-from cellcls_bloodsets.layouts import Listed, Picture
+from cellcls_bloodsets.layouts import Listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,10 +28,13 @@ class BloodSet(Source):
         self.class_names = tuple(name for name in CLASSES if name in held)
         self.labels = np.array([self.class_names.index(picture.class_name) for picture in pictures], dtype=np.int64)
         self.parts = np.array([picture.part for picture in pictures], dtype=np.str_) if pictures[0].part else None
-        self.names = [_name(picture, listed) for picture in pictures]
+        self.names = [_name(picture.path, listed) for picture in pictures]
         self.sizes, self.hashes = decoded.sizes, decoded.hashes
         self.bad_images = tuple(
-            BadImage(_name(listed.pictures[row], listed), reason) for row, reason in decoded.bad.items()
+            BadImage(_name(listed.pictures[row].path, listed), reason) for row, reason in decoded.bad.items()
+        )
+        self.skipped_files = tuple(
+            BadImage(_name(file, listed), reason) for file, reason in sorted(listed.skipped.items())
         )
         self._decoded = decoded
 
@@ -44,8 +47,8 @@ class BloodSet(Source):
         self._decoded.release_memory()
 
 
-def _name(picture: Picture, listed: Listed) -> str:
-    return printable(picture.path.relative_to(listed.folder).as_posix())
+def _name(file: Path, listed: Listed) -> str:
+    return printable(file.relative_to(listed.folder).as_posix())
 
 
 def open_pictures(listed: Listed, size: int, interpolation: str, how: Fit, cache: Path, *, skip_bad: bool) -> BloodSet:
