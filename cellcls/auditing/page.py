@@ -377,7 +377,7 @@ def _skipped(data: AuditedDataset) -> Iterator[Any]:
     if not files:
         return
     told = skipped_in_words(count_skipped((skipped.name, skipped.reason) for skipped in files))
-    yield Text(text=f"{told}.")
+    yield Paragraph(text=f"{told}.")
     more = f"The first {count(MAX_SKIPPED)}; all are in `audit.json`." if len(files) > MAX_SKIPPED else ""
     rows = [{"file": skipped.name, "reason": skipped.reason} for skipped in files[:MAX_SKIPPED]]
     yield Fold(title="All of them", blocks=[Table(rows=rows, note=more)])
