@@ -25,6 +25,7 @@ import numpy as np
 from outcome import Goal, Table, at_least, finish
 from PIL import Image
 
+from cellcls.api import Input
 from cellcls.ops.curation.copies import group_by_hash
 from cellcls.ops.curation.near_copies import find_near_copies
 from cellcls.ops.curation.perceptual import Fingerprints, fingerprints
@@ -145,7 +146,7 @@ def reencoded(cells: np.ndarray, per_sort: int, rng: np.random.Generator) -> dic
             for number in rng.choice(len(cells), per_sort, replace=False):
                 Image.fromarray(cells[number]).save(folder / f"{number}{ending}", **options)
         dataset = load_registry().find("dataset", "folder")(file=folder.parent)
-        opened = dataset.build(path=folder.parent, size=96, interpolation="bilinear", cache=Path(place) / "cache")
+        opened = dataset.build(path=folder.parent, input=Input(size=96), cache=Path(place) / "cache")
         found = group_by_hash(opened.hashes).copied()
         groups = [[opened.names[index].rpartition("/")[2] for index in members] for members in found]
     return {name: _of_ending(groups, ending, per_sort) for name, (ending, _) in ENCODINGS.items()}

@@ -6,9 +6,10 @@ Neither torch nor numpy is imported here: ``Groups``, whose methods need numpy, 
 
 from typing import TYPE_CHECKING, Any
 
-from cellcls.api.component import Component, Param, changed, component, param
+from cellcls.api.component import Component, Param, changed, component, param, section
 from cellcls.api.files import files, with_files
 from cellcls.api.hooks import hookimpl
+from cellcls.api.input import Input
 from cellcls.api.kinds import (
     KINDS,
     Augmentation,
@@ -66,6 +67,7 @@ __all__ = [
     "Geometric",
     "Groups",
     "Head",
+    "Input",
     "Launcher",
     "Loss",
     "Mix",
@@ -88,6 +90,7 @@ __all__ = [
     "files",
     "hookimpl",
     "param",
+    "section",
     "settings",
     "with_files",
 ]

@@ -15,6 +15,9 @@ _RANGE: dict[str, tuple[str, Callable[[float, float], bool]]] = {
 }
 
 
+S = TypeVar("S")
+
+
 @attrs.frozen(kw_only=True)
 class Param:
     """What is known of a setting besides its type and default: its range and its help."""
@@ -71,6 +74,12 @@ def _validate(_instance: Any, attribute: attrs.Attribute[Any], value: Any) -> No
     problem = attribute.metadata["param"].problem(value)
     if problem:
         raise ValueError(f"`{attribute.name}` {problem}")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def section(cls: type[S]) -> type[S]:
+    """Shape a class into a section of a recipe."""
+    return attrs.frozen(kw_only=True)(cls)
 
 
 @attrs.frozen(kw_only=True, slots=False, repr=False)

@@ -14,6 +14,7 @@ import attrs
 
 from cellcls.api.component import Component, changed, param
 from cellcls.api.files import file_setting
+from cellcls.api.input import Input
 from cellcls.api.operations import Batch, Colour, Geometric, Mix
 from cellcls.errors import PluginError
 from cellcls.ops.statistics.table import lower_is_better
@@ -65,8 +66,10 @@ class Source(ABC):
     sizes: NDArray[np.int64] | None = None
     """(N, 2) height and width of each image before resizing, None if all images have the same size."""
     hashes: Sequence[str] | None = None
-    """(N,) content hash of each image as stored in its file (``ops.storage.hashing.content_hash``) if ``read`` resizes
-    images, so that the hash does not depend on the size; else None."""
+    """(N,) content hash of each image as stored in its file (``ops.storage.hashing.content_hash``) if ``read`` prepares
+    images, so that the hash does not depend on the network's input; else None."""
+    prepared: bool = False
+    """Whether ``read`` returns what the network sees, as ``Input.prepare`` makes it; else the engine prepares it."""
     bad_images: tuple[BadImage, ...] = ()
     """Images that were skipped because they could not be read."""
     skipped_files: tuple[BadImage, ...] = ()
@@ -77,7 +80,8 @@ class Source(ABC):
 
     @abstractmethod
     def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """Return the images (B, H, W, 3), RGB, 0..255, in the order of ``indices``. Raises ``DataError``."""
+        """Return the images (B, H, W, 3), RGB, 0..255, in the order of ``indices``; (H, W) is the
+        same for all. Raises ``DataError``."""
 
     def masks(self, indices: NDArray[np.intp]) -> NDArray[np.bool_] | None:
         """Return where the cells are in the images of ``indices``, (B, H, W); None where the set does not know."""
@@ -178,9 +182,10 @@ class Dataset(Component):
         if it has no such setting."""
         return self
 
-    def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
-        """Open the data set. ``path``: its ``location``; ``size``: side of the network's input in pixels, to which
-        images of differing sizes are resized; ``cache``: folder for decoded images. Raises ``DataError``."""
+    def build(self, *, path: Path | None, input: Input, cache: Path) -> Source:
+        """Open the data set. ``path``: its ``location``; ``input``: what the network sees, for a data set that
+        prepares images itself, as images of differing sizes have to be (``Source.prepared``); ``cache``: folder for
+        decoded images. Raises ``DataError``."""
         raise NotImplementedError
 
 

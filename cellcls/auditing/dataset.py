@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcls.api import Dataset, Source
+from cellcls.api import Dataset, Input, Source
 from cellcls.errors import DataError
 from cellcls.ops.curation.copies import Groups, group_by_hash
 from cellcls.ops.curation.survey import Survey, survey
@@ -81,7 +81,7 @@ def open_dataset(path: Path, dataset: Dataset, progress: Progress) -> AuditedDat
     """
     shown = printable(path)
     progress(f"opening {shown}", 0, 0)
-    source = dataset.leniently().build(path=path, size=SIZE, interpolation="bilinear", cache=cache_folder())
+    source = dataset.leniently().build(path=path, input=Input(size=SIZE), cache=cache_folder())
     count = len(source)
 
     def on_read(done: int) -> None:

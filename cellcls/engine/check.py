@@ -33,9 +33,7 @@ def check_run(inputs: Inputs, options: Options, registry: Registry) -> dict[str,
     network = config.build(features, recipe.seed)
     if recipe.init.from_ is not None and Path(recipe.init.from_).is_absolute():  # else a run of the same file
         start_from(Path(recipe.init.from_), network, config, data, registry)
-    images = Images(
-        data.source, size=recipe.input.size, interpolation=recipe.input.interpolation, device=machine.device
-    )
+    images = Images(data.source, recipe.input, machine.device)
     trained = samples(data.parts["train"], data.source.labels, recipe.expand, seed=recipe.seed)
     warnings = foresee(recipe, data, network, len(trained), machine, rehearse=options.rehearse)
     steps = 1 if options.rehearse else steps_per_epoch(len(trained), recipe.train.batch_size)

@@ -76,9 +76,7 @@ class Data:
 def open_source(inputs: Inputs) -> Source:
     """Open the data set. Raises ``DataError``."""
     recipe = inputs.recipe
-    return recipe.dataset.build(
-        path=inputs.path, size=recipe.input.size, interpolation=recipe.input.interpolation, cache=cache_folder()
-    )
+    return recipe.dataset.build(path=inputs.path, input=recipe.input, cache=cache_folder())
 
 
 def prepare(inputs: Inputs) -> Data:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cellcls.api import Backbone, Features, Source, WeightPlaces
+from cellcls.api import Backbone, Features, Input, Source, WeightPlaces
 from cellcls.engine.device import Machine
 from cellcls.engine.images import Images
 from cellcls.engine.network import map_size
@@ -61,7 +61,7 @@ def image_features(
     map_size(features, size)
     module = features.module.eval().to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean, std = (torch.tensor(value, device=machine.device).view(1, 3, 1, 1) for value in (features.mean, features.std))
-    images = Images(source, size=size, interpolation="bilinear", device=machine.device)
+    images = Images(source, Input(size=size), machine.device)
     made = np.zeros((len(source), features.channels), dtype=np.float32)
     for start in range(0, len(source), _BATCH):
         indices = np.arange(start, min(start + _BATCH, len(source)))

@@ -4,70 +4,86 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-from cellcls.api import Source
+from cellcls.api import Input, Source
 from cellcls.engine.data import Indices
 from cellcls.ops.imaging.colour import from_uint8
+from cellcls.runs.records import TrainingImagesRecord
 
 SHARE_OF_MEMORY = 0.4
 """Of an accelerator's free memory that images may take."""
-RESIZED_AT_ONCE = 1 << 23
-"""Bytes of images as stored that are resized together."""
+PREPARED_AT_ONCE = 1 << 25
+"""Bytes of images as stored that are prepared together: a batch of large ones would fill the memory."""
+
+
+DESCRIBED = 512
+"""Images at most that a description of a part is measured on."""
 
 
 class Images:
-    """A source's images as batches on the device: (B, 3, S, S) float32 in 0..1."""
+    """A source's images as a network sees them, in batches on the device: (B, 3, S, S) float32 in 0..1."""
 
-    def __init__(self, source: Source, *, size: int, interpolation: str, device: torch.device) -> None:
+    def __init__(self, source: Source, input: Input, device: torch.device) -> None:
         self.source = source
-        self.size = size
-        self.interpolation = interpolation
+        self.input = input
         self.device = device
         self.held: Tensor | None = None
+        self._bytes = 0
+
+    @property
+    def size(self) -> int:
+        """Side of the images in pixels."""
+        return self.input.size
 
     def hold(self) -> bool:
         """Copy all images to an accelerator if they fit; on the CPU they stay where they are."""
         if self.device.type != "cuda":
             return False
-        first = self.source.read(np.arange(1))
         free, _ = torch.cuda.mem_get_info(self.device)
-        if first.nbytes * len(self.source) > SHARE_OF_MEMORY * free:
+        shape = (len(self.source), self.input.size, self.input.size, 3)
+        if np.prod(shape, dtype=np.int64) > SHARE_OF_MEMORY * free:
             return False
-        held = torch.empty((len(self.source), *first.shape[1:]), dtype=torch.uint8, device=self.device)
+        held = torch.empty(shape, dtype=torch.uint8, device=self.device)
         for start in range(0, len(self.source), 1024):
             rows = np.arange(start, min(start + 1024, len(self.source)))
-            held[start : start + len(rows)] = torch.from_numpy(self.source.read(rows)).to(self.device)
+            held[start : start + len(rows)] = torch.from_numpy(self._read(rows)).to(self.device)
         self.held = held
         return True
 
     def take(self, indices: Indices) -> Tensor:
-        """Return the images of ``indices``, resized to the input's size."""
-        pixels = self.raw(indices)
-        return from_uint8(pixels) if pixels.dtype == torch.uint8 else pixels
+        """Return the images of ``indices`` (B, 3, S, S) in 0..1."""
+        return from_uint8(self.raw(indices))
 
     def raw(self, indices: Indices) -> Tensor:
-        """Return the same as the source stores them, (B, S, S, 3) uint8, unless they had to be resized."""
-        first = self._read(indices[:1])
-        if first.shape[1:3] == (self.size, self.size) or not len(indices):
-            return self._read(indices)
-        portion = max(1, RESIZED_AT_ONCE // first.nbytes)  # floats of large images would fill the memory
-        starts = range(0, len(indices), portion)
-        return torch.cat([self._resized(from_uint8(self._read(indices[at : at + portion]))) for at in starts])
-
-    def _read(self, indices: Indices) -> Tensor:
+        """Return the same as (B, S, S, 3) uint8."""
         if self.held is not None:
             return self.held[torch.from_numpy(indices).to(self.device)]
-        return torch.from_numpy(np.ascontiguousarray(self.source.read(indices))).to(self.device)
+        return torch.from_numpy(np.ascontiguousarray(self._read(indices))).to(self.device)
 
-    def _resized(self, images: Tensor) -> Tensor:
-        smooth = self.interpolation != "nearest"
-        resized = functional.interpolate(
-            images,
-            size=(self.size, self.size),
-            mode=self.interpolation,
-            align_corners=False if smooth else None,
-            antialias=smooth,
+    def describe(self, indices: Indices) -> TrainingImagesRecord:
+        """Return what the images of ``indices`` look like, measured on an evenly spaced sample of them."""
+        chosen = indices[np.linspace(0, len(indices) - 1, min(len(indices), DESCRIBED)).round().astype(np.int64)]
+        sizes = self.source.sizes
+        if sizes is None:
+            sizes = np.broadcast_to(self.source.read(chosen[:1]).shape[1:3], (len(self.source), 2))
+        percentiles = np.percentile(sizes[chosen], (10, 50, 90), axis=0).T.tolist()
+        parts = np.array_split(chosen, max(1, len(chosen) // 64))
+        colours = torch.cat([self.take(part).mean(dim=(2, 3)) for part in parts]).double().cpu()
+        return TrainingImagesRecord(
+            n=len(chosen),
+            height=tuple(percentiles[0]),
+            width=tuple(percentiles[1]),
+            mean=tuple(colours.mean(0).tolist()),
+            std=tuple(colours.std(0, correction=0).tolist()),
         )
-        return resized.clamp(0, 1)
+
+    def _read(self, indices: Indices) -> NDArray[np.uint8]:
+        if self.source.prepared or not len(indices):
+            return self.source.read(indices).reshape(-1, self.input.size, self.input.size, 3)
+        self._bytes = self._bytes or self.source.read(indices[:1]).nbytes
+        portion = max(1, PREPARED_AT_ONCE // self._bytes)
+        starts = range(0, len(indices), portion)
+        stored = (image for at in starts for image in self.source.read(indices[at : at + portion]))
+        return np.stack([self.input.prepare(image) for image in stored])

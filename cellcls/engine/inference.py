@@ -179,7 +179,7 @@ def _runs(
     if data:
         images = _open(other, data, registry, options, None).images
     else:
-        source = open_source(_own_inputs(run, registry, options, size_of=trained))
+        source = open_source(_own_inputs(run, registry, options, trained))
         images = _images(source, trained, machine)
     first, second = told_apart(run, other)
     return (
@@ -296,15 +296,13 @@ def _trained(run: Path, registry: Registry, options: Options) -> tuple[Trained, 
 
 
 def _images(source: Source, trained: Trained, machine: Machine) -> Images:
-    how = trained.config.input
-    return Images(source, size=how.size, interpolation=how.interpolation, device=machine.device)
+    return Images(source, trained.config.input, machine.device)
 
 
 def _open(run: Path, data: Path, registry: Registry, options: Options, part: str | None) -> _Opened:
     trained, machine = _trained(run, registry, options)
-    how = trained.config.input
-    dataset = open_given(data, registry)
-    source = dataset.build(path=data, size=how.size, interpolation=how.interpolation, cache=cache_folder())
+    dataset = open_given(data, registry).leniently()
+    source = dataset.build(path=data, input=trained.config.input, cache=cache_folder())
     warn_of_skipped(source, data)
     if source.parts is None and part not in (None, "all"):
         raise UsageError(f"{data}: has no parts of its own, so --part {part} means nothing; omit it")
@@ -337,15 +335,15 @@ class _Matched(WrappedSource):
 
 def _own(run: Path, registry: Registry, options: Options) -> _Opened:
     """Open the run's own test part (val where there is none)."""
-    data = prepare(_own_inputs(run, registry, options))
     trained, machine = _trained(run, registry, options)
+    data = prepare(_own_inputs(run, registry, options, trained))
     part = "test" if len(data.parts["test"]) else "val"
     images = _images(data.source, trained, machine)
     return _Opened(trained=trained, machine=machine, images=images, indices=data.parts[part], part=part)
 
 
-def _own_inputs(run: Path, registry: Registry, options: Options, *, size_of: Trained | None = None) -> Inputs:
-    """Find what a run was made from; its images at the size that ``size_of`` takes, where that is given."""
+def _own_inputs(run: Path, registry: Registry, options: Options, trained: Trained) -> Inputs:
+    """Find what a run was made from, its images to be prepared for the network ``trained``."""
     folder = RunFolder(run)
     if not folder.recipe.is_file():
         raise MissingInputError(
@@ -353,8 +351,7 @@ def _own_inputs(run: Path, registry: Registry, options: Options, *, size_of: Tra
         )
     kept = read(folder.options, Options)
     recipe: Recipe = load(folder.recipe, registry, rehearse=True)[0].recipe
-    if size_of is not None:
-        recipe = changed(recipe, input=size_of.config.input)
+    recipe = changed(recipe, input=trained.config.input)
     return find_inputs(recipe, folder.recipe, registry, attrs.evolve(kept, weights=options.weights))
 
 

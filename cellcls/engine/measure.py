@@ -38,7 +38,7 @@ class Corrupted(Images):
     """Images as a corruption leaves them; a batch is corrupted when it is read."""
 
     def __init__(self, images: Images, condition: Condition, seed: int) -> None:
-        super().__init__(images.source, size=images.size, interpolation=images.interpolation, device=images.device)
+        super().__init__(images.source, images.input, images.device)
         self.held = images.held
         self.condition = condition
         self.seed = seed

@@ -13,14 +13,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from cellcls.api import Backbone, Features, Head, WeightPlaces
+from cellcls.api import Backbone, Features, Head, Input, WeightPlaces
 from cellcls.errors import DataError, MissingInputError, PluginError
 from cellcls.ops.networks.freezing import Depth
 from cellcls.ops.storage.weight_files import load_weights, save_tensors
-from cellcls.recipe import Freeze, Input, Recipe, differences, dump, to_data
+from cellcls.recipe import Freeze, Recipe, differences, dump, to_data
 from cellcls.recipe.structure import INVALID, Structurer
 from cellcls.registry import Registry
 from cellcls.runs.folder import RunFolder
+from cellcls.runs.records import TrainingImagesRecord, from_data
 
 FORMAT = "cellcls-1"
 
@@ -148,6 +149,14 @@ class Trained:
     network: Network
     config: NetworkConfig
     metadata: Mapping[str, str]
+
+    @property
+    def training_images(self) -> TrainingImagesRecord | None:
+        """What the network was trained on looks like, None for weights of an older version."""
+        data = self.metadata.get("training_images")
+        return (
+            None if data is None else from_data(json.loads(data), TrainingImagesRecord, "the metadata of the weights")
+        )
 
     @property
     def rehearsal(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ from cellcls.engine.state import Progress, Saved, load_state, save_state
 from cellcls.ops.storage.files import write_json, write_text
 from cellcls.recipe import Evaluation, Recipe, Split, dump
 from cellcls.runs.environment import environment
-from cellcls.runs.records import EpochRecord, write, write_history
+from cellcls.runs.records import EpochRecord, TrainingImagesRecord, to_data, write, write_history
 
 if TYPE_CHECKING:
     from timm.utils.model_ema import ModelEmaV3
@@ -143,11 +143,19 @@ class Session:
             loss=self.plain_loss,
         )
 
+    @cached_property
+    def training_images(self) -> TrainingImagesRecord:
+        """What the training images look like."""
+        return self.images.describe(self.data.parts["train"])
+
     def write_weights(self, path: Path, network: nn.Module) -> None:
         """Write a network's weights, if this is the process that writes."""
         if self.machine.first:
             rehearsal = self.job.options.rehearse
-            save_weights(path, network.state_dict(), self.recipe, self.config, rehearsal=rehearsal)
+            images = to_data(self.training_images)
+            save_weights(
+                path, network.state_dict(), self.recipe, self.config, rehearsal=rehearsal, training_images=images
+            )
 
     def save(self, optimizer: torch.optim.Optimizer | None, *, force: bool = False) -> None:
         """Save the state if it is time; ``force``: in any case. Weights that are no numbers replace no good ones.
@@ -263,8 +271,7 @@ def _restore(saved: Saved, network: Network, average: ModelEmaV3 | None, scaler:
 
 
 def _images(recipe: Recipe, data: Data, machine: Machine) -> Images:
-    size, interpolation = recipe.input.size, recipe.input.interpolation
-    images = Images(data.source, size=size, interpolation=interpolation, device=machine.device)
+    images = Images(data.source, recipe.input, machine.device)
     images.hold()
     return images
 

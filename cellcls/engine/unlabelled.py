@@ -15,7 +15,7 @@ from cellcls.api import Source
 from cellcls.engine.network import NetworkConfig
 from cellcls.errors import CellclsError, DataError, MissingInputError, Problems
 from cellcls.ops.storage import npz
-from cellcls.ops.storage.decode import EXTENSIONS, decode, fit
+from cellcls.ops.storage.decode import EXTENSIONS, decode
 from cellcls.ops.storage.files import cache_folder, printable
 from cellcls.ops.storage.folders import is_image, scan
 from cellcls.ops.storage.skipped import count_skipped, skipped_in_words
@@ -93,6 +93,8 @@ class _Unlabelled(Source):
 class _Pictures(_Unlabelled):
     """Files and arrays of any size. One that cannot be read is black, and noted."""
 
+    prepared = True
+
     def __init__(self, pictures: Sequence[Picture], config: NetworkConfig) -> None:
         super().__init__(len(pictures), config)
         self.pictures = pictures
@@ -103,15 +105,15 @@ class _Pictures(_Unlabelled):
         return np.stack([self._image(int(index)) for index in indices])
 
     def _image(self, index: int) -> NDArray[np.uint8]:
-        picture, how = self.pictures[index], self.config.input
+        picture, input = self.pictures[index], self.config.input
         try:
             if isinstance(picture, CellclsError):
                 raise picture
             pixels = decode(picture) if isinstance(picture, Path) else picture
         except CellclsError as error:
             self.unreadable[index] = error.message
-            return np.zeros((how.size, how.size, 3), dtype=np.uint8)
-        return fit(pixels, how.size, how.interpolation)
+            return np.zeros((input.size, input.size, 3), dtype=np.uint8)
+        return input.prepare(pixels)
 
 
 class _Array(_Unlabelled):
@@ -152,8 +154,7 @@ def _opened(path: Path, config: NetworkConfig, registry: Registry) -> Source | M
     if path.suffix != ".npz" or "images" not in npz.keys(path):
         dataset = recognised(path, registry)
         if dataset is not None:
-            how = config.input
-            return dataset.build(path=path, size=how.size, interpolation=how.interpolation, cache=cache_folder())
+            return dataset.build(path=path, input=config.input, cache=cache_folder())
         if path.suffix != ".npz":
             return {path: path}
     return _Array(npz.memory_mapped(npz.image_member(path, "images"), cache=cache_folder()), config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
 from typing import Any
@@ -15,6 +16,7 @@ from cellcls.recipe import sweep
 from cellcls.recipe.checks import FILE_NAME, check, is_file_name
 from cellcls.recipe.expect import check_entries, structured
 from cellcls.recipe.model import OUTER, Expect, Recipe
+from cellcls.recipe.moved import Move, follow_moves
 from cellcls.recipe.overlay import Layer, merge, set_value
 from cellcls.recipe.problems import Origin, Problem, RecipeProblems, show, suggestion
 from cellcls.recipe.read import read
@@ -22,6 +24,7 @@ from cellcls.recipe.scan import Path
 from cellcls.recipe.structure import INVALID, Structurer, fields_of
 from cellcls.registry import Registry
 
+_log = logging.getLogger(__name__)
 _FILE_ONLY = tuple(key for key in OUTER if key != "seeds")
 """Keys that are not allowed in a variant."""
 _SEEDS = "seed = 42 makes one run; seeds = [1, 2, 3] makes three, shown as mean and spread"
@@ -74,7 +77,11 @@ def load(
     shown += [show(problem, layer.origins, text) for problem in (*unfit, *unsearchable)]
     loaded = []
     missing: set[str] = set()
+    moves: dict[Move, None] = {}
     for draft in _drafts(layer, path, overrides, variant):
+        followed, moved = follow_moves(draft.layer, registry)
+        draft = attrs.evolve(draft, layer=followed)
+        moves |= dict.fromkeys(moved)
         recipe, problems = _structured(draft, registry, rehearse)
         absent = _absent(draft.layer.data, registry)
         missing.update(absent)
@@ -99,6 +106,8 @@ def load(
         raise RecipeProblems(shown)
     if missing:
         raise _missing_plugins(path, sorted(missing), registry)
+    for move in moves:
+        _log.warning("%s: %s", path, move)
     return loaded
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, cast, dataclass_transform
+from typing import Any, Literal, cast
 
 import attrs
 
@@ -15,28 +15,22 @@ from cellcls.api import (
     Dataset,
     Explainer,
     Head,
+    Input,
     Loss,
     Optimizer,
     Param,
     Schedule,
     Search,
     param,
+    section,
 )
 from cellcls.ops.classes import PARTS
 from cellcls.ops.statistics.table import lower_is_better
-
-T = TypeVar("T")
 
 
 def chosen(default: object, help: str) -> Any:
     """Declare a section of components; ``default`` is the value of an absent section, as TOML data."""
     return attrs.field(metadata={"param": Param(help=help), "default_data": default})
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param, chosen))
-def section(cls: type[T]) -> type[T]:
-    """Make a class a section of a recipe."""
-    return attrs.frozen(kw_only=True)(cls)
 
 
 @section
@@ -47,16 +41,6 @@ class Split:
     test: float = param(default=0.1, ge=0, lt=1, help="Share of each class for testing.")
     seed: int = param(
         default=42, ge=0, help="Seed of the split, independent of the run's seed: all seeds and variants share it."
-    )
-
-
-@section
-class Input:
-    """What the network sees."""
-
-    size: int = param(default=96, ge=8, le=1024, help="Side of the square input in pixels.")
-    interpolation: Literal["bilinear", "bicubic", "nearest"] = param(
-        default="bilinear", help="How images of another size are resized."
     )
 
 

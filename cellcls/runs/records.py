@@ -248,6 +248,25 @@ class StageRecord:
     parameters: int
 
 
+# --- metadata of the weights ------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class TrainingImagesRecord:
+    """What the training images look like, so that other images can be compared with them."""
+
+    n: int
+    """Images that this was measured on: the training part, or an evenly spaced sample of it."""
+    height: tuple[float, float, float]
+    """10th, 50th and 90th percentile of the height in pixels, as stored in the files."""
+    width: tuple[float, float, float]
+    """The same of the width."""
+    mean: tuple[float, float, float]
+    """Mean red, green and blue of the network's input, 0..1."""
+    std: tuple[float, float, float]
+    """Standard deviation of the mean colours of the images, 0..1."""
+
+
 # --- reading and writing ----------------------------------------------------------------------------------------
 
 

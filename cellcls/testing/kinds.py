@@ -24,6 +24,7 @@ from cellcls.api import (
     Decision,
     Features,
     Geometric,
+    Input,
     Mix,
     Source,
     StageHistory,
@@ -69,7 +70,7 @@ class KindChecks:
 
 def dataset_works(component: Any, folder: Path) -> list[Any]:
     """``build`` returns a source with valid labels, and images in the order of the indices."""
-    source = component.build(path=component.location(), size=SIZE, interpolation="bilinear", cache=folder / "cache")
+    source = component.build(path=component.location(), input=Input(size=SIZE), cache=folder / "cache")
     count, classes = len(source), len(source.class_names)
     assert isinstance(source, Source), "build does not return a cellcls.api.Source"
     assert type(component.leniently()) is type(component), "leniently returns another component"
@@ -106,7 +107,7 @@ def _example_arrays() -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, 
     example_settings = {name: value for name, value in EXAMPLE_SET.items() if name != "use"}
     with TemporaryDirectory(prefix="cellcls-testing-") as cache_folder:
         source: Source = synthetic(**example_settings).build(
-            path=None, size=SIZE, interpolation="bilinear", cache=Path(cache_folder)
+            path=None, input=Input(size=SIZE), cache=Path(cache_folder)
         )
         images = source.read(np.arange(len(source)))
     images.flags.writeable = False  # shared by all checks

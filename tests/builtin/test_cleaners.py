@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellcls.api import Cleaner, Decision, Source
+from cellcls.api import Cleaner, Decision, Input, Source
 from cellcls.builtin.cleaners import DropDuplicates, DropIndices, DropOutliers
 from cellcls.builtin.datasets import Npz
 from cellcls.ops.curation.copies import Groups, group_by_hash
@@ -102,7 +102,7 @@ class Opened:
 
 
 def opened(path: Path, cache: Path) -> Opened:
-    source = Npz(file=path).build(path=path, size=96, interpolation="bilinear", cache=cache)
+    source = Npz(file=path).build(path=path, input=Input(size=96), cache=cache)
     return Opened(group_by_hash(content_hashes(source.read, len(source))), source.labels, source.class_names)
 
 

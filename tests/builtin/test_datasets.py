@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cellcls.api import Dataset, Source
+from cellcls.api import Dataset, Input, Source
 from cellcls.builtin.datasets import Folder, MedMNIST, Npz
 from cellcls.errors import DataError, MissingInputError
 from cellcls.ops.classes import CLASSES
@@ -22,7 +22,7 @@ LABELS = np.arange(16) % 8
 
 
 def build(dataset: Dataset, path: Path, *, size: int = 8, interpolation: str = "bilinear") -> Source:
-    return dataset.build(path=path, size=size, interpolation=interpolation, cache=path.parent / "cache")
+    return dataset.build(path=path, input=Input(size=size, interpolation=interpolation), cache=path.parent / "cache")
 
 
 def saved(path: Path, *, compressed: bool = False, **arrays: object) -> Path:
@@ -278,7 +278,7 @@ def test_folder_decodes_once_until_a_file_or_setting_changes(cells: Path) -> Non
     build(Folder(file=cells), cells)
     assert copies() == 1
     assert copy.stat().st_mtime_ns == written
-    build(Folder(file=cells, fit="pad"), cells)
+    Folder(file=cells).build(path=cells, input=Input(size=8, fit="pad"), cache=cells.parent / "cache")
     build(Folder(file=cells), cells, size=9)
     build(Folder(file=cells), cells, interpolation="nearest")
     assert copies() == 4
@@ -571,7 +571,7 @@ def test_naming_the_components_imports_nothing_heavy() -> None:
 
 
 def test_the_challenge_file_is_mapped_where_it_is(challenge_npz: Path, tmp_path: Path) -> None:
-    source = Npz(file=challenge_npz).build(path=challenge_npz, size=96, interpolation="bilinear", cache=tmp_path)
+    source = Npz(file=challenge_npz).build(path=challenge_npz, input=Input(size=96), cache=tmp_path)
     with np.load(challenge_npz) as file:
         labels = file["labels"]
     assert len(source) == 13_759
@@ -587,12 +587,12 @@ def test_two_folders_of_one_class_are_refused_and_named(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         Image.new("RGB", (9, 9), (len(name), 0, 0)).save(tmp_path / name / "1.png")
     with pytest.raises(DataError, match=r"'IG' and 'immature granulocytes' are names of one class"):
-        Folder(file=tmp_path).build(path=tmp_path, size=8, interpolation="bilinear", cache=tmp_path / "cache")
+        Folder(file=tmp_path).build(path=tmp_path, input=Input(size=8), cache=tmp_path / "cache")
 
 
 def test_classes_that_differ_by_a_sign_are_different(tmp_path: Path) -> None:
     for name in ("CD34+", "CD34-", "\u0915\u0940", "\u0915\u093f"):
         (tmp_path / name).mkdir()
         Image.new("RGB", (9, 9), (len(name), 0, 0)).save(tmp_path / name / "1.png")
-    source = Folder(file=tmp_path).build(path=tmp_path, size=8, interpolation="bilinear", cache=tmp_path / "cache")
+    source = Folder(file=tmp_path).build(path=tmp_path, input=Input(size=8), cache=tmp_path / "cache")
     assert source.class_names == ("cd34+", "cd34-", "\u0915\u093f", "\u0915\u0940")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellcls.api import Decision
+from cellcls.api import Decision, Input
 from cellcls.builtin.cleaners import DropNearDuplicates
 from cellcls.builtin.datasets import Npz
 from cellcls.ops.curation.copies import Groups, group_by_hash
@@ -91,7 +91,7 @@ def test_the_default_is_the_measured_one():
 
 def test_the_challenge_file(challenge_npz: Path, tmp_path: Path):
     """Two pairs of real cells are one cell each, cut out of its smear twice; somebody looked at them."""
-    source = Npz(file=challenge_npz).build(path=challenge_npz, size=96, interpolation="bilinear", cache=tmp_path)
+    source = Npz(file=challenge_npz).build(path=challenge_npz, input=Input(size=96), cache=tmp_path)
     groups = group_by_hash(content_hashes(source.read, len(source)))
     decisions = DropNearDuplicates().build(source=source, groups=groups, kept=np.ones(len(source), dtype=bool))
     assert [decision.index for decision in decisions] == [1790, 5245]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellcls.api import Cleaner, Decision, Source
+from cellcls.api import Cleaner, Decision, Input, Source
 from cellcls.builtin.cleaners import DropSuspects, DropWrongLabels
 from cellcls.builtin.datasets import Npz
 from cellcls.ops.curation.copies import group_by_hash
@@ -133,7 +133,7 @@ def test_a_recipe_names_them():
 
 @pytest.mark.slow
 def test_the_challenge_file(challenge_npz: Path, tmp_path: Path):
-    source = Npz(file=challenge_npz).build(path=challenge_npz, size=96, interpolation="bilinear", cache=tmp_path)
+    source = Npz(file=challenge_npz).build(path=challenge_npz, input=Input(size=96), cache=tmp_path)
     junk = set(range(11_959, len(source)))
     suspicious = {one.index for one in decide(DropSuspects(), source)}
     assert len(suspicious - junk) <= 0.003 * 11_951

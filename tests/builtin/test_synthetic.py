@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cellcls.api import Input
 from cellcls.builtin.datasets.rendered import RenderedCells, class_counts
 from cellcls.builtin.datasets.synthetic import Synthetic
 from cellcls.errors import RecipeError
@@ -24,7 +25,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build(cache: Path, dataset: Synthetic, size: int = SIZE) -> RenderedCells:
-    return dataset.build(path=None, size=size, interpolation="bilinear", cache=cache)
+    return dataset.build(path=None, input=Input(size=size), cache=cache)
 
 
 def groups(source: RenderedCells) -> Groups:

@@ -29,6 +29,7 @@ from cellcls.api import (
     Explainer,
     Features,
     Head,
+    Input,
     Launcher,
     Loss,
     Optimizer,
@@ -45,7 +46,7 @@ from cellcls.testing import ComponentTests, example_source
 class WrongOrder(Dataset):
     """Gives images in its own order."""
 
-    def build(self, *, path: Any, size: int, interpolation: str, cache: Path) -> Source:
+    def build(self, *, path: Any, input: Input, cache: Path) -> Source:
         class Sorted(Source):
             labels, class_names = example_source().labels, example_source().class_names
 

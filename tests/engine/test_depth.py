@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cellcls.api import Backbone, Source
+from cellcls.api import Backbone, Input, Source
 from cellcls.builtin.backbones import Cnn5, Timm
 from cellcls.builtin.explainers import GradCam
 from cellcls.builtin.heads import Linear
@@ -24,7 +24,7 @@ from cellcls.engine.heat import answers
 from cellcls.engine.images import Images
 from cellcls.engine.network import Network, NetworkConfig
 from cellcls.ops.networks.freezing import frozen_modules
-from cellcls.recipe import Input, load
+from cellcls.recipe import load
 from cellcls.registry import load_registry
 from cellcls.runs.records import DepthRecord
 
@@ -208,7 +208,7 @@ def subject(seed: int, *, size: int = 32, name: str = "one") -> ComparedNetwork:
     for number, parameter in enumerate(features.module.parameters()):
         torch.nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(100 * seed + number))
     config = NetworkConfig(backbone=Cnn5(), head=Linear(), input=Input(size=size), classes=Cells.class_names)
-    images = Images(Cells(), size=size, interpolation="bilinear", device=torch.device("cpu"))
+    images = Images(Cells(), Input(size=size), torch.device("cpu"))
     return ComparedNetwork(name=name, network=config.build(features, seed), images=images)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from cellcls.api import Input
 from cellcls.engine.data import open_source
 from cellcls.engine.heat import heat_figures, heat_maps, masks, spread
 from cellcls.engine.images import Images
@@ -40,7 +41,7 @@ def test_heat_lies_on_the_cell_once_trained(make_job, execute):
     execute(job)
     recipe = job.inputs.recipe
     source = open_source(job.inputs)
-    images = Images(source, size=48, interpolation="bilinear", device=torch.device("cpu"))
+    images = Images(source, Input(size=48), torch.device("cpu"))
     chosen = spread(source.labels, np.arange(len(source)), 64)
     random = network_config(recipe, source.class_names).build(build_features(recipe, None))
     trained = load_network(job.folder.path, job.registry).network

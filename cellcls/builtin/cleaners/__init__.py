@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from cellcls.api import Cleaner, Dataset, component, param
+from cellcls.api import Cleaner, Dataset, Input, component, param
 from cellcls.ops.curation.thresholds import MAX_DISTANCE, SIMILARITY
 
 if TYPE_CHECKING:
@@ -95,9 +95,7 @@ class DropShared(Cleaner):
         from cellcls.ops.storage.files import cache_folder
 
         side = source.read(np.zeros(1, dtype=np.intp)).shape[1]
-        other = self.against.build(
-            path=self.against.location(), size=side, interpolation="bilinear", cache=cache_folder()
-        )
+        other = self.against.build(path=self.against.location(), input=Input(size=side), cache=cache_folder())
         return shared(source, other, groups, kept, similarity=self.similarity)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from cellcls.api import Dataset, Download, changed, component, param
+from cellcls.api import Dataset, Download, Input, changed, component, param
 from cellcls.errors import MissingInputError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Npz(Dataset):
 
         return has_keys(path, ("images", "labels"))
 
-    def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
+    def build(self, *, path: Path | None, input: Input, cache: Path) -> Source:
         """Open the file. A compressed one is unpacked once into ``cache``. Raises ``DataError``."""
         from cellcls.builtin.datasets.npz import open_npz
 
@@ -79,9 +79,6 @@ class Folder(Dataset):
     accepts_any_images: ClassVar[bool] = True
 
     file: Path = param(help="The folder that holds the class folders.")
-    fit: Literal["crop", "stretch", "pad"] = param(
-        default="crop", help="How to make an image square: crop its centre, stretch it, or pad it by reflection."
-    )
     on_bad_image: Literal["error", "skip"] = param(
         default="error", help="What to do with an unreadable image: stop, or skip and list it."
     )
@@ -97,12 +94,12 @@ class Folder(Dataset):
         """Return the folder with unreadable images skipped."""
         return changed(self, on_bad_image="skip")
 
-    def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
+    def build(self, *, path: Path | None, input: Input, cache: Path) -> Source:
         """Decode the images, or open the cached result. Raises ``DataError``."""
         from cellcls.builtin.datasets.folder import open_folder
 
         skip = self.on_bad_image == "skip"
-        return open_folder(_given(path, self), size, interpolation, self.fit, cache, skip_bad=skip)
+        return open_folder(_given(path, self), input, cache, skip_bad=skip)
 
 
 @component("medmnist")
@@ -128,7 +125,7 @@ class MedMNIST(Dataset):
 
         return has_keys(path, KEYS)
 
-    def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
+    def build(self, *, path: Path | None, input: Input, cache: Path) -> Source:
         """Open the file. MedMNIST's are compressed, so it is unpacked once into ``cache``. Raises ``DataError``."""
         from cellcls.builtin.datasets.medmnist import open_medmnist
 

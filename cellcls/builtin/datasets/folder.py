@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cellcls.api import BadImage, Source
+from cellcls.api import BadImage, Input, Source
 from cellcls.errors import DataError
 from cellcls.ops.classes import CLASSES, canonical, clash
-from cellcls.ops.storage.decode import Fit
 from cellcls.ops.storage.files import printable
 from cellcls.ops.storage.folders import Scan, has_images, look, scan, subfolders, visible
 from cellcls.ops.storage.image_cache import DecodedImages, decode_once
@@ -72,6 +71,8 @@ class _Found:
 class _FolderSource(Source):
     """The readable images of a folder."""
 
+    prepared = True
+
     def __init__(self, decoded: DecodedImages, found: _Found) -> None:
         images = found.images
         self.class_names = _order({image.class_name for image in images})
@@ -104,8 +105,8 @@ def looks_like_classes(path: Path) -> bool:
     return len(names) > 1
 
 
-def open_folder(path: Path, size: int, interpolation: str, how: Fit, cache: Path, *, skip_bad: bool) -> Source:
-    """Open a folder of class folders, with images resized to ``size`` x ``size``.
+def open_folder(path: Path, input: Input, cache: Path, *, skip_bad: bool) -> Source:
+    """Open a folder of class folders, with images prepared as the network's ``input``.
 
     ``skip_bad``: skip unreadable images and list them in ``bad_images``; otherwise the first is an error. Raises
     ``DataError``.
@@ -114,9 +115,7 @@ def open_folder(path: Path, size: int, interpolation: str, how: Fit, cache: Path
     decoded = decode_once(
         path,
         [image.path for image in found.images],
-        size=size,
-        interpolation=interpolation,
-        how=how,
+        input,
         cache=cache,
         skip_bad=skip_bad,
     )

@@ -29,6 +29,7 @@ class RenderedCells(Source):
     """
 
     class_names = CLASSES
+    prepared = True
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellcls.api import Dataset, component, param
+from cellcls.api import Dataset, Input, component, param
 from cellcls.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -39,16 +39,17 @@ class Synthetic(Dataset):
         """Return 24 cells per class."""
         return cls(images_per_class=24)
 
-    def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> RenderedCells:
-        """Render the images at ``size`` (at least 8) once into ``cache`` and open them. Raises ``RecipeError`` for a
-        smaller size, ``WriteError``."""
+    def build(self, *, path: Path | None, input: Input, cache: Path) -> RenderedCells:
+        """Render the images at ``input.size`` (at least 8) once into ``cache`` and open them.
+
+        Raises ``RecipeError`` for a smaller size, ``WriteError``.
+        """
         from cellcls.builtin.datasets.rendered import RenderedCells
         from cellcls.ops.rendering.cells import SMALLEST
 
-        if size < SMALLEST:
-            raise RecipeError(
-                f"[input] size = {size}: rendered cells need {SMALLEST} pixels a side", f"set it to {SMALLEST} or more"
-            )
+        if input.size < SMALLEST:
+            message = f"[input] size = {input.size}: rendered cells need {SMALLEST} pixels a side"
+            raise RecipeError(message, f"set it to {SMALLEST} or more")
         return RenderedCells(
             images_per_class=self.images_per_class,
             seed=self.seed,
@@ -56,6 +57,6 @@ class Synthetic(Dataset):
             conflicting=self.conflicting,
             copies=self.copies,
             outliers=self.outliers,
-            size=size,
+            size=input.size,
             cache=cache,
         )

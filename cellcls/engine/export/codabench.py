@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import subprocess
@@ -19,6 +20,7 @@ from cellcls.engine.evaluate import BATCH
 from cellcls.engine.export.program import Printed, printed, traced
 from cellcls.engine.export.subject import REHEARSED, Subject, Trial
 from cellcls.errors import DataError
+from cellcls.ops.imaging.fitting import fit
 from cellcls.ops.storage.files import replacing
 
 IMAGES = 100
@@ -57,7 +59,8 @@ def _source(subject: Subject, code: Printed) -> str:
         classes=repr(subject.classes),
         count=len(subject.classes),
         size=how.size,
-        interpolation=repr(how.interpolation),
+        fit=inspect.getsource(fit),
+        settings=", ".join(map(repr, (how.interpolation, how.fit, how.center_crop))),
         batch=BATCH,
         weights=list(code.weights),
         body=code.body,

@@ -28,6 +28,8 @@ TOLERANCE = 1e-5
 _POOLINGS: tuple[dict[str, Any], ...] = ({}, {"global_pool": "avg"}, {"global_pool": "avg", "fc_norm": False})
 """Settings of timm under which a classifier stands right behind the mean of the map: a convolutional network's
 default, and two for transformers, whose default takes the class token or puts a norm behind the mean."""
+_CROP_MODES = {"crop": "center", "stretch": "squash", "pad": "border"}
+"""timm's names for how an image becomes square; its border is black, and it has no ``center_crop`` in pixels."""
 _SUPPORTED = (
     "hub takes networks of timm whose classifier stands right behind the mean of the map (EfficientNet, ResNet, ViT, "
     "...), with `head.use = linear` and `pool = average`",
@@ -116,12 +118,13 @@ def _close(found: Tensor, own: Tensor) -> bool:
 def _config(subject: Subject, twin: _Twin) -> dict[str, Any]:
     """Return what timm reads: the architecture, and how images are to be prepared."""
     features, given = subject.trained.network.features, cast("Any", twin.model).pretrained_cfg
+    how = subject.trained.config.input
     prepared = {
         "input_size": [3, subject.size, subject.size],
         "fixed_input_size": bool(given.get("fixed_input_size")),
-        "interpolation": subject.trained.config.input.interpolation,
+        "interpolation": how.interpolation,
         "crop_pct": 1.0,
-        "crop_mode": "center",
+        "crop_mode": _CROP_MODES[how.fit],
         "mean": list(features.mean),
         "std": list(features.std),
         "num_classes": len(subject.classes),

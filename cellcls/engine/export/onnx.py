@@ -16,6 +16,7 @@ from cellcls.engine.export.subject import REHEARSED, Subject, Trial
 from cellcls.errors import DataError, MissingPluginError, UsageError
 from cellcls.ops.imaging.colour import from_uint8
 from cellcls.ops.storage.files import replacing
+from cellcls.recipe import to_data
 
 IMAGES = 64
 """Number of images the file is tried on."""
@@ -91,6 +92,7 @@ def _metadata(subject: Subject) -> dict[str, str]:
         "run": subject.trained.metadata["recipe"],
         "recipe_hash": subject.trained.metadata["recipe_hash"],
         "data_hash": subject.data.hash,
+        "input": json.dumps(to_data(subject.trained.config.input)),
     }
     return said | ({"warning": REHEARSED} if subject.trained.rehearsal else {})
 

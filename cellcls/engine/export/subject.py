@@ -132,6 +132,5 @@ class Subject:
         return predict(self.trained.network, self._images(trial), np.arange(len(trial.pixels)), here).probabilities
 
     def _images(self, trial: Trial) -> Images:
-        how = self.trained.config.input
         source = _Held(trial.pixels, self.classes)
-        return Images(source, size=how.size, interpolation=how.interpolation, device=torch.device("cpu"))
+        return Images(source, self.trained.config.input, torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""Decodes untrusted image files and resizes them to the input of a network."""
+"""Decodes untrusted image files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import numpy as np
@@ -26,15 +26,6 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".tif", ".tiff"})
 """Suffixes of image files, in lower case: those of Pillow's plugins for ``FORMATS``."""
-INTERPOLATIONS = {
-    "nearest": Image.Resampling.NEAREST,
-    "area": Image.Resampling.BOX,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
-"""Pillow's filters by name; all but ``nearest`` apply antialiasing when downsampling."""
-Fit = Literal["crop", "stretch", "pad"]
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels."""
 T = TypeVar("T")
@@ -109,31 +100,6 @@ def _cut(image: NDArray[np.uint8], box: Box | None, name: str) -> NDArray[np.uin
     if left >= right or top >= bottom:
         raise DataError(f"{name}: the box {box} is outside the image", "correct the box, or remove the file")
     return np.ascontiguousarray(image[top:bottom, left:right])
-
-
-def fit(image: NDArray[np.uint8], size: int, interpolation: str = "bilinear", how: Fit = "crop") -> NDArray[np.uint8]:
-    """Resize an image (H, W, 3) uint8 to (``size``, ``size``, 3).
-
-    ``how``: ``crop`` takes the central square, ``stretch`` changes the aspect ratio, ``pad`` keeps the whole image and
-    pads it by reflection. ``interpolation``: a key of ``INTERPOLATIONS``.
-    """
-    height, width = image.shape[:2]
-    whole = box = (0, 0, width, height)
-    target = (size, size)
-    if how == "crop":
-        side = min(height, width)
-        left, top = (width - side) // 2, (height - side) // 2
-        box = (left, top, left + side, top + side)
-    elif how == "pad":
-        scale = size / max(height, width)
-        target = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if (box, target) != (whole, (width, height)):
-        image = np.array(Image.fromarray(image).resize(target, INTERPOLATIONS[interpolation], box=box))
-    padding = (size - target[1], size - target[0])
-    if any(padding):
-        around = [(total // 2, total - total // 2) for total in padding]
-        image = np.pad(image, (*around, (0, 0)), mode="symmetric")
-    return image
 
 
 @contextmanager

@@ -6,14 +6,14 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 import numpy as np
 
 from cellcls.errors import DataError
 from cellcls.ops.storage.cache import cache_key, cached_array, unmap
-from cellcls.ops.storage.decode import Box, Fit, decode_files, fit
+from cellcls.ops.storage.decode import Box, decode_files
 from cellcls.ops.storage.files import printable, write_json
 from cellcls.ops.storage.hashing import content_hash
 
@@ -21,8 +21,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
-_VERSION = 5
+_VERSION = 6
 """Version of the cache format."""
+
+
+class Preparation(Protocol):
+    """How a decoded image becomes a network's input (``cellcls.api.Input``); its ``repr`` says all of it."""
+
+    @property
+    def size(self) -> int:
+        """Side of the input in pixels."""
+
+    def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return an image (H, W, 3) as (size, size, 3)."""
 
 
 @attrs.frozen(eq=False)
@@ -51,22 +62,21 @@ class DecodedImages:
 def decode_once(
     folder: Path,
     files: Sequence[Path],
+    input: Preparation,
     *,
-    size: int,
-    interpolation: str,
     cache: Path,
-    how: Fit = "crop",
     boxes: Sequence[Box | None] | None = None,
     skip_bad: bool = False,
 ) -> DecodedImages:
-    """Decode the ``files`` of a data set, resized to ``size`` x ``size`` pixels, or open the cached result.
+    """Decode the ``files`` of a data set, prepared by ``input``, or open the cached result.
 
     ``folder``: folder of the data set; ``boxes``: box to crop from each image, None for the whole image; ``skip_bad``:
     skip unreadable files, otherwise the first one is an error. Raises ``DataError``, ``WriteError``.
     """
     boxes = boxes or [None] * len(files)
+    shape = (input.size, input.size, 3)
     stamps = [(printable(file), *_stamp(file), box) for file, box in zip(files, boxes, strict=True)]
-    npy = cache / f"images-{cache_key(_VERSION, folder.resolve(), stamps, size, interpolation, how)}.npy"
+    npy = cache / f"images-{cache_key(_VERSION, folder.resolve(), stamps, repr(input))}.npy"
     record_path = npy.with_suffix(".json")
     if not record_path.exists():
         npy.unlink(missing_ok=True)
@@ -76,7 +86,7 @@ def decode_once(
         images = decode_files(
             files,
             lambda image: (
-                fit(image.pixels, size, interpolation, how),
+                input.prepare(image.pixels),
                 image.pixels.shape[:2],
                 content_hash(image.pixels),
                 image.assumptions,
@@ -87,7 +97,7 @@ def decode_once(
             if isinstance(result, DataError):
                 _refuse_unless(skip_bad, result.message)
                 record["bad"][row] = result.message
-                result = np.zeros((size, size, 3), dtype=np.uint8), (0, 0), "", ()
+                result = np.zeros(shape, dtype=np.uint8), (0, 0), "", ()
             pixels, original_size, content, assumptions = result
             record["sizes"].append(original_size)
             record["hashes"].append(content)
@@ -96,7 +106,7 @@ def decode_once(
             yield pixels
         write_json(record_path, record)  # before the array is renamed, so that an array always has its record
 
-    images = cached_array(npy, (len(files), size, size, 3), np.dtype(np.uint8), decoded)
+    images = cached_array(npy, (len(files), *shape), np.dtype(np.uint8), decoded)
     record = json.loads(record_path.read_text(encoding="utf-8"))
     for assumption, assumed in record["assumptions"].items():
         others = f" and {len(assumed) - 1:,} more" if len(assumed) > 1 else ""

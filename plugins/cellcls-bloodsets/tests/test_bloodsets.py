@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cellcls.api import Dataset, Source
+from cellcls.api import Dataset, Input, Source
 from cellcls.errors import DataError, MissingInputError
 from cellcls.ops.classes import CLASSES
 from cellcls.ops.storage.decode import decode
@@ -126,7 +126,7 @@ class TestComponents(ComponentTests):
 
 
 def opened(dataset: Dataset, path: Path, tmp_path: Path, size: int = 16) -> Source:
-    return dataset.build(path=path, size=size, interpolation="bilinear", cache=tmp_path / "cache")
+    return dataset.build(path=path, input=Input(size=size), cache=tmp_path / "cache")
 
 
 def classes_by_name(source: Source) -> dict[str, str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cellcls.errors import DataError
-from cellcls.ops.storage.decode import INTERPOLATIONS, Fit, decode, decode_files, fit
+from cellcls.ops.storage.decode import decode, decode_files
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
 SMOOTH = np.linspace(0, 255, 40 * 30 * 3).reshape(40, 30, 3).astype(np.uint8)
@@ -129,33 +129,6 @@ def test_files_come_in_order_and_bad_ones_as_errors(tmp_path: Path) -> None:
     assert isinstance(images[4], DataError)
     assert "4.png" in images[4].message
     assert [int(image[0, 0, 0]) for image in images if isinstance(image, np.ndarray)] == [0, 1, 2, 3, 5, 6, 7, 8, 9, 10]
-
-
-@given(
-    st.integers(1, 40), st.integers(1, 40), st.integers(1, 24),
-    st.sampled_from(sorted(INTERPOLATIONS)), st.sampled_from(["crop", "stretch", "pad"]),
-)  # fmt: skip
-def test_fit_gives_the_size_and_keeps_one_colour(
-    height: int, width: int, size: int, interpolation: str, how: Fit
-) -> None:
-    image = np.full((height, width, 3), (10, 200, 77), dtype=np.uint8)
-    fitted = fit(image, size, interpolation, how)
-    assert fitted.shape == (size, size, 3)
-    assert (fitted == (10, 200, 77)).all()
-
-
-def test_fit_leaves_an_image_of_the_right_size_as_it_is() -> None:
-    square = PIXELS[:, :9]
-    for how in ("crop", "stretch", "pad"):
-        np.testing.assert_array_equal(fit(square, 9, how=how), square)
-
-
-def test_crop_takes_the_middle_and_pad_keeps_all() -> None:
-    np.testing.assert_array_equal(fit(PIXELS, 9, how="crop"), PIXELS[:, 1:10])
-    np.testing.assert_array_equal(fit(PIXELS, 12, how="pad")[1:10], PIXELS)
-    stripes = np.zeros((10, 20, 3), dtype=np.uint8)
-    stripes[:, 10:] = 200
-    assert (fit(stripes, 10, how="stretch")[:, [0, -1], 0] == [0, 200]).all()
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:

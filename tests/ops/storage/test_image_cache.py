@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cellcls.api import Input
 from cellcls.errors import DataError
 from cellcls.ops.storage.hashing import content_hash
 from cellcls.ops.storage.image_cache import DecodedImages, decode_once
@@ -23,7 +24,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 def decoded(files: list[Path], size: int = 8, **settings: object) -> DecodedImages:
     folder = files[0].parent
-    return decode_once(folder, files, size=size, interpolation="bilinear", cache=folder / "cache", **settings)  # type: ignore[arg-type]
+    return decode_once(folder, files, Input(size=size), cache=folder / "cache", **settings)  # type: ignore[arg-type]
 
 
 def test_sizes_and_hashes_are_those_of_the_files_at_any_size(files: list[Path]):

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from support.picture_modes import GRAY16, MODES, Mode, png16, tiff
 
+from cellcls.api import Input
 from cellcls.errors import DataError
 from cellcls.ops.storage.decode import decode
 from cellcls.ops.storage.image_cache import decode_once
@@ -48,7 +49,7 @@ def test_a_set_says_once_what_was_assumed_of_its_files(tmp_path: Path, caplog: p
         file.write_bytes(tiff(GRAY16 >> 4))
     for _ in ("decoded", "from the cache"):
         caplog.clear()
-        decode_once(tmp_path, files, size=8, interpolation="bilinear", cache=tmp_path / "cache")
+        decode_once(tmp_path, files, Input(size=8), cache=tmp_path / "cache")
         assert [record.getMessage() for record in caplog.records] == [
             f"{files[0]} and 2 more: 16-bit integers, all of them below 4096: read as 12-bit"
         ]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from cellcls.api import Component, Dataset, Source, changed, component, hookimpl, param
+from cellcls.api import Component, Dataset, Input, Source, changed, component, hookimpl, param
 from cellcls.errors import MissingInputError
 
 if TYPE_CHECKING:
     from cellcls_bloodsets.layouts import Listed
 
-_FIT = "How a picture that is not square becomes so: middle square, new proportions, reflection."
 _BAD = "A picture that cannot be read: stop, or leave it out and list it."
 _UNPACK = "unpack it, and name the folder with --data, or put it beside the recipe, into ./data or $CELLCLS_DATA"
 
@@ -27,7 +26,6 @@ class Raabin(Dataset):
     test: Literal["A", "B", "both"] = param(
         default="A", help="Which test folders are the part test. TestB has lymphocytes and neutrophils only."
     )
-    fit: Literal["crop", "stretch", "pad"] = param(default="crop", help=_FIT)
     on_bad_image: Literal["error", "skip"] = param(default="error", help=_BAD)
 
     @classmethod
@@ -41,11 +39,11 @@ class Raabin(Dataset):
         """Return the set with pictures left out that cannot be read."""
         return changed(self, on_bad_image="skip")
 
-    def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
+    def build(self, *, path: Path | None, input: Input, cache: Path) -> Source:
         """Decode, or open what was decoded before. Raises ``DataError``, ``MissingInputError``."""
         from cellcls_bloodsets.layouts import raabin
 
-        return _open(raabin(_given(path, self), self.test), self, size, interpolation, cache)
+        return _open(raabin(_given(path, self), self.test), self, input, cache)
 
 
 @component("lisc")
@@ -56,7 +54,6 @@ class Lisc(Dataset):
     how_to_get: ClassVar[tuple[str, ...]] = ("LISC: https://vl4ai.erc.monash.edu/pages/LISC.html", _UNPACK)
 
     file: Path = param(default=Path("LISC Database"), help="The folder that holds `Main Dataset`, or that one itself.")
-    fit: Literal["crop", "stretch", "pad"] = param(default="crop", help=_FIT)
     on_bad_image: Literal["error", "skip"] = param(default="error", help=_BAD)
 
     @classmethod
@@ -70,11 +67,11 @@ class Lisc(Dataset):
         """Return the set with pictures left out that cannot be read."""
         return changed(self, on_bad_image="skip")
 
-    def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
+    def build(self, *, path: Path | None, input: Input, cache: Path) -> Source:
         """Decode, or open what was decoded before. Raises ``DataError``, ``MissingInputError``."""
         from cellcls_bloodsets.layouts import lisc
 
-        return _open(lisc(_given(path, self)), self, size, interpolation, cache)
+        return _open(lisc(_given(path, self)), self, input, cache)
 
 
 @component("bccd")
@@ -93,7 +90,6 @@ class Bccd(Dataset):
         help="Cut out the square around the white cell that `Annotations` marks (smears where it marks none or several "
         "are left out); else the smear as a whole.",
     )
-    fit: Literal["crop", "stretch", "pad"] = param(default="crop", help=_FIT)
     on_bad_image: Literal["error", "skip"] = param(default="error", help=_BAD)
 
     @classmethod
@@ -107,11 +103,11 @@ class Bccd(Dataset):
         """Return the set with pictures left out that cannot be read."""
         return changed(self, on_bad_image="skip")
 
-    def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
+    def build(self, *, path: Path | None, input: Input, cache: Path) -> Source:
         """Decode, or open what was decoded before. Raises ``DataError``, ``MissingInputError``."""
         from cellcls_bloodsets.layouts import bccd
 
-        return _open(bccd(_given(path, self), cell_only=self.cell_only), self, size, interpolation, cache)
+        return _open(bccd(_given(path, self), cell_only=self.cell_only), self, input, cache)
 
 
 @component("segmentation_wbc")
@@ -128,7 +124,6 @@ class SegmentationWbc(Dataset):
     datasets: Literal["1", "2", "both"] = param(
         default="both", help="Which of its two sets: 1 has 120 pixels a side, 2 has 300 and another stain."
     )
-    fit: Literal["crop", "stretch", "pad"] = param(default="crop", help=_FIT)
     on_bad_image: Literal["error", "skip"] = param(default="error", help=_BAD)
 
     @classmethod
@@ -142,11 +137,11 @@ class SegmentationWbc(Dataset):
         """Return the set with pictures left out that cannot be read."""
         return changed(self, on_bad_image="skip")
 
-    def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
+    def build(self, *, path: Path | None, input: Input, cache: Path) -> Source:
         """Decode, or open what was decoded before. Raises ``DataError``, ``MissingInputError``."""
         from cellcls_bloodsets.layouts import segmentation_wbc
 
-        return _open(segmentation_wbc(_given(path, self), self.datasets), self, size, interpolation, cache)
+        return _open(segmentation_wbc(_given(path, self), self.datasets), self, input, cache)
 
 
 def _given(path: Path | None, dataset: Raabin | Lisc | Bccd | SegmentationWbc) -> Path:
@@ -155,13 +150,11 @@ def _given(path: Path | None, dataset: Raabin | Lisc | Bccd | SegmentationWbc) -
     return path
 
 
-def _open(
-    listed: Listed, dataset: Raabin | Lisc | Bccd | SegmentationWbc, size: int, interpolation: str, cache: Path
-) -> Source:
+def _open(listed: Listed, dataset: Raabin | Lisc | Bccd | SegmentationWbc, input: Input, cache: Path) -> Source:
     from cellcls_bloodsets.source import open_pictures
 
     skip = dataset.on_bad_image == "skip"
-    return open_pictures(listed, size, interpolation, dataset.fit, cache, skip_bad=skip)
+    return open_pictures(listed, input, cache, skip_bad=skip)
 
 
 @hookimpl

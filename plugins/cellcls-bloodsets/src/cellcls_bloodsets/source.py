@@ -1,4 +1,4 @@
-"""DecodedImages of a set, decoded once into a cache and read by batch."""
+"""Images of a set, decoded once into a cache and read by batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellcls.api import BadImage, Source
+from cellcls.api import BadImage, Input, Source
 from cellcls.ops.classes import CLASSES
 from cellcls.ops.storage.files import printable
 from cellcls.ops.storage.image_cache import DecodedImages, decode_once
@@ -16,11 +16,11 @@ from cellcls_bloodsets.layouts import Listed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cellcls.ops.storage.decode import Fit
-
 
 class BloodSet(Source):
     """The pictures of a list that could be read."""
+
+    prepared = True
 
     def __init__(self, listed: Listed, decoded: DecodedImages) -> None:
         pictures = [listed.pictures[row] for row in decoded.rows]
@@ -51,14 +51,12 @@ def _name(file: Path, listed: Listed) -> str:
     return printable(file.relative_to(listed.folder).as_posix())
 
 
-def open_pictures(listed: Listed, size: int, interpolation: str, how: Fit, cache: Path, *, skip_bad: bool) -> BloodSet:
+def open_pictures(listed: Listed, input: Input, cache: Path, *, skip_bad: bool) -> BloodSet:
     """Decode, or open what was decoded before. Raises ``DataError``, ``WriteError``."""
     decoded = decode_once(
         listed.folder,
         [picture.path for picture in listed.pictures],
-        size=size,
-        interpolation=interpolation,
-        how=how,
+        input,
         cache=cache,
         boxes=[picture.box for picture in listed.pictures],
         skip_bad=skip_bad,
