@@ -14,29 +14,12 @@ import attrs
 import numpy as np
 import pytest
 from PIL import Image
+from support.recipes import ONE_EPOCH, tiny
 
 from cellcls.cli import main
 from cellcls.ops.rendering.cells import render
 
-TINY = """\
-# tiny.toml: a few rendered cells and a few hundred weights
-seed = 7
-[dataset]
-use = "synthetic"
-images_per_class = 12
-[split]
-val = 0.2
-test = 0.2
-[input]
-size = 32
-[backbone]
-use = "cnn5"
-filters = [8, 8]
-[train]
-batch_size = 16
-[[stages]]
-epochs = 1
-"""
+TINY = "# tiny.toml: a few rendered cells and a few hundred weights\n" + tiny(ONE_EPOCH)
 
 
 @attrs.frozen

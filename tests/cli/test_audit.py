@@ -14,11 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.recipes import ONE_EPOCH, tiny
 
 from cellcls.ops.curation.thresholds import MAX_DISTANCE, SIMILARITY
 from cellcls.ops.rendering.cells import render
 
 pytestmark = pytest.mark.usefixtures("place")
+
+CELLS = {"use": "folder", "file": "cells"}
 
 
 @pytest.fixture
@@ -135,8 +138,7 @@ def test_the_pages_own_recipe_replays(cli, cells: Path):
     assert cli("audit", cells, "--out", "out").code == 0
     shown = html.unescape(re.search("<pre>(.*?)</pre>", Path("out/audit.html").read_text(), re.DOTALL)[1])
     assert 'on_bad_image = "skip"' in shown
-    tiny = Path("tiny.toml").read_text()
-    Path("out/mine.toml").write_text(tiny.replace('[dataset]\nuse = "synthetic"\nimages_per_class = 12\n', "") + shown)
+    Path("out/mine.toml").write_text(tiny(shown, dataset=None))
     said = cli("check", "out/mine.toml", "--json")
     assert said.code == 0, said.err
 
@@ -156,9 +158,8 @@ def test_a_set_that_is_not_there_leaves_nothing(cli, place: Path):
 
 def test_decisions_replay_in_a_recipe(cli, cells: Path):
     assert cli("audit", cells, "--out", "out").code == 0
-    tiny = Path("tiny.toml").read_text()
-    own = tiny.replace('use = "synthetic"\nimages_per_class = 12', 'use = "folder"\nfile = "cells"')
-    Path("mine.toml").write_text(own + '[[cleaners]]\nuse = "decisions"\nfile = "out/decisions.csv"\n')
+    cleaner = '[[cleaners]]\nuse = "decisions"\nfile = "out/decisions.csv"\n'
+    Path("mine.toml").write_text(tiny(ONE_EPOCH + cleaner, dataset=CELLS))
     said = cli("run", "mine.toml", "--out", "run", "--json")
     assert said.code == 0, said.err
     decided = json.loads(Path("run/data.json").read_text())["decisions"]
@@ -174,10 +175,8 @@ def test_decisions_replay_in_a_recipe(cli, cells: Path):
 def test_a_recipe_drops_what_another_set_holds(cli, cells: Path):
     Path("other/basophil").mkdir(parents=True)
     shutil.copy(cells / "basophil/0.png", "other/basophil/zero.png")
-    tiny = Path("tiny.toml").read_text()
-    own = tiny.replace('use = "synthetic"\nimages_per_class = 12', 'use = "folder"\nfile = "cells"')
     cleaner = '[[cleaners]]\nuse = "drop_shared"\nagainst = { use = "folder", file = "other" }\n'
-    Path("mine.toml").write_text(own + cleaner)
+    Path("mine.toml").write_text(tiny(ONE_EPOCH + cleaner, dataset=CELLS))
     assert cli("run", "mine.toml", "--out", "run").code == 0
     decided = json.loads(Path("run/data.json").read_text())["decisions"]
     assert {one["reason"] for one in decided} == {"byte-equal to basophil/zero.png of the other set"}

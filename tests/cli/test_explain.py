@@ -8,29 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.recipes import tiny
 
 from cellcls.cli import main
 from cellcls.engine.inference import told_apart
 
-TWO_STAGES = """\
-# two.toml: a few rendered cells, two stages
-seed = 7
-[dataset]
-use = "synthetic"
-images_per_class = 12
-[split]
-val = 0.2
-test = 0.2
-[input]
-size = 32
-[backbone]
-use = "cnn5"
-filters = [8, 8]
+TWO_STAGES = """
 [head]
 use = "linear"
 pool = "flatten"
-[train]
-batch_size = 16
 [[stages]]
 name = "head"
 epochs = 1
@@ -45,7 +31,7 @@ optimizer = { use = "adam", lr = 1e-2 }
 def runs(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """A folder with runs ``small`` (32 pixels) and ``large`` (48), both of two stages, their heads flat."""
     folder = tmp_path_factory.mktemp("runs")
-    (folder / "two.toml").write_text(TWO_STAGES)
+    (folder / "two.toml").write_text(tiny(TWO_STAGES))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CELLCLS_CACHE", str(cache))
         for name, size in (("small", 32), ("large", 48)):

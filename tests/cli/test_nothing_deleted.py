@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.recipes import ONE_EPOCH, tiny
 
 from cellcls import report
 from cellcls.engine import train
@@ -39,9 +40,7 @@ def project(place: Path) -> Path:
             pixels = rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / "cells" / name / f"{number}.png")
     (folder / "cells" / "platelet" / "0.png").write_bytes(b"broken")
-    recipe = (place / "tiny.toml").read_text()
-    recipe = recipe.replace('use = "synthetic"\nimages_per_class = 12', 'use = "folder"\nfile = "cells"')
-    (folder / "recipe.toml").write_text(recipe)
+    (folder / "recipe.toml").write_text(tiny(ONE_EPOCH, dataset={"use": "folder", "file": "cells"}))
     (folder / "analysis.py").write_text("print('mine')\n")
     return folder
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score
+from support.recipes import ONE_EPOCH, tiny
 
 from cellcls.ops.classes import CLASSES
 from cellcls.ops.rendering.cells import render
@@ -126,8 +127,7 @@ def test_pictures_of_another_size_than_the_input_are_known_again(cli, place: Pat
         (place / "cells" / name).mkdir(parents=True)
         for number in range(10):
             Image.fromarray(render(label, number, size=40).image).save(place / "cells" / name / f"{number}.png")
-    recipe = (place / "tiny.toml").read_text().replace("size = 32", f"size = {size}")
-    recipe = recipe.replace('use = "synthetic"\nimages_per_class = 12', 'use = "folder"\nfile = "cells"')
+    recipe = tiny(ONE_EPOCH, input={"size": size}, dataset={"use": "folder", "file": "cells"})
     (place / "own.toml").write_text(recipe)
     trained = cli("run", "own.toml", "--out", "own")
     assert trained.code == 0, trained.err

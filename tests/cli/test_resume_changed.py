@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.recipes import tiny
 
 from cellcls import report
 from cellcls.engine import train
@@ -36,9 +37,8 @@ def stop(cli, place: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pat
 
     def stop(more: str = "") -> Path:
         cells(place / "A")
-        recipe = (place / "tiny.toml").read_text()
-        recipe = recipe.replace('use = "synthetic"\nimages_per_class = 12', 'use = "folder"\nfile = "A"')
-        (place / "cells.toml").write_text(recipe.replace("epochs = 1", "epochs = 3") + more)
+        recipe = tiny(f"[[stages]]\nepochs = 3\n{more}", dataset={"use": "folder", "file": "A"})
+        (place / "cells.toml").write_text(recipe)
         take, steps = train.take_step, []
 
         def counted(*args):
@@ -108,7 +108,7 @@ def test_another_set_is_refused_and_not_kept_among_the_options(cli, place: Path,
         ("batch_size = 16", "batch_size = 8", "train.batch_size: 16 -> 8"),
         ("epochs = 3", "epochs = 4", "stages.0.epochs: 3 -> 4"),
         ("lr = 0.001", "lr = 0.01", "stages.0.optimizer.lr: 0.001 -> 0.01"),
-        ("filters = [8, 8]", "filters = [8, 9]", "backbone.filters: [8, 8] -> [8, 9]"),
+        ("filters = [6, 8]", "filters = [6, 9]", "backbone.filters: [6, 8] -> [6, 9]"),
     ],
 )
 def test_another_recipe_is_refused(cli, stopped: Path, old: str, new: str, says: str) -> None:

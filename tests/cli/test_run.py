@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.equality import assert_equal_runs, without_times
+from support.recipes import RECIPE
 
 from cellcls import report
 from cellcls.engine import train
 from cellcls.errors import DataError
+from cellcls.testing import write_recipe
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -145,8 +147,7 @@ def test_several_recipes_and_folders_of_them(cli, place: Path):
 
 
 def test_one_that_fails_does_not_stop_the_others(cli, place: Path):
-    bad = recipe(place, "bad")
-    bad.write_text(bad.read_text().replace('use = "synthetic"\nimages_per_class = 12', 'use = "npz"\nfile = "no.npz"'))
+    bad = write_recipe(place / "bad.toml", {**RECIPE, "dataset": {"use": "npz", "file": "no.npz"}})
     late = recipe(place, "late", "[loss]\nclass_weights = [1.0, 2.0]\n")
     said = cli("run", bad, "tiny.toml", late, "--out", "out", "--json")
     assert said.code == 66

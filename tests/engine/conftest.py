@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.recipes import tiny as tiny_recipe
 
 from cellcls.api import events
 from cellcls.engine.job import Job
@@ -16,23 +17,6 @@ from cellcls.registry import Registry, load_registry
 from cellcls.runs.folder import make_folder
 from cellcls.runs.inputs import find_inputs
 from cellcls.runs.options import Options
-
-TINY = """
-seed = 7
-[dataset]
-use = "synthetic"
-images_per_class = 10
-[split]
-val = 0.2
-test = 0.2
-[input]
-size = 32
-[backbone]
-use = "cnn5"
-filters = [6, 8]
-[train]
-batch_size = 16
-"""
 
 Make = Callable[..., Job]
 
@@ -46,9 +30,11 @@ def registry() -> Registry:
 def make_job(tmp_path: Path, registry: Registry) -> Make:
     """Return a function that makes a job from TOML added to the tiny recipe."""
 
-    def make(more: str = "", *, out: str = "run", tiny: str = TINY, overrides: tuple[str, ...] = (), **job: Any) -> Job:
+    def make(
+        more: str = "", *, out: str = "run", tiny: str | None = None, overrides: tuple[str, ...] = (), **job: Any
+    ) -> Job:
         recipe = tmp_path / "tiny.toml"
-        recipe.write_text(tiny + more)
+        recipe.write_text(tiny_recipe(more) if tiny is None else tiny + more)
         options = Options(device="cpu", rehearse=job.pop("rehearse", False))
         loaded = load(recipe, registry, overrides=overrides, rehearse=options.rehearse)[0]
         inputs = find_inputs(loaded.recipe, recipe, registry, options)

@@ -11,18 +11,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from support.equality import without_times
+from support.recipes import tiny
 
 RECIPE = """
-name = "two"
-seed = 3
-[dataset]
-use = "synthetic"
-images_per_class = 10
-[split]
-val = 0.2
-test = 0.2
-[input]
-size = 32
 [[augment]]
 use = "flip"
 [[augment]]
@@ -31,11 +22,6 @@ p = 0.5
 [[augment]]
 use = "cutmix"
 p = 0.5
-[backbone]
-use = "cnn5"
-filters = [6, 8]
-[train]
-batch_size = 14
 [[stages]]
 epochs = 2
 optimizer = { use = "sgd", lr = 0.02, momentum = 0.9 }
@@ -53,7 +39,7 @@ def _run(command: list[str], folder: Path) -> None:
 
 
 def test_two_processes_end_where_one_does(tmp_path: Path):
-    (tmp_path / "two.toml").write_text(RECIPE)
+    (tmp_path / "two.toml").write_text(tiny(RECIPE, train={"batch_size": 14}))
     train = ["cellcls", "run", "two.toml", "--device", "cpu", "--out"]
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
     _run([sys.executable, "-m", *train, "one"], tmp_path)

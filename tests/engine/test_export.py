@@ -19,6 +19,7 @@ import timm
 import torch
 import torchvision
 from PIL import Image
+from support.recipes import RECIPE, tiny
 from torch import nn
 
 from cellcls.cli import main
@@ -39,12 +40,12 @@ from cellcls.runs.inputs import find_inputs
 from cellcls.runs.options import Options
 
 BACKBONES = {
-    "cnn5": ('use = "cnn5"\nfilters = [8, 8]', 32),
-    "test_resnet": ('use = "timm"\nmodel = "test_resnet"', 64),
-    "test_efficientnet": ('use = "timm"\nmodel = "test_efficientnet"', 64),
-    "test_vit": ('use = "timm"\nmodel = "test_vit"', 64),
-    "test_convnext": ('use = "timm"\nmodel = "test_convnext"', 64),
-    "mobilenet": ('use = "timm"\nmodel = "tf_mobilenetv3_small_minimal_100"', 64),
+    "cnn5": (RECIPE["backbone"], 32),
+    "test_resnet": ({"use": "timm", "model": "test_resnet"}, 64),
+    "test_efficientnet": ({"use": "timm", "model": "test_efficientnet"}, 64),
+    "test_vit": ({"use": "timm", "model": "test_vit"}, 64),
+    "test_convnext": ({"use": "timm", "model": "test_convnext"}, 64),
+    "mobilenet": ({"use": "timm", "model": "tf_mobilenetv3_small_minimal_100"}, 64),
 }
 
 Runs = Callable[..., Path]
@@ -59,9 +60,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Runs:
         if (backbone, head) not in made:
             settings, size = BACKBONES[backbone]
             recipe = tmp_path_factory.mktemp("recipe") / "tiny.toml"
-            recipe.write_text(
-                f"[input]\nsize = {size}\n[backbone]\n{settings}\n[head]\n{head}\n[[stages]]\nepochs = 1\n"
-            )
+            more = f"[head]\n{head}\n[[stages]]\nepochs = 1\n"
+            recipe.write_text(tiny(more, input={"size": size}, backbone=settings))
             made[backbone, head] = _trained(recipe, registry, Options(device="cpu", rehearse=True))
         return made[backbone, head]
 
@@ -89,10 +89,8 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(tmp_path_factory: pytest.TempPathFactory, registry: Registry, cells: Path) -> Path:
     """A run, no rehearsal, whose images are larger than its input."""
     recipe = tmp_path_factory.mktemp("trained") / "tiny.toml"
-    recipe.write_text(
-        f'[dataset]\nuse = "npz"\nfile = "{cells}"\n[split]\nval = 0.2\ntest = 0.2\n[input]\nsize = 32\n'
-        '[backbone]\nuse = "cnn5"\nfilters = [8, 8]\n[head]\nuse = "inception"\n[[stages]]\nepochs = 1\n'
-    )
+    head = '[head]\nuse = "inception"\n[[stages]]\nepochs = 1\n'
+    recipe.write_text(tiny(head, dataset={"use": "npz", "file": str(cells)}))
     return _trained(recipe, registry, Options(device="cpu"))
 
 

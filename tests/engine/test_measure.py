@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 
 import numpy as np
 import pytest
-import torch
 
-from cellcls.engine.measure import Corrupted, suite
-from cellcls.engine.views import views
+from cellcls.engine.measure import suite
 from cellcls.errors import RecipeError
 
 RECIPE = """
@@ -70,33 +67,12 @@ def test_corrupted_images_are_counted_once_in_the_intervals(finished):
     assert remote["accuracy"] == pytest.approx((rows["probabilities"].argmax(1) == rows["label"]).mean())
 
 
-def test_the_time_of_an_image_is_the_networks_alone(make_job, execute, monkeypatch):
-    def slowly(self, indices):
-        time.sleep(0.5)
-        return take(self, indices)
-
-    take = Corrupted.take
-    monkeypatch.setattr(Corrupted, "take", slowly)
-    one = '[[stages]]\nepochs = 1\n[[evaluate]]\nname = "test"\ncorrupt = "jpeg"\nseverities = [1]\n'
-    job = make_job(one)
-    execute(job)
-    found = json.loads(job.folder.metrics.read_text())["evaluations"]["test"]
-    assert 0 < found["seconds_per_image"] * found["n"] < 0.4
-
-
 def test_the_published_suite_gives_relative_errors(finished):
     _folder, evaluations = finished
     found = evaluations["microscope"]
     assert len(found["balanced_error"]) == 11
     assert all(len(errors) == 5 for errors in found["balanced_error"].values())
     assert set(found["relative_balanced_error"]) == {*found["balanced_error"], "mean"}
-
-
-def test_views_are_the_symmetries_they_say():
-    images = torch.rand(2, 3, 5, 5)
-    made = {name: view(images) for name, view in views(("flips", "turns")).items()}
-    assert torch.equal(made["turn_180"], made["flip_horizontal"].flip(2))
-    assert torch.equal(torch.rot90(made["turn_270"], 1, (2, 3)), images)
 
 
 def test_an_unknown_suite_is_told_with_what_there_is(registry):

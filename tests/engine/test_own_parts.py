@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.recipes import ONE_EPOCH, tiny
 
 
 @pytest.fixture
@@ -27,9 +28,7 @@ def parted(tmp_path: Path) -> Path:
 def test_a_set_without_val_gets_it_from_its_train_part(
     make_job, execute, parted: Path, caplog: pytest.LogCaptureFixture
 ):
-    dataset = f'[dataset]\nuse = "folder"\nfile = "{parted}"\n'
-    tiny = '[input]\nsize = 32\n[backbone]\nuse = "cnn5"\nfilters = [4]\n[[stages]]\nepochs = 1\n'
-    job = make_job(tiny=dataset + tiny)
+    job = make_job(tiny=tiny(ONE_EPOCH, dataset={"use": "folder", "file": str(parted)}, split=None))
     with caplog.at_level(logging.WARNING):
         execute(job)
     assert "brings no val part" in caplog.text

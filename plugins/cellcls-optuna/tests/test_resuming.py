@@ -10,28 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from cellcls.api import Choice
+from cellcls.testing import TINY, write_recipe
 from cellcls_optuna import TreeParzen
 
-RECIPE = """
-requires = ["cellcls-optuna"]
-seed = 5
-[dataset]
-use = "synthetic"
-images_per_class = 4
-[input]
-size = 32
-[backbone]
-use = "cnn5"
-filters = [4]
-[[stages]]
-epochs = 2
-[sweep]
-use = "tpe"
-trials = 4
-random_first = 1
-metric = "val.loss"
-space = { "stages.0.optimizer.lr" = { low = 1e-5, high = 1e-2, log = true } }
-"""
+SWEEP = {
+    "use": "tpe",
+    "trials": 4,
+    "random_first": 1,
+    "metric": "val.loss",
+    "space": {"stages.0.optimizer.lr": {"low": 1e-5, "high": 1e-2, "log": True}},
+}
+RECIPE = {**TINY, "requires": ["cellcls-optuna"], "seed": 5, "sweep": SWEEP}
 COMMAND = [sys.executable, "-m", "cellcls", "run"]
 
 
@@ -41,7 +30,7 @@ def journal(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_a_killed_search_makes_the_same_trials(tmp_path: Path):
-    (tmp_path / "search.toml").write_text(RECIPE)
+    write_recipe(tmp_path / "search.toml", RECIPE)
     subprocess.run([*COMMAND, "search.toml", "--out", "whole"], cwd=tmp_path, check=True, capture_output=True)
     child = subprocess.Popen([*COMMAND, "search.toml", "--out", "killed"], cwd=tmp_path, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 120

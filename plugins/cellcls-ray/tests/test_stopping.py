@@ -9,22 +9,14 @@ import sys
 import time
 from pathlib import Path
 
-RECIPE = """
-name = "two"
-[dataset]
-use = "synthetic"
-images_per_class = 4
-[input]
-size = 32
-[backbone]
-use = "cnn5"
-filters = [4]
-[[stages]]
-epochs = 50000
-[variants.a]
-[variants.b]
-seed = 3
-"""
+from cellcls.testing import TINY, write_recipe
+
+RECIPE = {
+    **TINY,
+    "name": "two",
+    "stages": [{"epochs": 50000}],
+    "variants": {"a": {}, "b": {"seed": 3}},
+}
 CELLCLS = [sys.executable, "-m", "cellcls"]
 
 
@@ -51,7 +43,7 @@ def _epochs(path: Path) -> int:
 
 
 def test_stopped_runs_save_and_go_on(tmp_path: Path):
-    (tmp_path / "two.toml").write_text(RECIPE)
+    write_recipe(tmp_path / "two.toml", RECIPE)
     histories = [tmp_path / "out" / name / "history.jsonl" for name in ("two-a", "two-b")]
     command = ["run", "two.toml", "--out", "out", "--launcher", "ray:workers=2"]
     messages = _interrupt_after_an_epoch(command, tmp_path, histories)

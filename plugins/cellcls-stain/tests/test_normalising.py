@@ -17,6 +17,7 @@ from torch.testing import assert_close
 from cellcls.ops.imaging.stain import MIN_PIXELS, stain_amounts, stain_vectors
 from cellcls.ops.rendering.cells import render
 from cellcls.registry import load_registry
+from cellcls.testing import TINY, write_recipe
 from cellcls_stain import AMOUNTS, GIEMSA, StainNormalised
 from cellcls_stain.estimating import estimated, full_amounts, percentile
 from cellcls_stain.mixing import combined, inverse, mixing_matrix, optical_density, unit_vectors
@@ -189,30 +190,15 @@ def test_it_says_what_the_inner_backbone_says():
         assert made.starting(pretrained=False) == (StainNormalised(inner=start) if start else None)
 
 
-RECIPE = """
-requires = ["cellcls-stain"]
-[dataset]
-use = "synthetic"
-images_per_class = 6
-[split]
-val = 0.2
-test = 0.2
-[input]
-size = 32
-[backbone]
-use = "stain_normalised"
-[backbone.inner]
-use = "timm"
-model = "test_efficientnet"
-[[explain]]
-use = "grad_cam"
-images = 2
-[[stages]]
-epochs = 1
-[[stages]]
-epochs = 1
-freeze = { until = "inner.blocks.1" }
-"""
+RECIPE = {
+    **TINY,
+    "requires": ["cellcls-stain"],
+    "split": {"val": 0.2, "test": 0.2},
+    "dataset": {"use": "synthetic", "images_per_class": 6},
+    "backbone": {"use": "stain_normalised", "inner": {"use": "timm", "model": "test_efficientnet"}},
+    "explain": [{"use": "grad_cam", "images": 2}],
+    "stages": [{"epochs": 1}, {"epochs": 1, "freeze": {"until": "inner.blocks.1"}}],
+}
 
 
 def cellcls(place: Path, *args: str) -> subprocess.CompletedProcess[str]:
@@ -226,7 +212,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from PIL import Image
 
     place = tmp_path_factory.mktemp("normalised")
-    (place / "tiny.toml").write_text(RECIPE)
+    write_recipe(place / "tiny.toml", RECIPE)
     done = cellcls(place, "run", "tiny.toml", "--out", "run")
     assert done.returncode == 0, done.stderr
     Image.fromarray(cells(1)[0]).save(place / "cell.png")

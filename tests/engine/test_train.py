@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import load_file
 from sklearn.metrics import accuracy_score, f1_score
 from support.equality import assert_equal_runs
+from support.recipes import tiny
 
 from cellcls.api import events
 from cellcls.engine.network import load_network
-from cellcls.errors import DataError, MissingInputError, RecipeError, StoppedError
+from cellcls.errors import DataError, MissingInputError, StoppedError
 
 TWO_STAGES = """
 [[augment]]
@@ -126,7 +127,7 @@ name = "head"
 epochs = 1
 freeze = "backbone"
 """
-    job = make_job(more, tiny=_without_backbone())
+    job = make_job(more, tiny=tiny(backbone=None))
     execute(job)
     stages = [load_file(path) for path in sorted((job.folder.path / "stages").glob("*.safetensors"))]
     frozen = json.loads((job.folder.path / "stages" / "2-deep.json").read_text())["frozen"]
@@ -140,22 +141,6 @@ freeze = "backbone"
         assert torch.equal(stages[1][name], stages[2][name]), name
 
 
-def _without_backbone() -> str:
-    return """
-seed = 7
-[dataset]
-use = "synthetic"
-images_per_class = 10
-[split]
-val = 0.2
-test = 0.2
-[input]
-size = 32
-[train]
-batch_size = 16
-"""
-
-
 def test_bn_frozen_keeps_statistics_and_trains_weights(make_job, execute):
     more = """
 [backbone]
@@ -165,7 +150,7 @@ model = "tf_mobilenetv3_small_minimal_100"
 epochs = 1
 bn = "frozen"
 """
-    job = make_job(more, tiny=_without_backbone())
+    job = make_job(more, tiny=tiny(backbone=None))
     execute(job)
     weights = load_file(job.folder.last)
     means = [name for name in weights if name.endswith("running_mean")]
@@ -259,24 +244,6 @@ def test_weights_of_another_network_are_refused(make_job, execute, tmp_path: Pat
         load_network(tmp_path / "five.safetensors", job.registry)
 
 
-def test_balanced_weights_follow_equation_1(make_job, execute):
-    from cellcls.engine.class_weights import balanced_weights
-
-    counts = np.array([852, 2181, 1085, 2026, 849, 993, 2330, 1643])
-    expected = [1.7545, 0.6854, 1.3778, 0.7378, 1.7607, 1.5054, 0.6416, 0.9098]
-    assert balanced_weights(counts) == pytest.approx(expected, abs=5e-5)
-
-
-def test_class_weights_of_another_length_are_refused(make_job, execute):
-    with pytest.raises(RecipeError, match="`class_weights` has 2 numbers"):
-        execute(make_job('[loss]\nuse = "cross_entropy"\nclass_weights = [1.0, 2.0]\n'))
-
-
-def test_watching_an_empty_part_is_refused(make_job, execute):
-    with pytest.raises(DataError, match="no images"):
-        execute(make_job("", overrides=("split.val=0",)))
-
-
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_half_precision_trains(make_job, execute, precision: str):
     job = make_job("[[stages]]\nepochs = 1\n", overrides=(f"train.precision={precision}",))
@@ -299,7 +266,7 @@ pretrained = true
 epochs = 1
 freeze = {freeze}
 """
-    job = make_job(stage, tiny=_without_backbone())
+    job = make_job(stage, tiny=tiny(backbone=None))
     job = attrs.evolve(job, options=attrs.evolve(job.options, offline=True))
     with pytest.raises(MissingInputError) as told:
         execute(job)
