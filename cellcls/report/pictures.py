@@ -116,7 +116,7 @@ def map_pairs(arrays: Mapping[str, NDArray[Any]]) -> MapPairs:
 
 def _arrays(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:  # numpy leaves a damaged one open
             return {name: archive[name] for name in archive.files}
     except Exception as error:  # a damaged archive raises nearly anything
         raise DataError(f"{path}: not a readable npz: {error}", _REPEAT) from error
