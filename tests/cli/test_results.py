@@ -101,8 +101,8 @@ def trained_on(place: Path, shared_run: Path) -> tuple[Path, int, int]:
     """Cells of the run's own set as an npz, how many they are and how many of them it was trained on."""
     data = json.loads((shared_run / "data.json").read_text())
     rng = np.random.default_rng(0)  # as the synthetic set shuffles
-    order = rng.permutation(96)
-    kinds, numbers = np.repeat(np.arange(8), 12), np.tile(np.arange(12), 8)
+    order = rng.permutation(80)
+    kinds, numbers = np.repeat(np.arange(8), 10), np.tile(np.arange(10), 8)
     cells = [(int(kinds[at]), int(numbers[at])) for at in order]
     chosen = [*data["parts"]["train"][:10], *data["parts"]["test"]]
     images = np.stack([render(cells[at][0], cells[at][1], size=32).image for at in chosen])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.recipes import RECIPE
 from support.recipes import tiny as tiny_recipe
 
 from cellcls.api import events
@@ -17,6 +18,7 @@ from cellcls.registry import Registry, load_registry
 from cellcls.runs.folder import make_folder
 from cellcls.runs.inputs import find_inputs
 from cellcls.runs.options import Options
+from cellcls.testing import run_recipe
 
 Make = Callable[..., Job]
 
@@ -53,3 +55,11 @@ def execute() -> Callable[[Job], list[events.Event]]:
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep decoded copies of these tests in one folder of their own."""
     monkeypatch.setenv("CELLCLS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two epochs of the tiny recipe; tests change nothing in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CELLCLS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        return run_recipe({**RECIPE, "stages": [{"epochs": 2}]}, tmp_path_factory.mktemp("tiny") / "run")

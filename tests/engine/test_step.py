@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from cellcls.engine.device import machine
 from cellcls.engine.job import Job
 from cellcls.engine.session import Session, open_session
-from cellcls.engine.step import augmented
+from cellcls.engine.stage import open_stage
+from cellcls.engine.step import augmented, take_step
 
 MIXING = """
 [[augment]]
@@ -101,3 +103,55 @@ def test_class_weights_weigh_each_class_of_a_mixture(make_job: Callable[..., Job
     soft[0, 2], soft[0, 5] = 0.3, 0.7
     expected = -(0.3 * weights[2] * log_p[2] + 0.7 * weights[5] * log_p[5])
     torch.testing.assert_close(session.loss(logits, soft)[0], expected)
+
+
+# --- the step itself --------------------------------------------------------------------------------------------
+
+PLAIN = '[[stages]]\noptimizer = { use = "sgd", lr = 0.5, momentum = 0.0, weight_decay = 0.0 }\n'
+ROWS = np.arange(0, 48, 4)
+
+
+def by_hand(session: Session, rows: np.ndarray) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Return the losses of the images of ``rows``, and each weight after a step of 0.5 down their mean."""
+    source, index = session.data.source, session.samples.index[rows]
+    images = torch.tensor(source.read(index).transpose(0, 3, 1, 2) / 255, dtype=torch.float32)
+    network = copy.deepcopy(session.network)
+    losses = torch.nn.functional.cross_entropy(
+        network(images), torch.from_numpy(source.labels[index]), reduction="none"
+    )
+    losses.mean().backward()
+    return losses.detach(), {name: one.detach() - 0.5 * one.grad for name, one in network.named_parameters()}
+
+
+@pytest.mark.parametrize("accumulate", [1, 3, 5, 50])
+def test_a_step_goes_down_the_mean_loss_of_the_batch(make_job: Callable[..., Job], accumulate: int) -> None:
+    session = session_of(make_job(PLAIN, overrides=(f"train.accumulate={accumulate}",)))
+    losses, wanted = by_hand(session, ROWS)
+    stage = open_stage(session, 0)
+    stage.scale_lr(1.0)
+    figures = take_step(session, stage, ROWS, 0)
+    assert (figures.seen, figures.loss_sum) == (12, pytest.approx(float(losses.sum()), rel=1e-5))
+    for name, parameter in session.network.named_parameters():
+        torch.testing.assert_close(parameter.detach(), wanted[name], rtol=1e-4, atol=1e-6)
+
+
+def test_the_average_follows_the_weights(make_job: Callable[..., Job]) -> None:
+    session = session_of(make_job(PLAIN, overrides=("train.ema_decay=0.75",)))
+    before = {name: one.clone() for name, one in session.network.state_dict().items()}
+    take_step(session, open_stage(session, 0), ROWS, 0)
+    for name, value in session.average.module.state_dict().items():
+        after = session.network.state_dict()[name]
+        torch.testing.assert_close(value, 0.75 * before[name] + 0.25 * after)
+
+
+def test_dropout_is_drawn_by_step_not_by_what_was_drawn_before(make_job: Callable[..., Job]) -> None:
+    def losses(*, wasted: int, total_steps: int) -> float:
+        session = session_of(make_job(f"{PLAIN}[head]\ndropout = 0.5\n", out=f"run-{wasted}-{total_steps}"))
+        session.progress.total_steps = total_steps
+        session.network.train()
+        torch.rand(wasted + 1)
+        return take_step(session, open_stage(session, 0), ROWS, 0).loss_sum
+
+    first = losses(wasted=0, total_steps=4)
+    assert losses(wasted=99, total_steps=4) == first
+    assert losses(wasted=0, total_steps=5) != first

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.runs import FAIR, GOOD, POOR, write_small_run
 
 from cellcls.report import write
 
@@ -293,3 +294,11 @@ def change(run: Path) -> Callable[..., Path]:
         return run
 
     return changed
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Path:
+    """Three runs on the same forty images."""
+    for name, marks in (("fair", FAIR), ("good", GOOD), ("poor", POOR)):
+        write_small_run(tmp_path / "runs" / name, {"test": marks, "val": marks[::-1]})
+    return tmp_path / "runs"

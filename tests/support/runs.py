@@ -13,6 +13,8 @@ from cellcls.ops.statistics.metrics import confusion_matrix, summary
 from cellcls.runs.records import EvaluationRecord, to_data
 
 CLASSES = ["basophil", "monocyte"]
+GOOD, FAIR, POOR = [1] * 38 + [0] * 2, [1] * 36 + [0] * 4, [0] * 20 + [1] * 12 + [0] * 8
+"""Which of forty images a run names right."""
 
 
 def write_small_run(
