@@ -55,7 +55,7 @@ def test_a_broken_plugin_is_survived_and_named_with_its_reason(name: str, plugin
 
 
 def test_time_and_heavy_imports_are_listed(plugins: Mapping[str, Any]) -> None:
-    assert plugins["slow_import"]["seconds"] >= 0.5
+    assert plugins["slow_import"]["seconds"] >= 7
     assert plugins["slow_import"]["heavy"] == []
     assert any("s to import, for every command" in warning for warning in plugins["slow_import"]["warnings"])
     assert "torch" in plugins["heavy_import"]["heavy"]

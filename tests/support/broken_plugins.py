@@ -22,6 +22,8 @@ class Pool(Head):
         import torch
         return torch.nn.LazyLinear(num_classes)
 '''
+CLOCK = "import time; clock = time.perf_counter; time.perf_counter = lambda: clock() + 7"
+"""Takes seven seconds to import, by the clock."""
 HOOK = "\n@hookimpl\ndef cellcls_components():\n    return {answer}\n"
 
 
@@ -51,7 +53,7 @@ SORTS = {
         HEAD.format(name="a") + HOOK.format(answer="[Pool]").replace("components", "component"), True, "unknown hook"
     ),
     "missing_package": Sort("import nowhere_to_be_found", True, "No module named 'nowhere_to_be_found'"),
-    "slow_import": Sort(works("slow", "import time; time.sleep(0.5)"), False, "s to import, for every command"),
+    "slow_import": Sort(works("slow", CLOCK), False, "s to import, for every command"),
     "old_version": Sort(works("old"), True, "it was made for cellcls<0.1, but this is cellcls", "cellcls<0.1"),
     "stdout": Sort(works("prints", "import os; print('hello'); os.write(1, b'below')"), False, "writes to stdout"),
     "seeds": Sort(works("seeds", "import random, numpy; random.seed(0); numpy.random.seed(0)"), False, "seed of numpy"),
