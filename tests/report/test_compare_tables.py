@@ -64,3 +64,32 @@ def test_the_verdict_says_what_may_be_chance(parent: Path):
     assert compare_tables.verdict(read_comparison([parent / "good"])) == (
         "good classified 95.0% of 40 test images correctly."
     )
+
+
+def test_runs_of_one_recipe_show_their_mean_and_their_ends(parent: Path) -> None:
+    for seed, right in ((1, 30), (2, 34)):
+        marks = [1] * right + [0] * (40 - right)
+        write_small_run(parent / f"twice-{seed}", {"test": marks, "val": marks}, name="twice", seed=seed)
+    (row,) = compare_tables.seeds(read_comparison([parent]))
+    assert (row["recipe"], row["runs"]) == ("twice", "2")
+    assert row["test accuracy, mean ± sd"] == "80.0% ± 7.1"  # of 75% and 85%: half of 10 points times the root of 2
+    assert row["test, lowest to highest"] == "75.0% to 85.0%"
+
+
+def test_notes_say_how_differences_were_judged(parent: Path) -> None:
+    several = " ".join(compare_tables.notes(read_comparison([parent])))
+    assert "McNemar's exact test" in several
+    assert "noise: p is 0.05 or more" in several
+    assert "McNemar" not in " ".join(compare_tables.notes(read_comparison([parent / "good"])))
+
+
+def test_the_verdict_counts_the_many_that_may_be_as_good(parent: Path) -> None:
+    for number in range(3):
+        write_small_run(parent / f"near{number}", {"test": FAIR, "val": FAIR})
+    said = compare_tables.verdict(read_comparison([parent]))
+    assert said.endswith("its difference to 4 of the others may be chance.")
+
+
+def test_by_a_loss_the_verdict_names_the_figure(parent: Path) -> None:
+    said = compare_tables.verdict(read_comparison([parent], "train_running.loss"))
+    assert said == "fair is the best of 3 runs by train_running.loss: 0.3000."

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 from support.seen import page_of
 
-from cellcls.report.draw import augmented_groups, batch_groups, draw, file_name
+from cellcls.report.draw import (
+    EXAMPLES_PER_PAIR,
+    LARGEST_BATCH,
+    augmented_groups,
+    batch_groups,
+    confused_groups,
+    draw,
+    file_name,
+)
 from cellcls.report.read import read_run
 
 
@@ -58,3 +68,35 @@ def test_history_with_gaps_is_drawn(run):
     ]
     (run / "history.jsonl").write_text("".join(lines))
     assert "curves.png" in draw(read_run(run))
+
+
+def test_examples_stand_under_their_pair_of_classes_and_the_rest_below(run: Path) -> None:
+    record = read_run(run)
+    shown, examples = record.metrics.evaluations["test"], record.examples["test"]
+    confusion = np.array(shown.confusion)
+    np.fill_diagonal(confusion, 0)
+    groups = confused_groups(record, "test", shown)
+    assert groups[0].share == 1.0
+    given, said = np.unravel_index(confusion.argmax(), confusion.shape)
+    plain = [name.replace("_", " ") for name in shown.classes]
+    assert f"{confusion.max()} of {np.sum(shown.confusion[given])}" in groups[0].title
+    assert confusion[given, said] == confusion.max()
+    assert any(name in groups[0].title for name in plain)
+    of_pairs = sum(len(group.tiles) for group in groups[:-1])
+    assert groups[-1].title == "Other mistakes"
+    assert of_pairs + len(groups[-1].tiles) <= len(examples.images)
+    assert all(len(group.tiles) <= EXAMPLES_PER_PAIR for group in groups)
+
+
+def test_no_more_of_a_batch_is_shown_than_fits(run: Path) -> None:
+    record = read_run(run)
+    (group,) = batch_groups(record)
+    assert len(record.train_batch) == 32
+    assert len(group.tiles) == LARGEST_BATCH
+
+
+def test_what_is_not_there_is_not_drawn(run: Path) -> None:
+    (run / "train_batch.npz").unlink()
+    (run / "augmented.npz").unlink()
+    record = read_run(run)
+    assert (batch_groups(record), augmented_groups(record)) == ([], [])

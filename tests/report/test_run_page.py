@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from support.seen import page_of
 
+from cellcls.report.page import Charts
 from cellcls.report.read import read_run
-from cellcls.report.run_page import verdict
+from cellcls.report.run_page import run_page, verdict
 
 
 def test_the_verdict_is_one_plain_sentence(written):
@@ -35,3 +39,34 @@ def test_what_was_foreseen_heads_the_page(change):
     assert page.text.count("WARNING") == 2
     assert page.text.index("no training image is of c (4 in test).") < page.text.index("Evaluations")
     assert "<b>bold</b>" in page.text
+
+
+def test_without_figures_the_verdict_tells_how_far_training_is(run: Path) -> None:
+    (run / "metrics.json").unlink()
+    best = max(json.loads(line)["val.accuracy"] for line in (run / "history.jsonl").read_text().splitlines())
+    said = verdict(read_run(run))
+    assert said.startswith(
+        "Nothing is evaluated yet after 14 epochs; the best accuracy on the validation images so far"
+    )
+    assert said.endswith(f"is {100 * best:.1f}%")
+
+
+def test_a_page_without_drawings_has_no_charts(run: Path) -> None:
+    page = run_page(read_run(run), {})
+    assert not [block for section in page.sections for block in section.blocks if isinstance(block, Charts)]
+    assert [section.title for section in page.sections][:2] == ["Claimed and measured", "Evaluations"]
+
+
+def test_claims_are_counted_by_how_they_ended(run: Path) -> None:
+    claimed = run_page(read_run(run), {}).sections[0]
+    assert claimed.title == "Claimed and measured"
+    text, table = claimed.blocks
+    assert text.text == "1 of 2 claims held."
+    assert [row["verdict"] for row in table.rows] == ["held", "not held"]
+
+
+def test_the_commands_to_repeat_it_survive_a_name_with_spaces(run: Path) -> None:
+    odd = run.rename(run.with_name("my run; rm -rf"))
+    page = page_of(odd)
+    assert "cellcls run 'my run; rm -rf/recipe.toml'" in page.text
+    assert "cellcls evaluate 'my run; rm -rf' --data PATH" in page.text
