@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
 import signal
-import time
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import torch
 from support.equality import assert_equal_runs
 
+from cellcls.api import events
 from cellcls.engine.job import Job
 from cellcls.engine.train import run
 from cellcls.errors import DataError, ExitCode, InterruptedRunError
@@ -90,28 +92,52 @@ def _go_on(job: Job) -> Job:
     )
 
 
-def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(make_job):
+MOMENTS = frozenset({"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "step"})
+"""Where a run is killed: at what touches a file, and between steps."""
+
+
+def _killed(job: Job, moment: int | None, counted: Path) -> None:
+    """Run ``job`` in this process and kill it as kill -9 does at a ``moment``, counted from 0; None: at none.
+
+    How many there were is written to ``counted`` at the end.
+    """
+    seen, done = itertools.count(), []
+
+    def happened(event: str, _arguments: object = None) -> None:
+        if not done and event in MOMENTS and next(seen) == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(happened)
+    for event in run(job):
+        if isinstance(event, events.StepEnded):
+            happened("step")
+    done.append(True)
+    counted.write_text(str(next(seen)))
+
+
+def _ended(work: Callable[[], None]) -> int:
+    return os.waitpid(_forked(work), 0)[1]
+
+
+def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(make_job, tmp_path: Path):
     torch.set_num_threads(1)
-    calm = make_job(RECIPE, out="calm", overrides=OVERRIDES)
-    started = time.monotonic()
-    _exhaust(calm)
-    whole = time.monotonic() - started
+    often = {"overrides": OVERRIDES, "save_every": 0.0, "save_share": 1.0}
+    calm, counted = make_job(RECIPE, out="calm", **often), tmp_path / "moments"
+    assert _ended(lambda: _killed(calm, None, counted)) == 0
+    whole = int(counted.read_text())
     dice = random.Random(20)
     kills, before_a_state, runs = 0, 0, 0
     while kills < KILLS:
         runs += 1
-        job = make_job(RECIPE, out=f"killed-{runs}", overrides=OVERRIDES, save_every=whole / 50, save_share=1.0)
-        finished, latest = False, 0.02  # a run's first kill comes before there is anything to save
+        job = make_job(RECIPE, out=f"killed-{runs}", **often)
+        finished, latest = False, whole // 50  # a run's first kill comes before there is anything to save
         while not finished:
-            child = _forked(lambda job=job: _exhaust(_go_on(job)))  # type: ignore[misc]
-            time.sleep(dice.uniform(0, latest) if kills < KILLS else 0)
-            latest = 0.5 * whole
-            if kills < KILLS:
-                os.kill(child, signal.SIGKILL)
-            _, status = os.waitpid(child, 0)
+            moment = dice.randrange(latest) if kills < KILLS else None
+            latest = whole // 5
+            status = _ended(lambda job=job, moment=moment: _killed(_go_on(job), moment, counted))  # type: ignore[misc]
             if os.WIFSIGNALED(status):
                 kills += 1
-                before_a_state += not (job.folder.state / "state.safetensors").exists()
+                before_a_state += not job.folder.saved.exists()
             else:
                 assert status == 0
                 finished = True

@@ -48,7 +48,7 @@ def test_without_figures_the_verdict_tells_how_far_training_is(run: Path) -> Non
     assert said.startswith(
         "Nothing is evaluated yet after 14 epochs; the best accuracy on the validation images so far"
     )
-    assert said.endswith(f"is {100 * best:.1f}%")
+    assert said.endswith(f"so far is {100 * best:.1f}%.")
 
 
 def test_a_page_without_drawings_has_no_charts(run: Path) -> None:
