@@ -30,6 +30,10 @@ ELSEWHERE = {
     "ops/rendering/styles.py": "ops/rendering/test_cells.py",
     "ops/statistics/table.py": "ops/statistics/test_metrics.py",
     "ops/curation/thresholds.py": "ops/curation/test_near_copies.py",
+    "*/skipped.py": "cli/test_skipped.py",
+    "engine/unlabelled.py": "engine/test_inference.py",
+    "ops/storage/folders.py": "builtin/test_datasets.py",
+    "ops/storage/png_text.py": "ops/storage/test_decode.py",
     # tested where processes are started
     "engine/augmented.py": "engine/test_train.py",
     "ops/processes/*.py": "cli/test_launchers.py",

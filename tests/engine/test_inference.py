@@ -92,7 +92,10 @@ def test_what_is_not_there_is_told_before_anything_is_predicted(tmp_path: Path, 
 
 def test_a_row_names_the_likeliest_and_the_second() -> None:
     probabilities = np.array([[0.2, 0.5, 0.3], [0.4, 0.4, 0.2]], np.float32)
-    first, tied = Answers(names=("x", "y"), probabilities=probabilities, classes=tuple("abc"), rehearsal=False).rows()
+    answers = Answers(
+        names=("x", "y"), probabilities=probabilities, classes=tuple("abc"), rehearsal=False, unreadable={}
+    )
+    first, tied = answers.rows()
     assert (first["image"], first["predicted"], first["second"]) == ("x", "b", "c")
     assert (first["probability"], first["probabilities"]["a"]) == (pytest.approx(0.5), pytest.approx(0.2))
     assert (tied["predicted"], tied["second"]) == ("a", "b")

@@ -137,4 +137,4 @@ class Launching:
 
 @pytest.fixture
 def launched() -> Callable[..., ChosenLauncher]:
-    return lambda *args: ChosenLauncher(said="noted", launcher=Launching(*args))
+    return lambda *args: ChosenLauncher(text="noted", launcher=Launching(*args))

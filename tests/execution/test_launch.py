@@ -14,7 +14,7 @@ from cellcls.runs.folder import RunFolder
 def test_a_launcher_is_chosen_with_its_settings(registry) -> None:
     chosen = choose_launcher("local:at_once=3", registry)
     assert (chosen.launcher.component_name, chosen.launcher.at_once) == ("local", 3)
-    assert chosen.said == "local:at_once=3"
+    assert chosen.text == "local:at_once=3"
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,8 @@ def test_results_come_in_the_order_of_the_runs(place: Path, context, said, launc
     assert [result.exit_code for result in results] == [0, 70, 137, ExitCode.BUG]
     assert results[0].metrics.evaluations["test"].accuracy == 0.5
     told = "\n".join(said)
-    assert f"{runs[1]}: ended with 70\none\ntwo\nthe loss became nan" in told
-    assert f"{runs[3]}: was not run: the launcher `noted` left it out" in told
+    assert f"{runs[1]}: ended with exit code 70\none\ntwo\nthe loss became nan" in told
+    assert f"{runs[3]}: not run: the launcher `noted` skipped it" in told
 
 
 def test_a_run_that_says_it_is_done_without_figures_failed(place: Path, context, said, launched) -> None:
@@ -44,7 +44,7 @@ def test_a_run_that_says_it_is_done_without_figures_failed(place: Path, context,
     launcher.launcher.build = lambda: lambda runs: iter([(runs[0], 0)])
     (result,) = execute(launcher, [place / "a"], place, context.output)
     assert result.exit_code == ExitCode.BUG
-    assert "ended as if it were done, and there are no figures" in "\n".join(said)
+    assert "ended without an error, but wrote no metrics" in "\n".join(said)
 
 
 def test_a_stop_ends_what_runs_and_says_how_to_go_on(place: Path, context, launched) -> None:
@@ -52,13 +52,13 @@ def test_a_stop_ends_what_runs_and_says_how_to_go_on(place: Path, context, launc
     with pytest.raises(InterruptedRunError) as stopped:
         execute(launcher, [place / "a", place / "b"], place, context.output)
     assert stopped.value.exit_code == ExitCode.INTERRUPTED
-    assert stopped.value.hints == (f"go on with: cellcls run --resume {place} --launcher noted",)
+    assert stopped.value.hints == (f"to resume: cellcls run --resume {place} --launcher noted",)
     assert launcher.launcher.closed == 1
 
 
 def test_runs_that_need_each_other_are_refused(place: Path) -> None:
     refuse_needing({place / "a": None, place / "b": place / "elsewhere"})
-    with pytest.raises(UsageError, match="b starts from a, a run of the same call"):
+    with pytest.raises(UsageError, match="b starts from a, a run of the same command"):
         refuse_needing({place / "a": None, place / "b": place / "x" / ".." / "a"})
 
 

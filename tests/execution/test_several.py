@@ -54,7 +54,7 @@ def test_a_wish_to_stop_is_none_that_failed(place: Path, loaded, made, context) 
     with pytest.raises(InterruptedRunError) as stopped:
         run_all(loaded(THREE), place / "out", context)
     assert made.runs == ["tiny-a", "tiny-b"]
-    assert stopped.value.hints == (f"go on with: cellcls run --resume {place}/out",)
+    assert stopped.value.hints == (f"to resume: cellcls run --resume {place}/out",)
 
 
 def test_where_nothing_can_be_run_nothing_is_made(place: Path, loaded, made, context) -> None:
@@ -80,7 +80,7 @@ def test_a_launcher_takes_all_that_could_be_planned(place: Path, loaded, made, c
 
 def test_torchrun_takes_a_single_run_only(loaded, made, context, launched, monkeypatch, place: Path) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(UsageError, match="each would make all runs of --launcher"):
+    with pytest.raises(UsageError, match="each would execute all runs of --launcher"):
         run_all(loaded(THREE), place / "out", attrs.evolve(context, launcher=launched({})))
 
 
@@ -96,12 +96,12 @@ def test_what_is_unfinished_goes_on_and_what_is_lost_is_told(place: Path, loaded
     results = resume_all(place / "out", context)
     assert made.resumed == ["tiny-b"]
     assert {result.folder.name: result.exit_code for result in results} == {"tiny-b": 0, "tiny-c": ExitCode.NO_INPUT}
-    assert any("tiny-c: planned, and not there" in line for line in said)
+    assert any("tiny-c: planned, but missing" in line for line in said)
 
 
 def test_a_complete_call_has_nothing_to_resume(place: Path, loaded, made, context) -> None:
     run_all(loaded(THREE), place / "out", context)
-    with pytest.raises(UsageError, match="complete; there is nothing to resume"):
+    with pytest.raises(UsageError, match="complete, nothing to resume"):
         resume_all(place / "out", context)
     assert made.resumed == []
 
@@ -109,14 +109,14 @@ def test_a_complete_call_has_nothing_to_resume(place: Path, loaded, made, contex
 def test_a_folder_that_is_no_run_is_left_alone(place: Path, context) -> None:
     (place / "mine").mkdir()
     (place / "mine" / "recipe.toml").write_text("seed = 1\n")
-    with pytest.raises(MissingInputError, match=r"not a run folder: it has a recipe\.toml, and no options\.json"):
+    with pytest.raises(MissingInputError, match=r"not a run folder: it has a recipe\.toml but no options\.json"):
         resume_all(place / "mine", context)
-    with pytest.raises(MissingInputError, match="no run folder"):
+    with pytest.raises(MissingInputError, match="not a run folder, and contains none"):
         resume_all(place / "nowhere", context)
     assert [path.name for path in (place / "mine").iterdir()] == ["recipe.toml"]
 
 
 def test_a_search_is_given_alone(place: Path, loaded, made, context) -> None:
     search = '[sweep]\nuse = "grid"\nspace = { "head.dropout" = { values = [0.0, 0.5] } }\n'
-    with pytest.raises(UsageError, match=r"a \[sweep\] makes many runs; give it alone"):
+    with pytest.raises(UsageError, match=r"a \[sweep\] makes many runs; give this recipe alone"):
         run_all([*loaded(search, "search"), *loaded()], place / "out", context)

@@ -107,7 +107,7 @@ def test_a_stopped_run_stays_and_says_how_to_go_on(place: Path, inputs: Inputs, 
     monkeypatch.setattr(train, "run", _failing(InterruptedRunError("stopped", code=ExitCode.INTERRUPTED)))
     with pytest.raises(InterruptedRunError) as stopped:
         make_run(inputs, plan_run(place / "out", inputs, Options()), context)
-    assert stopped.value.hints == (f"go on with: cellcls run --resume {place}/out",)
+    assert stopped.value.hints == (f"to resume: cellcls run --resume {place}/out",)
     assert RunFolder(place / "out").is_run
 
 

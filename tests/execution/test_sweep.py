@@ -41,7 +41,7 @@ def test_every_combination_is_a_trial_and_the_best_is_told(place: Path, search, 
     ]
     best = json.loads((place / "out" / "best.json").read_text())
     assert best == {"trial": "trial-001", "val.accuracy": 0.8, "settings": {"head.dropout": 0.2}}
-    assert "cellcls: there are 3 combinations: 3 trials, not 4" in said
+    assert "cellcls: only 3 combinations exist: 3 trials, not 4" in said
     assert said[-1] == "best of 3 trials: trial-001, val.accuracy 0.8000"
     assert "dropout = 0.2" in (place / "out" / "trial-001" / "recipe.toml").read_text()
 
@@ -64,7 +64,7 @@ def test_a_stopped_search_goes_on_with_the_trial_it_was_in(place: Path, search, 
     made.fails = {"trial-001": InterruptedRunError("stopped", code=ExitCode.INTERRUPTED)}
     with pytest.raises(InterruptedRunError) as stopped:
         search().execute()
-    assert stopped.value.hints == (f"go on with: cellcls run --resume {place}/out",)
+    assert stopped.value.hints == (f"to resume: cellcls run --resume {place}/out",)
     assert ["exit_code" in line for line in journal(place)] == [True, False]
     made.fails, made.runs = {}, []
     stopped_sweep(place / "out", context).execute()
@@ -93,7 +93,7 @@ def test_a_planned_search_is_known_by_its_files(place: Path, search, context) ->
     assert is_sweep(place / "out")
     recipe = place / "out" / "sweep.toml"
     recipe.write_text(recipe.read_text().partition("[sweep]")[0])
-    with pytest.raises(DataError, match=r"has no \[sweep\] any more"):
+    with pytest.raises(DataError, match=r"no longer has a \[sweep\]"):
         stopped_sweep(place / "out", context)
 
 

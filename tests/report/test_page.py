@@ -16,13 +16,13 @@ from cellcls.report.page import (
     LARGEST_TILE,
     Chart,
     Charts,
-    Commands,
+    CodeBlock,
     Fold,
     Gallery,
     Page,
+    Paragraph,
     Section,
     Table,
-    Text,
     picture_uri,
     render,
 )
@@ -49,10 +49,10 @@ def empty(**parts: Any) -> str:
 def test_text_from_outside_is_escaped_everywhere() -> None:
     evil = "<script>alert(1)</script>"
     blocks = [
-        Text(evil),
+        Paragraph(evil),
         Table(rows=[{evil: evil}], note=evil, dots={evil: "#123456"}),
-        Commands(lines=[evil]),
-        Fold(title=evil, blocks=[Text(evil)]),
+        CodeBlock(lines=[evil]),
+        Fold(title=evil, blocks=[Paragraph(evil)]),
         Charts(charts=[Chart(png=b"", alt=evil, caption=evil)]),
         Gallery(groups=[Group(title=evil, tiles=(Tile(pictures=(PIXELS,), lines=(evil,)),))], title=evil, caption=evil),
     ]

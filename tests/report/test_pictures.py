@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from cellcls.errors import DataError
-from cellcls.report.pictures import Pictures, drawn, judged, labelled, overlay, read_map_pairs, read_pictures
+from cellcls.report.pictures import (
+    Pictures,
+    draw_tiles,
+    label_tiles,
+    overlay,
+    prediction_tiles,
+    read_map_pairs,
+    read_pictures,
+)
 
 
 def test_a_heat_map_leaves_cold_spots_as_they_are():
@@ -87,7 +95,7 @@ def test_a_tile_says_whether_the_network_was_right_and_how_sure() -> None:
     found = Pictures(
         images=IMAGES, label=np.array([0, 1, 5]), predicted=np.array([0, 0, 5]), probability=sure, maps=maps
     )
-    right, wrong, unknown = judged(found, CLASSES)
+    right, wrong, unknown = prediction_tiles(found, CLASSES)
     assert (right.lines, right.tone) == (("✓ a b", "90.0% sure"), "good")
     assert (wrong.lines, wrong.tone) == (("✗ a b", "given: c", "80.0% sure"), "bad")
     assert unknown.lines[0] == "✓ class 5"
@@ -97,6 +105,6 @@ def test_a_tile_says_whether_the_network_was_right_and_how_sure() -> None:
 
 def test_a_tile_says_where_it_comes_from() -> None:
     found = Pictures(images=IMAGES, label=np.array([0, 0, 1]), copy=np.array([0, 2, 0]), epoch=np.array([0, 0, 4]))
-    assert [tile.lines for tile in drawn(found)] == [("original",), ("copy 2",), ("epoch 4",)]
-    assert labelled(found, CLASSES)[2].lines == ("c", "epoch 4")
-    assert labelled(found.take(slice(1)), CLASSES)[0].tone == ""
+    assert [tile.lines for tile in draw_tiles(found)] == [("original",), ("copy 2",), ("epoch 4",)]
+    assert label_tiles(found, CLASSES)[2].lines == ("c", "epoch 4")
+    assert label_tiles(found.take(slice(1)), CLASSES)[0].tone == ""

@@ -46,7 +46,7 @@ def test_without_figures_the_verdict_tells_how_far_training_is(run: Path) -> Non
     best = max(json.loads(line)["val.accuracy"] for line in (run / "history.jsonl").read_text().splitlines())
     said = verdict(read_run(run))
     assert said.startswith(
-        "Nothing is evaluated yet after 14 epochs; the best accuracy on the validation images so far"
+        "Nothing has been evaluated yet after 14 epochs; the best accuracy on the validation images so far"
     )
     assert said.endswith(f"so far is {100 * best:.1f}%.")
 
