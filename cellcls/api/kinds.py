@@ -381,6 +381,8 @@ class Schedule(Component):
 
     watches: ClassVar[tuple[str, ...]] = ()
     """Names of the fields that name a metric to be measured every epoch (``("watch",)``)."""
+    waits: ClassVar[tuple[str, ...]] = ()
+    """Names of the fields that say how many epochs without improvement it waits for (``("patience",)``)."""
 
     def build(self, *, epochs: int, steps_per_epoch: int) -> Callable[[int, StageHistory], float]:
         """Return the function (step within the stage, history of the stage) -> factor on ``lr``."""
@@ -405,6 +407,8 @@ class Callback(Component):
 
     watches: ClassVar[tuple[str, ...]] = ()
     """Names of the fields that name a metric to be measured every epoch."""
+    waits: ClassVar[tuple[str, ...]] = ()
+    """Names of the fields that say how many epochs without improvement it waits for (``("patience",)``)."""
     logs: ClassVar[bool] = False
     """Whether it only reports the run elsewhere (a logger). An error in a logger is reported and does not stop the run,
     and of several processes (torchrun) only the first calls it."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcls.api import Callback, Schedule, StageHistory
+from cellcls.api import Callback, Schedule, StageHistory, settings
 from cellcls.engine.batches import smallest_part, steps_per_epoch
 from cellcls.engine.class_weights import class_weights
 from cellcls.engine.data import Data
@@ -176,12 +176,13 @@ def _rising(recipe: Recipe, steps: int) -> Iterator[str]:
 def _too_patient(recipe: Recipe) -> Iterator[str]:
     """Yield a warning of each ``patience`` that no stage is long enough for."""
     longest = max(stage.epochs for stage in recipe.stages)
-    waiting: list[tuple[Schedule | Callback, int]] = [(one, longest) for one in recipe.callbacks]
+    waiting: list[tuple[Schedule | Callback, int]] = [(callback, longest) for callback in recipe.callbacks]
     waiting += [(stage.schedule, stage.epochs) for stage in recipe.stages]
-    for one, epochs in waiting:
-        patience = getattr(one, "patience", None)
-        if one.watches and isinstance(patience, int) and patience >= epochs:
-            yield f"`{one.component_name}` has patience = {patience} and {epochs} epochs: it never acts"
+    for component, epochs in waiting:
+        given = settings(component)
+        for name in component.waits:
+            if given[name] >= epochs:
+                yield f"`{component.component_name}` has {name} = {given[name]} and {epochs} epochs: it never acts"
 
 
 def _steps(count: int) -> str:

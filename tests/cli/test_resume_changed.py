@@ -137,8 +137,9 @@ def test_the_same_data_in_another_place_are_taken(
 def test_the_files_of_a_cleaner_in_another_place_are_taken(cli, place: Path, stop: Callable[..., Path]) -> None:
     cells(place / "sets" / "B", first=10)  # shares a third with A
     stopped = stop('[[cleaners]]\nuse = "drop_shared"\nagainst = { use = "folder", file = "sets/B" }\n')
-    (place / "sets").rename(place / "data")
-    said = cli("run", "--resume", "out")
+    (place / "sets").rename(place / "moved")
+    (place / "A").rename(place / "moved" / "A")
+    said = cli("run", "--resume", "out", "--data", "moved")
     assert said.code == 0, said.err
     assert len(json.loads((stopped / "data.json").read_text())["decisions"]) == 10
 

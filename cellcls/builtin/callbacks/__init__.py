@@ -15,6 +15,7 @@ class EarlyStopping(Callback):
     """Ends a stage when a metric has not improved for ``patience`` epochs (Prechelt 1998, criterion UP)."""
 
     watches: ClassVar[tuple[str, ...]] = ("watch",)
+    waits: ClassVar[tuple[str, ...]] = ("patience",)
     watch: str = param(
         default="val.accuracy", help="Metric to watch, EVALUATION.METRIC. Losses are minimised, others maximised."
     )

@@ -71,6 +71,7 @@ class ReduceOnPlateau(Schedule):
     """
 
     watches: ClassVar[tuple[str, ...]] = ("watch",)
+    waits: ClassVar[tuple[str, ...]] = ("patience",)
     watch: str = param(default="val.accuracy", help="Metric to watch: EVALUATION.METRIC.")
     factor: float = param(default=0.5, gt=0, lt=1, help="What the rate is multiplied by.")
     patience: int = param(default=3, ge=0, help="Number of epochs without improvement that are tolerated.")
