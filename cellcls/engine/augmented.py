@@ -39,15 +39,15 @@ def augmented_samples(session: Session) -> dict[str, NDArray[Any]]:
     """
     samples, labels = session.samples, session.data.source.labels
     shown = [
-        one
+        picture
         for number in range(min(len(session.data.classes), CLASSES))
-        for one in islice(_of_class(samples, np.flatnonzero(labels[samples.index] == number)), PICTURES)
+        for picture in islice(_of_class(samples, np.flatnonzero(labels[samples.index] == number)), PICTURES)
     ]
     return {
         "images": _drawn(session, shown),
-        "label": labels[[one.index for one in shown]].astype(np.int64),
-        "copy": np.array([0 if one.row is None else samples.copy[one.row] for one in shown], np.int64),
-        "epoch": np.array([0 if one.epoch is None else one.epoch + 1 for one in shown], np.int64),
+        "label": labels[[picture.index for picture in shown]].astype(np.int64),
+        "copy": np.array([0 if picture.row is None else samples.copy[picture.row] for picture in shown], np.int64),
+        "epoch": np.array([0 if picture.epoch is None else picture.epoch + 1 for picture in shown], np.int64),
     }
 
 
@@ -63,9 +63,9 @@ def _of_class(samples: Samples, rows: Indices) -> Iterator[_Picture]:
 
 
 def _drawn(session: Session, shown: list[_Picture]) -> NDArray[np.uint8]:
-    images = pictures(session.images, np.array([one.index for one in shown], np.int64))
-    for epoch in {one.epoch for one in shown if one.row is not None}:
-        places = [at for at, one in enumerate(shown) if one.row is not None and one.epoch == epoch]
+    images = pictures(session.images, np.array([picture.index for picture in shown], np.int64))
+    for epoch in {picture.epoch for picture in shown if picture.row is not None}:
+        places = [at for at, picture in enumerate(shown) if picture.row is not None and picture.epoch == epoch]
         rows = np.array([shown[at].row for at in places])
         images[places] = to_uint8(augmented(session, rows, epoch or 0)[0])
     return images

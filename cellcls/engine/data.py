@@ -118,8 +118,12 @@ def _clean(recipe: Recipe, source: Source, groups: Groups) -> tuple[Decision, ..
     kept = np.ones(len(source), dtype=bool)
     decisions: list[Decision] = []
     for cleaner in recipe.cleaners:
-        made = [one for one in cleaner.build(source=source, groups=groups, kept=kept.copy()) if kept[one.index]]
-        kept[[one.index for one in made]] = False
+        made = [
+            decision
+            for decision in cleaner.build(source=source, groups=groups, kept=kept.copy())
+            if kept[decision.index]
+        ]
+        kept[[decision.index for decision in made]] = False
         decisions += made
     return tuple(decisions)
 

@@ -74,7 +74,7 @@ class Comparison:
     @property
     def advised(self) -> DepthRecord | None:
         """The first depth at which the maps part: all before its block may stay frozen. None: they never do."""
-        return next((one for one in self.depths if self.parts(one)), None)
+        return next((depth for depth in self.depths if self.parts(depth)), None)
 
     @property
     def lasting(self) -> DepthRecord | None:
@@ -82,9 +82,9 @@ class Comparison:
         apart = list(takewhile(self.parts, reversed(self.depths)))
         return apart[-1] if apart else None
 
-    def parts(self, one: DepthRecord) -> bool:
+    def parts(self, depth: DepthRecord) -> bool:
         """Tell whether the maps differ at a depth."""
-        return one.similarity < self.same_above
+        return depth.similarity < self.same_above
 
     def figures(self) -> dict[str, float]:
         """Return the figures that go into ``metrics.json``."""
@@ -142,13 +142,13 @@ def compare_depths(
     kept: dict[str, NDArray[np.float32]] = {}
     parted = False
     spread = _spaced(_layers(explainer, subjects)[0], PICTURED_DEPTHS)
-    inside = [masks(one.images, indices) for one in subjects]
-    for one, maps in _compared(explainer, subjects, indices, inside):
-        part_here = one.similarity < explainer.same_above
-        if one.layer in spread or (part_here and not parted):
-            kept[one.layer] = maps
+    inside = [masks(network.images, indices) for network in subjects]
+    for depth, maps in _compared(explainer, subjects, indices, inside):
+        part_here = depth.similarity < explainer.same_above
+        if depth.layer in spread or (part_here and not parted):
+            kept[depth.layer] = maps
         parted |= part_here
-        depths.append(one)
+        depths.append(depth)
     return Comparison(
         names=(subjects[0].name, subjects[1].name),
         depths=tuple(depths),
@@ -160,7 +160,7 @@ def compare_depths(
 
 def _layers(explainer: Explainer, subjects: Sequence[ComparedNetwork]) -> list[list[str]]:
     """Return the layers to compare, those of each network."""
-    known = [one.network.features.layers for one in subjects]
+    known = [network.network.features.layers for network in subjects]
     count = min(explainer.depths, *map(len, known))
     return [_spaced(layers, count) for layers in known]
 
@@ -173,8 +173,8 @@ def _compared(
     blocks = blocks_of(subjects[0].network, subjects[0].images.size)
     for pair in zip(*_layers(explainer, subjects), strict=True):
         both = [
-            heat(explainer, one.network, one.images, indices, classes=classes, layer=layer)
-            for one, layer in zip(subjects, pair, strict=True)
+            heat(explainer, network.network, network.images, indices, classes=classes, layer=layer)
+            for network, layer in zip(subjects, pair, strict=True)
         ]
         shares = [heat_figures(maps, where)["heat_inside"] for maps, where in zip(both, inside, strict=True)]
         first, second = _of_one_size(*both)
@@ -193,7 +193,7 @@ def _pictured(subjects: Sequence[ComparedNetwork], indices: Indices, maps: dict[
         images=pictures(images, indices),
         index=indices,
         label=images.source.labels[indices],
-        predicted=np.stack([answers(one.network, one.images, indices)[0] for one in subjects]),
+        predicted=np.stack([answers(network.network, network.images, indices)[0] for network in subjects]),
         layers=tuple(maps),
         maps=np.stack(list(maps.values())),
     )
@@ -210,12 +210,12 @@ def _of_one_size(first: NDArray[np.float32], second: NDArray[np.float32]) -> lis
 def similarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     """Return the mean over images of the correlation of their maps (n, H, W). Two flat maps count as alike, a flat one
     beside one that is not as unrelated."""
-    one, other = (maps.reshape(len(maps), -1).astype(np.float64) for maps in (first, second))
-    one, other = (maps - maps.mean(1, keepdims=True) for maps in (one, other))
-    norms = np.linalg.norm(one, axis=1), np.linalg.norm(other, axis=1)
+    flattened = (maps.reshape(len(maps), -1).astype(np.float64) for maps in (first, second))
+    left, right = (maps - maps.mean(1, keepdims=True) for maps in flattened)
+    norms = np.linalg.norm(left, axis=1), np.linalg.norm(right, axis=1)
     flat = norms[0] < _FLAT, norms[1] < _FLAT
     product = np.where(flat[0] | flat[1], 1.0, norms[0] * norms[1])
-    found = np.where(flat[0] | flat[1], flat[0] & flat[1], (one * other).sum(1) / product)
+    found = np.where(flat[0] | flat[1], flat[0] & flat[1], (left * right).sum(1) / product)
     return float(found.mean())
 
 

@@ -76,11 +76,11 @@ def predict(
         rows.append(_batch(network, batch, labels[part], machine, loss, seen))
         seconds.append((machine.now() - started) / len(part))
     share = (own, *(np.concatenate(column) for column in zip(*rows, strict=True))) if rows else None
-    shares = [one for one in machine.gathered(share) if one is not None]
+    shares = [part for part in machine.gathered(share) if part is not None]
     if not shares:
         raise ValueError("no images to predict")
-    order = np.argsort(np.concatenate([one[0] for one in shares]))
-    probabilities, losses, by_view = (np.concatenate([one[place] for one in shares])[order] for place in (1, 2, 3))
+    order = np.argsort(np.concatenate([part[0] for part in shares]))
+    probabilities, losses, by_view = (np.concatenate([part[place] for part in shares])[order] for place in (1, 2, 3))
     return Predictions(
         index=indices,
         label=labels,

@@ -21,9 +21,9 @@ def finish(session: Session, memory_mb: float) -> dict[str, float]:
     trained = load_network(folder.best, session.job.registry)
     network = trained.network.to(machine.device)
     found = {
-        one.name: session.measured(one, network)
-        for one in session.recipe.evaluate
-        if len(session.data.parts[one.part_name])
+        evaluation.name: session.measured(evaluation, network)
+        for evaluation in session.recipe.evaluate
+        if len(session.data.parts[evaluation.part_name])
     }
     evaluations = {name: measured.record(session.data.classes) for name, measured in found.items()}
     if machine.first:
@@ -55,7 +55,7 @@ def _metrics(
         seed=session.recipe.seed,
         rehearsal=session.job.options.rehearse,
         complete=True,
-        parameters=sum(one.numel() for one in session.network.parameters()),
+        parameters=sum(parameter.numel() for parameter in session.network.parameters()),
         memory_mb=round(memory_mb, 1),
         stages_ended_early={
             session.recipe.stage_name(number): reason

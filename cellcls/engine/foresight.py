@@ -90,7 +90,7 @@ def _refuse_lone_images(recipe: Recipe, network: Network, count: int, processes:
 def _untaught(data: Data) -> Iterator[str]:
     """Yield a warning of the classes that the training part has no image of."""
     counts, dropped = _counts(data), np.zeros(len(data.classes), np.int64)
-    np.add.at(dropped, data.source.labels[[one.index for one in data.decisions]], 1)
+    np.add.at(dropped, data.source.labels[[decision.index for decision in data.decisions]], 1)
     seen = {"dropped": dropped, **{part: counts[part] for part in PARTS if part != "train"}}
     absent = np.flatnonzero(counts["train"] == 0)
     if len(absent):
@@ -117,7 +117,9 @@ def _untaught(data: Data) -> Iterator[str]:
 def _unmeasured(recipe: Recipe, data: Data) -> Iterator[str]:
     """Yield warnings of the classes that are learnt, and that a part the run measures has no image of."""
     counts = _counts(data)
-    names = [metric.partition(".")[0] for metric in recipe.watched()] + [one.name for one in recipe.evaluate]
+    names = [metric.partition(".")[0] for metric in recipe.watched()] + [
+        evaluation.name for evaluation in recipe.evaluate
+    ]
     measured = {recipe.evaluation(name).part_name for name in names} - {"train"}
     parts = [part for part in PARTS if part in measured and counts[part].any()]
     lacking: dict[tuple[str, ...], list[int]] = {}

@@ -52,7 +52,9 @@ def needing_two(network: Network, recipe: Recipe, stage: Stage) -> tuple[str, ..
     """Return the names of the BatchNorm layers that a stage trains on one value a channel of each image: of one image
     alone they know no spread, and torch refuses it."""
     set_mode(network, stage, frozen_by(network, recipe, stage))
-    trained = {name: one for name, one in network.named_modules() if isinstance(one, _BatchNorm) and one.training}
+    trained = {
+        name: module for name, module in network.named_modules() if isinstance(module, _BatchNorm) and module.training
+    }
     if not trained:
         return ()
     found = dict.fromkeys(trained, False)
@@ -60,7 +62,7 @@ def needing_two(network: Network, recipe: Recipe, stage: Stage) -> tuple[str, ..
     def look(name: str, _module: nn.Module, given: tuple[Tensor, ...]) -> None:
         found[name] |= given[0].numel() == given[0].shape[0] * given[0].shape[1]
 
-    hooks = [one.register_forward_pre_hook(partial(look, name)) for name, one in trained.items()]
+    hooks = [module.register_forward_pre_hook(partial(look, name)) for name, module in trained.items()]
     try:
         size = recipe.input.size
         network.eval()(torch.zeros(2, 3, size, size, device=network.mean.device))

@@ -181,19 +181,19 @@ def _runs(
     else:
         source = open_source(_own_inputs(run, registry, options, trained))
         images = _images(source, trained, machine)
-    first, second = told_apart(run, other)
+    first, second = distinct_names(run, other)
     return (
         ComparedNetwork(name=first, network=opened.trained.network, images=opened.images),
         ComparedNetwork(name=second, network=trained.network, images=images),
     )
 
 
-def told_apart(first: Path, second: Path) -> tuple[str, str]:
+def distinct_names(first: Path, second: Path) -> tuple[str, str]:
     """Return the shortest ends of two paths that differ (``a/run`` and ``b/run``), each with one name at least."""
-    one, other = map(_parts, (first, second))
-    lengths = range(1, max(len(one), len(other)) + 1)
-    length = next((length for length in lengths if one[-length:] != other[-length:]), 1)
-    return str(Path(*one[-length:])), str(Path(*other[-length:]))
+    left, right = _parts(first), _parts(second)
+    lengths = range(1, max(len(left), len(right)) + 1)
+    length = next((length for length in lengths if left[-length:] != right[-length:]), 1)
+    return str(Path(*left[-length:])), str(Path(*right[-length:]))
 
 
 def _parts(path: Path) -> tuple[str, ...]:

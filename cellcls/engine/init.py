@@ -78,7 +78,9 @@ def start_from(path: Path, network: Network, config: NetworkConfig, data: Data, 
 def _take_head(trained: Trained, network: Network, config: NetworkConfig) -> bool:
     """Copy the head's weights where they mean the same classes; else it starts anew, with a line that says so."""
     given, own = trained.network.head.state_dict(), network.head.state_dict()
-    same = {name: one.shape for name, one in given.items()} == {name: one.shape for name, one in own.items()}
+    same = {name: tensor.shape for name, tensor in given.items()} == {
+        name: tensor.shape for name, tensor in own.items()
+    }
     if trained.config.classes != config.classes or not same:
         _log.warning("[init]: classes or head differ from that run's: the head starts anew")
         return False

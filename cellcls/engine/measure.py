@@ -65,7 +65,7 @@ class Measured:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what ``predictions/NAME.npz`` holds; ``condition`` numbers the corruption and severity of a row."""
-        rows = [one.arrays() for one in self.predictions]
+        rows = [predictions.arrays() for predictions in self.predictions]
         stacked = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
         if len(rows) == 1:
             return stacked
@@ -73,7 +73,7 @@ class Measured:
 
     def _confusion(self) -> NDArray[np.int64]:
         """Return the counts (K, K) over all conditions."""
-        return np.asarray(np.sum([one.confusion() for one in self.predictions], axis=0), dtype=np.int64)
+        return np.asarray(np.sum([predictions.confusion() for predictions in self.predictions], axis=0), dtype=np.int64)
 
     def points(self) -> dict[str, float]:
         """Return the metrics an epoch's line holds, without intervals."""
@@ -93,7 +93,7 @@ class Measured:
             intervals=found.intervals,
             per_class=dict(zip(class_names, found.per_class, strict=True)),
             confusion=found.confusion,
-            seconds_per_image=float(np.mean([one.seconds_per_image for one in self.predictions])),
+            seconds_per_image=float(np.mean([predictions.seconds_per_image for predictions in self.predictions])),
             views=_views(self.predictions[0]) if self.evaluation.views else {},
         )
         return self._corrupted(made) if self.evaluation.corrupt else made
@@ -101,9 +101,9 @@ class Measured:
     def _corrupted(self, made: EvaluationRecord) -> EvaluationRecord:
         """Return the record with the errors under each corruption."""
         errors: dict[str, tuple[float, ...]] = {}
-        for condition, one in zip(self.conditions, self.predictions, strict=True):
+        for condition, predictions in zip(self.conditions, self.predictions, strict=True):
             name = str(condition.corruption)
-            errors[name] = (*errors.get(name, ()), _balanced_error(one))
+            errors[name] = (*errors.get(name, ()), _balanced_error(predictions))
         relative: dict[str, float] = {}
         if self.clean_error is not None:
             relative = {
@@ -139,15 +139,16 @@ def measure(
     made = tuple(
         predict(
             network,
-            images if one.operation is None else Corrupted(images, one, evaluation.seed),
+            images if condition.operation is None else Corrupted(images, condition, evaluation.seed),
             indices,
             machine,
             loss=loss,
             views=evaluation.views,
         )
-        for one in conditions
+        for condition in conditions
     )
-    published = {one.corruption for one in conditions} == set(ALEXNET) and evaluation.severities == (1, 2, 3, 4, 5)
+    whole = {condition.corruption for condition in conditions} == set(ALEXNET)
+    published = whole and evaluation.severities == (1, 2, 3, 4, 5)
     clean = None
     if published:
         clean = _balanced_error(predict(network, images, indices, machine, views=evaluation.views))

@@ -103,7 +103,7 @@ def estimate_mb(recipe: Recipe, network: nn.Module, images: Images, machine: Mac
     """
     parts = max(1, recipe.train.accumulate * machine.processes)
     size = (max(1, recipe.train.batch_size // parts), 3, images.size, images.size)
-    weights = sum(one.numel() for one in network.parameters()) * 4
+    weights = sum(parameter.numel() for parameter in network.parameters()) * 4
     copies = 1 + _optimizer_tensors(recipe) + bool(recipe.train.ema_decay)
     train = _peak(network, size, backward=True)
     evaluation = _peak(network, (BATCH, *size[1:]), backward=False)

@@ -162,7 +162,7 @@ class Session:
 
         ``optimizer``: that of the stage in progress, None between stages.
         """
-        if not self.machine.first or not all(one.isfinite().all() for one in self.network.parameters()):
+        if not self.machine.first or not all(parameter.isfinite().all() for parameter in self.network.parameters()):
             return
         since = time.monotonic() - self.last_saved
         if not force and self.save_seconds > self.job.save_share * since:
@@ -218,7 +218,7 @@ def open_session(job: Job, machine: Machine) -> Session:
         network=network,
         config=config,
         samples=chosen,
-        pipeline=Pipeline([(one.p, one.build(size=recipe.input.size)) for one in recipe.augment]),
+        pipeline=Pipeline([(entry.p, entry.build(size=recipe.input.size)) for entry in recipe.augment]),
         loss=recipe.loss.build(
             class_weights=None if weights is None else torch.from_numpy(weights).float().to(machine.device)
         ),

@@ -54,7 +54,9 @@ def open_stage(session: Session, number: int) -> StageRun:
     recipe, network = session.recipe, session.network
     settings = recipe.stages[number]
     frozen = freeze(network, recipe, settings)
-    optimizer = settings.optimizer.build(parameters=[one for one in network.parameters() if one.requires_grad])
+    optimizer = settings.optimizer.build(
+        parameters=[parameter for parameter in network.parameters() if parameter.requires_grad]
+    )
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]
     if session.optimizer_state is not None:
@@ -81,8 +83,8 @@ def _has_lone_images(session: Session) -> bool:
 
 
 def _record_stage(session: Session, number: int, frozen: tuple[str, ...]) -> None:
-    trained = sum(one.numel() for one in session.network.parameters() if one.requires_grad)
-    total = sum(one.numel() for one in session.network.parameters())
+    trained = sum(parameter.numel() for parameter in session.network.parameters() if parameter.requires_grad)
+    total = sum(parameter.numel() for parameter in session.network.parameters())
     name = session.recipe.stage_name(number)
     record = StageRecord(name=name, frozen=frozen, trained_parameters=trained, parameters=total)
     write(session.job.folder.stage(number, name).with_suffix(".json"), record)

@@ -62,7 +62,7 @@ def _run_started(session: Session) -> events.RunStarted:
 
 def _stage(session: Session, number: int) -> Iterator[events.Event]:
     stage = open_stage(session, number)
-    trained = sum(one.numel() for one in session.network.parameters() if one.requires_grad)
+    trained = sum(parameter.numel() for parameter in session.network.parameters() if parameter.requires_grad)
     yield from session.emit(
         events.StageStarted(
             stage=number, name=stage.name, epochs=stage.settings.epochs, steps_per_epoch=stage.steps, trained=trained

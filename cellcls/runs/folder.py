@@ -193,7 +193,7 @@ def refuse_folder(path: Path | None, *, half_planned: bool = False) -> None:
         if place.is_file():
             raise UsageError(f"{place}: is a file, not a folder; choose another --out")
     left = {RunFolder(path).options.name} if half_planned else set()
-    if path.is_dir() and any(one.name not in left and not (left and is_temporary(one)) for one in path.iterdir()):
+    if path.is_dir() and any(entry.name not in left and not (left and is_temporary(entry)) for entry in path.iterdir()):
         raise UsageError(
             f"{path}: there is something already, and nothing is overwritten",
             "choose another --out",

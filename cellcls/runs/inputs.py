@@ -153,9 +153,12 @@ def rehearsal(recipe: Recipe, registry: Registry) -> Recipe:
         dataset=next(made for cls in datasets(registry) if (made := cls.for_rehearsal()) is not None),
         split=Split(),
         init=Init(),
-        cleaners=tuple(one for one in recipe.cleaners if _stands_alone(one)),
+        cleaners=tuple(cleaner for cleaner in recipe.cleaners if _stands_alone(cleaner)),
         stages=tuple(changed(stage, epochs=1) for stage in recipe.stages),
-        explain=tuple(changed(one, images=min(one.images, 2), depths=min(one.depths, 4)) for one in recipe.explain),
+        explain=tuple(
+            changed(explainer, images=min(explainer.images, 2), depths=min(explainer.depths, 4))
+            for explainer in recipe.explain
+        ),
     )
 
 

@@ -16,6 +16,7 @@ class _Full(Source):
     names = ("x", "y", "z")
     sizes = np.array([[9, 8]] * 3)
     hashes = ("1", "2", "3")
+    prepared = True
     bad_images = (BadImage("bad", "why"),)
     skipped_files = (BadImage("notes.txt", "no picture"),)
 

@@ -11,7 +11,7 @@ from PIL import Image
 from support.recipes import tiny
 
 from cellcls.cli import main
-from cellcls.engine.inference import told_apart
+from cellcls.engine.inference import distinct_names
 
 TWO_STAGES = """
 [head]
@@ -103,10 +103,10 @@ def test_a_name_is_the_shortest_end_that_tells(tmp_path: Path):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "x/stages/1-head.safetensors").touch()
     x, y = tmp_path / "x", tmp_path / "y"
-    assert told_apart(x / "run-0.5", y / "run-0.5") == ("x/run-0.5", "y/run-0.5")
-    assert told_apart(x / "run-0.5", x / "stages/1-head.safetensors") == ("run-0.5", "1-head")
-    assert told_apart(x, y) == ("x", "y")
-    assert told_apart(x, x) == ("x", "x")
+    assert distinct_names(x / "run-0.5", y / "run-0.5") == ("x/run-0.5", "y/run-0.5")
+    assert distinct_names(x / "run-0.5", x / "stages/1-head.safetensors") == ("run-0.5", "1-head")
+    assert distinct_names(x, y) == ("x", "y")
+    assert distinct_names(x, x) == ("x", "x")
 
 
 def test_runs_of_other_classes_are_refused(cli, place: Path, runs: Path, pictures: Path):

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from cellcls.engine.inference import Answers, evaluate_on, explain_on, predict_images, told_apart
+from cellcls.engine.inference import Answers, distinct_names, evaluate_on, explain_on, predict_images
 from cellcls.engine.network import load_network
 from cellcls.errors import DataError, MissingInputError, UsageError
 from cellcls.ops.rendering.cells import render
@@ -204,4 +204,4 @@ def test_weights_alone_have_no_images_of_their_own(tiny_run: Path, registry: Reg
     ],
 )
 def test_two_runs_are_named_by_where_their_paths_part(first: str, second: str, names: tuple[str, str]) -> None:
-    assert told_apart(Path(first), Path(second)) == names
+    assert distinct_names(Path(first), Path(second)) == names

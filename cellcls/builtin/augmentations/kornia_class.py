@@ -36,7 +36,8 @@ class Kornia(Augmentation):
         for name in works:
             arguments = kornia_classes.arguments_of(name).values()
             takes = ", ".join(
-                one.name if one.default is one.empty else f"{one.name} = {one.default}" for one in arguments
+                argument.name if argument.default is argument.empty else f"{argument.name} = {argument.default}"
+                for argument in arguments
             )
             rows.append({"name": name, "arguments": takes or "-", "cannot be used": ""})
         return rows + [{"name": name, "arguments": "", "cannot be used": why} for name, why in excluded.items()]

@@ -47,7 +47,7 @@ def model_card(subject: Subject, *, architecture: str) -> str:
 
 
 def _corrupted(recipe: Recipe, evaluations: Mapping[str, EvaluationRecord]) -> list[str]:
-    return [one.name for one in recipe.evaluate if one.corrupt and one.name in evaluations]
+    return [evaluation.name for evaluation in recipe.evaluate if evaluation.corrupt and evaluation.name in evaluations]
 
 
 def _plain(text: object) -> str:

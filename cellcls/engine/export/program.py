@@ -67,7 +67,7 @@ def printed(program: ExportedProgram) -> Printed:
 
 def _refuse_foreign(program: ExportedProgram) -> None:
     called = [node.target for node in program.graph.nodes if node.op == "call_function"]
-    foreign = {str(one) for one in called if getattr(one, "namespace", "aten") != "aten"}
+    foreign = {str(operation) for operation in called if getattr(operation, "namespace", "aten") != "aten"}
     foreign |= set(program.graph.python_code("self").globals) - _KNOWN_NAMES
     foreign |= {name for name, _ in program.graph_module.named_children()}  # bodies of torch.cond and the like
     if foreign:
