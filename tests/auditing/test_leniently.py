@@ -6,7 +6,7 @@ import html
 from pathlib import Path
 from typing import Literal, Self
 
-from cellcls.api import Dataset, Source, changed, component, param
+from cellcls.api import Dataset, Input, Source, changed, component, param
 from cellcls.auditing.audit import audit_dataset
 from cellcls.auditing.results import write
 from cellcls.builtin.datasets.folder import open_folder
@@ -27,10 +27,8 @@ class Slides(Dataset):
     def leniently(self) -> Self:
         return changed(self, unreadable="leave_out")
 
-    def build(self, *, path: Path | None, size: int, interpolation: str, cache: Path) -> Source:
-        return open_folder(
-            path or self.file, size, interpolation, "crop", cache, skip_bad=self.unreadable == "leave_out"
-        )
+    def build(self, *, path: Path | None, input: Input, cache: Path) -> Source:
+        return open_folder(path or self.file, input, cache, skip_bad=self.unreadable == "leave_out")
 
 
 def test_an_audit_skips_by_the_sets_own_setting(cells: Path, tmp_path: Path):

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cellcls.api import Features, Source
+from cellcls.api import Features, Input, Source
 from cellcls.engine.device import Machine
 from cellcls.engine.images import Images
 from cellcls.engine.network import Network
@@ -38,7 +38,7 @@ def noise(count: int, size: int = 8, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def images_of(source: Source, size: int = 8, interpolation: str = "bilinear") -> Images:
-    return Images(source, size=size, interpolation=interpolation, device=torch.device("cpu"))
+    return Images(source, Input(size=size, interpolation=interpolation), torch.device("cpu"))
 
 
 class Channels(nn.Module):
