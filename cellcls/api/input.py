@@ -29,6 +29,10 @@ class Input:
         help="Side in pixels of a square cut out of the middle first, for frames wider than a cell. Default: none.",
     )
 
+    def keeps(self, height: int, width: int) -> bool:
+        """Return whether ``prepare`` leaves images of a height and width in pixels as they are."""
+        return height == width == self.size and (self.center_crop is None or self.center_crop >= self.size)
+
     def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return a decoded image (H, W, 3), RGB, as the network's input (``size``, ``size``, 3)."""
         from cellcls.ops.imaging.fitting import fit

@@ -30,7 +30,7 @@ class Images:
         self.input = input
         self.device = device
         self.held: Tensor | None = None
-        self._bytes = 0
+        self._stored: tuple[int, ...] | None = None
 
     @property
     def size(self) -> int:
@@ -80,10 +80,14 @@ class Images:
         )
 
     def _read(self, indices: Indices) -> NDArray[np.uint8]:
-        if self.source.prepared or not len(indices):
-            return self.source.read(indices).reshape(-1, self.input.size, self.input.size, 3)
-        self._bytes = self._bytes or self.source.read(indices[:1]).nbytes
-        portion = max(1, PREPARED_AT_ONCE // self._bytes)
+        if not len(indices):
+            return np.zeros((0, self.size, self.size, 3), dtype=np.uint8)
+        if self._stored is None:
+            self._stored = (self.size, self.size) if self.source.prepared else self.source.read(indices[:1]).shape[1:3]
+        height, width = self._stored
+        if self.source.prepared or self.input.keeps(height, width):
+            return self.source.read(indices)
+        portion = max(1, PREPARED_AT_ONCE // (height * width * 3))
         starts = range(0, len(indices), portion)
         stored = (image for at in starts for image in self.source.read(indices[at : at + portion]))
         return np.stack([self.input.prepare(image) for image in stored])
