@@ -335,6 +335,7 @@ class _Matched(WrappedSource):
 
 def _own(run: Path, registry: Registry, options: Options) -> _Opened:
     """Open the run's own test part (val where there is none)."""
+    _run_folder(run)  # a file of weights has no images of its own
     trained, machine = _trained(run, registry, options)
     data = prepare(_own_inputs(run, registry, options, trained))
     part = "test" if len(data.parts["test"]) else "val"
@@ -344,15 +345,20 @@ def _own(run: Path, registry: Registry, options: Options) -> _Opened:
 
 def _own_inputs(run: Path, registry: Registry, options: Options, trained: Trained) -> Inputs:
     """Find what a run was made from, its images to be prepared for the network ``trained``."""
-    folder = RunFolder(run)
-    if not folder.recipe.is_file():
-        raise MissingInputError(
-            f"{run}: not a run folder, so it has no images of its own", "name them with --data PATH"
-        )
+    folder = _run_folder(run)
     kept = read(folder.options, Options)
     recipe: Recipe = load(folder.recipe, registry, rehearse=True)[0].recipe
     recipe = changed(recipe, input=trained.config.input)
     return find_inputs(recipe, folder.recipe, registry, attrs.evolve(kept, weights=options.weights))
+
+
+def _run_folder(run: Path) -> RunFolder:
+    """Return the folder of a run that has images of its own. Raises ``MissingInputError``."""
+    folder = RunFolder(run)
+    if not folder.recipe.is_file():
+        message = f"{run}: not a run folder, so it has no images of its own"
+        raise MissingInputError(message, "name them with --data PATH")
+    return folder
 
 
 def _seen(run: Path, source: Source, indices: Indices) -> NDArray[np.bool_] | None:

@@ -317,4 +317,4 @@ def test_a_network_of_eight_classes_is_evaluated_on_five(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("cls", ALL)
 def test_an_audit_leaves_out_what_cannot_be_read(cls: Any):
-    assert cls(fit="pad").leniently() == cls(fit="pad", on_bad_image="skip")
+    assert cls(file=Path("x")).leniently() == cls(file=Path("x"), on_bad_image="skip")
