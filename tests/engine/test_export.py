@@ -311,7 +311,7 @@ def test_the_card_tells_of_pretrained_weights(
     run = Path(shutil.copytree(trained, tmp_path / "run"))
     recipe = (run / "recipe.toml").read_text()
     timm = f'[backbone]\nuse = "timm"\nmodel = "resnet18"\npretrained = {pretrained}\n'
-    changed = re.sub(r"\[backbone\]\n[^\[]*\[8, 8\]\n", timm, recipe)
+    changed = re.sub(r"\[backbone\]\n[^\[]*\[6, 8\]\n", timm, recipe)
     assert changed != recipe
     (run / "recipe.toml").write_text(changed)
     subject = Subject(run=run, trained=load_network(trained, registry), registry=registry)
@@ -379,7 +379,7 @@ def test_the_command_warns_of_a_rehearsal(runs: Runs, tmp_path: Path, capfd: pyt
         main(["export", str(folder), "--format", "hub", "--out", str(tmp_path / "out"), "--json"])
     said = capfd.readouterr()
     assert ended.value.code == 0
-    assert "WARNING: these are the weights of a rehearsal" in said.err
+    assert "WARNING: these weights are from a rehearsal" in said.err
     told = json.loads(said.out)
     assert told["rehearsal"]
     assert told["bytes"] == sum(file.stat().st_size for file in (tmp_path / "out").iterdir())
