@@ -140,7 +140,7 @@ def test_json_stays_alone_on_stdout_when_there_are_warnings(process, place: Path
     said = process("run", "tiny.toml", "--data", pictures, "--out", "out", "--json", cwd=place, PYTHONWARNINGS="always")
     assert said.code == 0, said.err
     assert said.json()["metrics"]["complete"]
-    assert "empty: no images in it" in said.err
+    assert "1 file skipped: a class folder without images" in said.err
     assert "importing torch" in said.err
 
 

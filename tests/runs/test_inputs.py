@@ -205,9 +205,9 @@ def test_the_recipes_own_set_is_asked_first(place: Path, slides: Path):
     both = registry_with(Named)
     found = find_inputs(load(recipe, both)[0].recipe, recipe, both, Options(data=slides))
     assert (found.recipe.dataset.component_name, found.recipe.dataset.digits) == ("zz_slides", 3)
-    recipe.write_text('[dataset]\nuse = "folder"\nfile = "x"\nfit = "pad"\n')
+    recipe.write_text('[dataset]\nuse = "folder"\nfile = "x"\non_bad_image = "skip"\n')
     found = find_inputs(load(recipe, both)[0].recipe, recipe, both, Options(data=slides))
-    assert (found.recipe.dataset.component_name, found.recipe.dataset.fit) == ("folder", "pad")
+    assert (found.recipe.dataset.component_name, found.recipe.dataset.on_bad_image) == ("folder", "skip")
 
 
 def test_a_set_that_fails_to_recognise_is_told_and_passed_over(slides: Path, caplog: pytest.LogCaptureFixture):
