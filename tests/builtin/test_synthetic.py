@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from cellcls.api import Input
 from cellcls.builtin.datasets.rendered import RenderedCells, class_counts
 from cellcls.builtin.datasets.synthetic import Synthetic
-from cellcls.errors import RecipeError
 from cellcls.ops.classes import CLASSES
 from cellcls.ops.curation.copies import Groups, group_by_hash
 from cellcls.ops.rendering.styles import LOOK_ALIKES
@@ -140,11 +139,6 @@ def test_masks_lie_on_the_cells_and_nowhere_on_outliers(cache: Path) -> None:
     planted = groups(source).copied()
     one, other = planted[0][0], planted[0][1]
     assert np.array_equal(*source.masks(np.array([one, other])))
-
-
-def test_too_small_a_size_is_a_recipe_error(cache: Path) -> None:
-    with pytest.raises(RecipeError, match="size = 4"):
-        build(cache, Synthetic(), size=4)
 
 
 def test_no_path_is_taken_for_rendered_cells(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cellcls.api import Dataset, Input, component, param
-from cellcls.errors import RecipeError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,16 +39,9 @@ class Synthetic(Dataset):
         return cls(images_per_class=24)
 
     def build(self, *, path: Path | None, input: Input, cache: Path) -> RenderedCells:
-        """Render the images at ``input.size`` (at least 8) once into ``cache`` and open them.
-
-        Raises ``RecipeError`` for a smaller size, ``WriteError``.
-        """
+        """Render the images at ``input.size`` once into ``cache`` and open them. Raises ``WriteError``."""
         from cellcls.builtin.datasets.rendered import RenderedCells
-        from cellcls.ops.rendering.cells import SMALLEST
 
-        if input.size < SMALLEST:
-            message = f"[input] size = {input.size}: rendered cells need {SMALLEST} pixels a side"
-            raise RecipeError(message, f"set it to {SMALLEST} or more")
         return RenderedCells(
             images_per_class=self.images_per_class,
             seed=self.seed,
