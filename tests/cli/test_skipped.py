@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.recipes import ONE_EPOCH, tiny
 
 import cellcls
 from cellcls.errors import DataError
@@ -20,9 +21,7 @@ def recipe(place: Path, pictures: Path) -> Path:
     """A recipe on a folder with three files that are none of its images, and some that nobody should hear of."""
     for name in ("ig/a.heic", "ig/b.HEIC", "ig/README", "ig/.DS_Store", "ig/Thumbs.db", "ig/.hidden.png"):
         (pictures / name).write_text("x")
-    text = (place / "tiny.toml").read_text()
-    text = text.replace('use = "synthetic"\nimages_per_class = 12', 'use = "folder"\nfile = "pictures"')
-    (place / "own.toml").write_text(text)
+    (place / "own.toml").write_text(tiny(ONE_EPOCH, dataset={"use": "folder", "file": "pictures"}, split=None))
     return place / "own.toml"
 
 
