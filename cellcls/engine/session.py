@@ -31,7 +31,7 @@ from cellcls.engine.state import Progress, Saved, load_state, save_state
 from cellcls.ops.storage.files import write_json, write_text
 from cellcls.recipe import Evaluation, Recipe, Split, dump
 from cellcls.runs.environment import environment
-from cellcls.runs.records import EpochRecord, TrainingImagesRecord, to_data, write, write_history
+from cellcls.runs.records import EpochRecord, TrainingImagesRecord, to_data, write, write_lines
 
 if TYPE_CHECKING:
     from timm.utils.model_ema import ModelEmaV3
@@ -294,7 +294,7 @@ def _write_start(session: Session) -> None:
         seen = sorted({*(record.trained_on or ()), *session.start.trained_on})
         record = attrs.evolve(record, init=session.start.record(), trained_on=tuple(seen))
     write(folder.data, record)
-    write_history(folder.history, session.progress.history)
+    write_lines(folder.history, session.progress.history)
 
 
 def _snake_case(name: str) -> str:

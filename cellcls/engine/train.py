@@ -25,7 +25,7 @@ from cellcls.ops.draws import permutation
 from cellcls.ops.statistics.table import lower_is_better
 from cellcls.ops.storage.npz import save_arrays
 from cellcls.runs.options import write_options
-from cellcls.runs.records import EpochRecord, write_history
+from cellcls.runs.records import EpochRecord, write_lines
 from cellcls.runs.stop import stopped
 
 
@@ -156,7 +156,7 @@ def _end_epoch(session: Session, stage: StageRun) -> Iterator[events.Event]:
         )
     )
     if session.machine.first:
-        write_history(session.job.folder.history, progress.history)
+        write_lines(session.job.folder.history, progress.history)
     ended = events.EpochEnded(
         stage=stage.number, epoch=progress.epoch, metrics=metrics, best=best, seconds=progress.seconds
     )

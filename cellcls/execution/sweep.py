@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import attrs
 
@@ -18,10 +17,11 @@ from cellcls.execution.single import make_run, plan_run, resume_line, resume_run
 from cellcls.ops.storage.files import write_json, write_text
 from cellcls.recipe import Loaded, dump, load
 from cellcls.recipe.sweep import Best, as_text, settings_of
-from cellcls.runs.folder import RunFolder, free_folder, make_folder, read_history, write_history
+from cellcls.runs.folder import RunFolder, free_folder, make_folder
 from cellcls.runs.init import find_all
 from cellcls.runs.options import kept_options, write_options
 from cellcls.runs.plan import Plan, PlannedFile, PlannedRun, write_plan
+from cellcls.runs.records import TrialRecord, read_lines, write_lines
 
 _RECIPE, _JOURNAL = "sweep.toml", "sweep.jsonl"
 """Files in a sweep's folder: the recipe with its search, and a journal with one line per trial."""
@@ -64,64 +64,62 @@ class Sweep:
 
     def _executed(self) -> list[RunResult]:
         propose = self.search.build(seed=self.seed)
-        journal = read_history(self.folder / _JOURNAL)
+        journal = list(read_lines(self.folder / _JOURNAL, TrialRecord))
         for first in range(0, self.trials, self.search.at_once):
             batch = range(first, min(first + self.search.at_once, self.trials))
-            finished = [_trial(line) for line in journal[:first]]
+            finished = [_trial(record) for record in journal[:first]]
             proposed = [
-                {"trial": number, "settings": dict(propose(number, finished))}
+                TrialRecord(trial=number, settings=dict(propose(number, finished)))
                 for number in batch[max(0, len(journal) - first) :]
             ]
             if proposed:
                 journal += proposed
-                write_history(self.folder / _JOURNAL, journal)
-            for _ in self._run([line for line in journal[first : batch.stop] if "exit_code" not in line]):
-                write_history(self.folder / _JOURNAL, journal)
+                write_lines(self.folder / _JOURNAL, journal)
+            for ended in self._run([record for record in journal[first : batch.stop] if record.exit_code is None]):
+                journal[ended.trial] = ended
+                write_lines(self.folder / _JOURNAL, journal)
         self._tell(journal)
-        return [self._result(number, line) for number, line in enumerate(journal[: self.trials])]
+        return [self._result(record) for record in journal[: self.trials]]
 
     def _name(self, number: int) -> str:
         return f"trial-{number:03}"
 
-    def _run(self, lines: Sequence[dict[str, Any]]) -> Iterator[None]:
-        """Run the trials of a batch; yield whenever the outcome of one is noted in the journal."""
-        planned: list[tuple[dict[str, Any], RunFolder]] = []
-        for line in lines:
-            folder = RunFolder(self.folder / self._name(line["trial"]))
+    def _run(self, records: Sequence[TrialRecord]) -> Iterator[TrialRecord]:
+        """Run the trials of a batch; yield the record of each when it has ended."""
+        planned: list[tuple[TrialRecord, RunFolder]] = []
+        for record in records:
+            folder = RunFolder(self.folder / self._name(record.trial))
             try:
-                make = self._planned(line, folder)
+                make = self._planned(record, folder)
                 if self.context.launcher is None or folder.complete:
-                    self._note(line, make())
-                    yield
+                    yield self._ended(record, make())
                 else:
-                    planned.append((line, folder))
+                    planned.append((record, folder))
             except InterruptedRunError as error:
                 raise with_hints(error, resume_line(self.folder)) from error
             except CellclsError as error:
                 self.context.output.say(f"cellcls: {folder.path}: {error}")
-                self._note(line, failed(folder.path, error.exit_code))
-                yield
+                yield self._ended(record, failed(folder.path, error.exit_code))
         if self.context.launcher is not None and planned:
             yield from self._launched(self.context.launcher, planned)
 
     def _launched(
-        self, launcher: ChosenLauncher, planned: Sequence[tuple[dict[str, Any], RunFolder]]
-    ) -> Iterator[None]:
+        self, launcher: ChosenLauncher, planned: Sequence[tuple[TrialRecord, RunFolder]]
+    ) -> Iterator[TrialRecord]:
         """Let the launcher run planned trials. Trials that were stopped have no outcome yet."""
         results = launch.execute(launcher, [run.path for _, run in planned], self.folder, self.context.output)
         stopped = [result for result in results if result.exit_code in _STOPPED]
-        for (line, _), result in zip(planned, results, strict=True):
+        for (record, _), result in zip(planned, results, strict=True):
             if result not in stopped:
-                self._note(line, result)
-        yield
+                yield self._ended(record, result)
         if stopped:
             message = f"{', '.join(result.folder.name for result in stopped)}: stopped"
             raise InterruptedRunError(message, resume_line(self.folder), code=ExitCode.RESUMABLE)
 
-    def _planned(self, line: dict[str, Any], folder: RunFolder) -> Callable[[], RunResult]:
+    def _planned(self, record: TrialRecord, folder: RunFolder) -> Callable[[], RunResult]:
         """Plan a trial, if it is not planned yet; return a function that executes or resumes it."""
-        settings = settings_of(line["settings"])
-        self.context.output.say(f"cellcls: trial {line['trial'] + 1} of {self.trials}: {', '.join(settings)}")
+        settings = settings_of(record.settings)
+        self.context.output.say(f"cellcls: trial {record.trial + 1} of {self.trials}: {', '.join(settings)}")
         if folder.recipe.exists():
             write_options(folder, self.context.options)
             return partial(resume_run, folder, self.context)
@@ -133,28 +131,28 @@ class Sweep:
         planned = plan_run(folder.path, inputs, self.context.options, half_planned=True)
         return partial(make_run, inputs, planned, self.context)
 
-    def _note(self, line: dict[str, Any], result: RunResult) -> None:
-        """Note the outcome of a trial in its line of the journal."""
+    def _ended(self, record: TrialRecord, result: RunResult) -> TrialRecord:
+        """Return the record of a trial with its outcome."""
         name, _, metric = self.search.metric.rpartition(".")
         value = result.metrics.evaluations[name].values[metric] if result.metrics else None
-        line |= {"exit_code": result.exit_code, "value": value}
+        return attrs.evolve(record, exit_code=int(result.exit_code), value=value)
 
-    def _result(self, number: int, line: dict[str, Any]) -> RunResult:
-        folder = self.folder / self._name(number)
-        return failed(folder, line["exit_code"]) if line["exit_code"] else result_of(RunFolder(folder))
+    def _result(self, record: TrialRecord) -> RunResult:
+        folder = self.folder / self._name(record.trial)
+        return failed(folder, record.exit_code) if record.exit_code else result_of(RunFolder(folder))
 
-    def _tell(self, journal: list[dict[str, Any]]) -> None:
+    def _tell(self, journal: Sequence[TrialRecord]) -> None:
         """Write and print the best trial."""
-        values = {line["trial"]: line["value"] for line in journal if "exit_code" in line}
+        values = {record.trial: record.value for record in journal if record.exit_code is not None}
         best = Best(self.search.lowest).of(values)
         if best is None:
             raise DataError(f"{self.folder}: every trial failed", f"see the exit codes in {self.folder / _JOURNAL}")
-        line = journal[best]
-        found = {"trial": self._name(best), self.search.metric: line["value"], "settings": line["settings"]}
+        value, settings = values[best], journal[best].settings
+        found = {"trial": self._name(best), self.search.metric: value, "settings": settings}
         write_json(self.folder / "best.json", found)
-        rows = [{"setting": key, "value": value} for key, value in line["settings"].items()]
+        rows = [{"setting": key, "value": value} for key, value in settings.items()]
         self.context.output.table(
-            f"best of {len(values)} trials: {self._name(best)}, {self.search.metric} {line['value']:.4f}", rows
+            f"best of {len(values)} trials: {self._name(best)}, {self.search.metric} {value:.4f}", rows
         )
 
 
@@ -196,5 +194,5 @@ def stopped_sweep(folder: Path, context: Context) -> Sweep:
     )
 
 
-def _trial(line: dict[str, Any]) -> Trial:
-    return Trial(number=line["trial"], settings=line["settings"], value=line["value"])
+def _trial(record: TrialRecord) -> Trial:
+    return Trial(number=record.trial, settings=record.settings, value=record.value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,16 @@ from cellcls.errors import DataError, MissingInputError
 from cellcls.recipe.backslashes import advice_on
 from cellcls.report.pictures import MapPairs, Pictures, read_map_pairs, read_pictures
 from cellcls.runs.records import (
+    DAMAGED,
     DataRecord,
     DepthsRecord,
     EpochRecord,
     EvaluationRecord,
     MetricsRecord,
+    json_object,
     read,
-    read_history,
-)
-
-_DAMAGED = (
-    "the file is damaged or was written by another version of cellcls; to repeat the run: cellcls run recipe.toml"
+    read_lines,
+    read_text,
 )
 
 
@@ -84,7 +82,7 @@ def read_run(folder: Path) -> RunRecord:
     recipe = folder / "recipe.toml"
     if not recipe.is_file():
         raise _no_run(folder)
-    text = _text(recipe)
+    text = read_text(recipe)
     depths = {path.stem: read(path, DepthsRecord) for path in sorted((folder / "explain").glob("*.json"))}
     metrics = read(folder / "metrics.json", MetricsRecord)
     if not metrics.name:
@@ -94,7 +92,7 @@ def read_run(folder: Path) -> RunRecord:
         recipe=text,
         metrics=metrics,
         data=read(folder / "data.json", DataRecord),
-        history=read_history(folder / "history.jsonl"),
+        history=read_lines(folder / "history.jsonl", EpochRecord),
         environment=_json(folder / "environment.json"),
         examples=_pictures(folder / "examples"),
         explained=_pictures(folder / "explain", other=depths),
@@ -113,33 +111,16 @@ def _no_run(folder: Path) -> MissingInputError:
     return MissingInputError(f"{folder}: not a run folder: it has no recipe.toml", hint)
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}", _DAMAGED) from error
-
-
 def _toml(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomli.loads(text)
     except (tomli.TOMLDecodeError, RecursionError) as error:
         line = text.split("\n")[error.lineno - 1] if isinstance(error, tomli.TOMLDecodeError) else ""
-        raise DataError(f"{path}: not TOML: {error}", advice_on(str(error), line) or _DAMAGED) from error
+        raise DataError(f"{path}: not TOML: {error}", advice_on(str(error), line) or DAMAGED) from error
 
 
 def _json(path: Path) -> dict[str, Any]:
-    return _object(path, _text(path)) if path.is_file() else {}
-
-
-def _object(place: Path | str, text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{place}: not JSON: {error}", _DAMAGED) from error
-    if not isinstance(found, dict):
-        raise DataError(f"{place}: not a JSON object", _DAMAGED)
-    return found
+    return json_object(path, read_text(path)) if path.is_file() else {}
 
 
 def _pictures(folder: Path, *, other: Container[str] = ()) -> dict[str, Pictures]:
@@ -156,5 +137,5 @@ def _map_pairs(folder: Path, depths: Mapping[str, DepthsRecord]) -> dict[str, Ma
         strange = set(pairs.layers) - {depth.layer for depth in depths[name].depths}
         if strange:
             problem = f"contains maps of layers that were not compared: {', '.join(sorted(strange))}"
-            raise DataError(f"{folder / name}.npz: {problem}", _DAMAGED)
+            raise DataError(f"{folder / name}.npz: {problem}", DAMAGED)
     return found

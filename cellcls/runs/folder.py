@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import attrs
 from filelock import FileLock, Timeout
 
-from cellcls.errors import DataError, MissingInputError, UsageError, WriteError
-from cellcls.ops.storage.files import is_temporary, sweep, write_text
+from cellcls.errors import UsageError, WriteError
+from cellcls.ops.storage.files import is_temporary, sweep
 
 
 @attrs.frozen
@@ -104,8 +102,9 @@ class RunFolder:
     @property
     def complete(self) -> bool:
         """Whether the run came to its end: its figures are written last, as a whole. All else can be resumed."""
-        found = read_json(self.metrics) if self.metrics.is_file() else None
-        return isinstance(found, dict) and found.get("complete") is True
+        from cellcls.runs.records import MetricsRecord, read  # cattrs takes a while to import
+
+        return read(self.metrics, MetricsRecord).complete
 
     def stage(self, number: int, name: str) -> Path:
         """Return where the weights at the end of a stage lie; ``number`` counts from 0."""
@@ -207,27 +206,3 @@ def free_folder(name: str, below: Path = Path("runs")) -> Path:
     while (below / f"{name}-{number}").exists():
         number += 1
     return below / f"{name}-{number}"
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file of a run. Raises ``MissingInputError`` and ``DataError``."""
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise MissingInputError(f"{path}: not there", f"is {path.parent} a run folder?") from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
-
-
-def read_history(path: Path) -> list[dict[str, Any]]:
-    """Read the lines of ``history.jsonl`` (none where it is not there)."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    try:
-        return [json.loads(line) for line in lines]
-    except ValueError as error:
-        raise DataError(f"{path}: a line is no JSON: {error}") from error
-
-
-def write_history(path: Path, lines: list[dict[str, Any]]) -> None:
-    """Write all lines of ``history.jsonl``; one epoch more or less, never half a line."""
-    write_text(path, "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines))

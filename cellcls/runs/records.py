@@ -24,9 +24,8 @@ from cellcls.ops.storage.skipped import SkippedFiles
 
 FORMAT = 1
 """The format of every file here; it grows when a file of an older one could be misread."""
-_DAMAGED = (
-    "the file is damaged or was written by another version of cellcls; `cellcls run` on its recipe.toml repeats it"
-)
+DAMAGED = "the file is damaged or was written by another version of cellcls; to repeat the run: cellcls run recipe.toml"
+"""What to do about a file that cannot be read."""
 
 T = TypeVar("T")
 
@@ -248,6 +247,23 @@ class StageRecord:
     parameters: int
 
 
+# --- sweep.jsonl ------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class TrialRecord:
+    """One trial of a search."""
+
+    trial: int
+    """Its number, from 0."""
+    settings: Mapping[str, Any]
+    """The settings that were tried, by dotted name."""
+    exit_code: int | None = None
+    """How its run ended, None until it has."""
+    value: float | None = None
+    """The metric that is searched by, None where the run failed."""
+
+
 # --- metadata of the weights ------------------------------------------------------------------------------------
 
 
@@ -277,22 +293,23 @@ def write(path: Path, record: object) -> None:
 
 def read(path: Path, shape: type[T]) -> T:
     """Read a record; where there is no file, its defaults. Raises ``DataError`` where it is damaged or newer."""
-    return from_data(_object(path, _text(path)) if path.is_file() else {}, shape, path)
+    return from_data(json_object(path, read_text(path)) if path.is_file() else {}, shape, path)
 
 
-def write_history(path: Path, epochs: Iterable[EpochRecord]) -> None:
-    """Write all lines of ``history.jsonl``; one epoch more or less, never half a line. Raises ``WriteError``."""
-    lines = [json.dumps(file_data(epoch), allow_nan=False) for epoch in epochs]
+def write_lines(path: Path, records: Iterable[object]) -> None:
+    """Write records as JSON, one a line (``history.jsonl``); one more or less, never half a line. Raises
+    ``WriteError``."""
+    lines = [json.dumps(file_data(record), allow_nan=False) for record in records]
     write_text(path, "".join(f"{line}\n" for line in lines))
 
 
-def read_history(path: Path) -> tuple[EpochRecord, ...]:
-    """Read ``history.jsonl``; no epochs where there is none. Raises ``DataError``."""
+def read_lines(path: Path, shape: type[T]) -> tuple[T, ...]:
+    """Read records, one a line; none where there is no file. Raises ``DataError``."""
     if not path.is_file():
         return ()
-    lines = _text(path).split("\n")[:-1]  # a line that is still being written has no end
+    lines = read_text(path).split("\n")[:-1]  # a line that is still being written has no end
     return tuple(
-        from_data(_object(f"{path}:{number}", line), EpochRecord, f"{path}:{number}")
+        from_data(json_object(f"{path}:{number}", line), shape, f"{path}:{number}")
         for number, line in enumerate(lines, start=1)
         if line.strip()
     )
@@ -322,23 +339,25 @@ def from_data(data: Mapping[str, Any], shape: type[T], place: Path | str) -> T:
         return _CONVERTER.structure(found, shape)
     except Exception as error:  # cattrs gathers all problems into a group of its own
         problems = cattrs.transform_error(error, format_exception=lambda problem, _wanted: _in_words(problem))
-        raise DataError(f"{place}: {'; '.join(problems[:3])}", _DAMAGED) from error
+        raise DataError(f"{place}: {'; '.join(problems[:3])}", DAMAGED) from error
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of a file of a run. Raises ``DataError``."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}", _DAMAGED) from error
+        raise DataError(f"{path}: cannot be read: {error}", DAMAGED) from error
 
 
-def _object(place: Path | str, text: str) -> dict[str, Any]:
+def json_object(place: Path | str, text: str) -> dict[str, Any]:
+    """Return the JSON object that a text is; ``place`` is what errors call it. Raises ``DataError``."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{place}: not JSON: {error}", _DAMAGED) from error
+        raise DataError(f"{place}: not JSON: {error}", DAMAGED) from error
     if not isinstance(found, dict):
-        raise DataError(f"{place}: not a JSON object", _DAMAGED)
+        raise DataError(f"{place}: not a JSON object", DAMAGED)
     return found
 
 
@@ -375,6 +394,12 @@ def _converter() -> cattrs.Converter:
     made.register_unstructure_hook(
         DataRecord,
         make_dict_unstructure_fn(DataRecord, made, init=override(omit_if_default=True)),
+    )
+    made.register_unstructure_hook(
+        TrialRecord,
+        make_dict_unstructure_fn(
+            TrialRecord, made, exit_code=override(omit_if_default=True), value=override(omit_if_default=True)
+        ),
     )
     return made
 

@@ -14,7 +14,7 @@ from cellcls.engine.network import load_network
 from cellcls.ops.statistics.table import METRICS, Metric, Predicted
 from cellcls.registry import load_registry
 from cellcls.report.read import read_run
-from cellcls.runs.records import read_history
+from cellcls.runs.records import EpochRecord, read_lines
 
 
 def brier(predicted: Predicted) -> float:
@@ -60,7 +60,7 @@ def test_a_new_metric_is_everywhere(cli, place: Path):
     assert measured["claims"][0]["held"] is True
     assert measured["claims"][0]["metric"] == "brier_score"
 
-    history = read_history(run / "history.jsonl")
+    history = read_lines(run / "history.jsonl", EpochRecord)
     values = [epoch.metrics["val.brier_score"] for epoch in history]
     best = [number for number, epoch in enumerate(history) if epoch.best]
     lowest = [at for at, score in enumerate(values) if score < min(values[:at], default=np.inf)]

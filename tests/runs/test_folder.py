@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from cellcls.errors import DataError, MissingInputError, UsageError, WriteError
-from cellcls.runs.folder import RunFolder, free_folder, make_folder, read_history, read_json, write_history
+from cellcls.errors import UsageError, WriteError
+from cellcls.runs.folder import RunFolder, free_folder, make_folder
 
 
 def test_a_new_or_an_empty_folder_is_taken(tmp_path: Path):
@@ -59,25 +59,3 @@ def test_one_writer_at_a_time_and_leftovers_are_swept(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
     with FileLock(tmp_path / ".lock"), pytest.raises(UsageError, match="another process"), folder.locked():
         pass
-
-
-def test_json_that_is_missing_or_damaged(tmp_path: Path):
-    with pytest.raises(MissingInputError, match="not there"):
-        read_json(tmp_path / "metrics.json")
-    (tmp_path / "metrics.json").write_text("{")
-    with pytest.raises(DataError, match=r"metrics\.json"):
-        read_json(tmp_path / "metrics.json")
-
-
-def test_history_is_read_as_it_was_written(tmp_path: Path):
-    path = tmp_path / "history.jsonl"
-    assert read_history(path) == []
-    lines = [{"epoch": 0, "val.loss": 0.1}, {"epoch": 1, "val.loss": 1e-30}]
-    write_history(path, lines)
-    assert read_history(path) == lines
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_history(path, [{"val.loss": float("nan")}])
-    assert read_history(path) == lines
-    path.write_text('{"epoch": 0}\n{"epo')
-    with pytest.raises(DataError, match="no JSON"):
-        read_history(path)

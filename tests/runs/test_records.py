@@ -27,10 +27,10 @@ from cellcls.runs.records import (
     ViewScore,
     from_data,
     read,
-    read_history,
+    read_lines,
     to_data,
     write,
-    write_history,
+    write_lines,
 )
 
 words = st.text(st.characters(codec="utf-8", categories=("L", "N", "P")), min_size=1, max_size=8)
@@ -161,24 +161,24 @@ def test_a_metric_of_another_version_is_kept() -> None:
 
 def test_what_is_not_there_has_defaults(tmp_path: Path) -> None:
     assert read(tmp_path / "metrics.json", MetricsRecord) == MetricsRecord()
-    assert read_history(tmp_path / "history.jsonl") == ()
+    assert read_lines(tmp_path / "history.jsonl", EpochRecord) == ()
 
 
 def test_history_is_written_whole_and_a_line_without_an_end_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     epochs = [EpochRecord(stage=0, stage_name="1", epoch=number, metrics={"val.loss": 0.5}) for number in range(3)]
-    write_history(path, epochs)
+    write_lines(path, epochs)
     with path.open("a") as file:
         file.write('{"stage": 0, "stage_')
-    assert read_history(path) == tuple(epochs)
+    assert read_lines(path, EpochRecord) == tuple(epochs)
 
 
 def test_history_is_read_with_one_converter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One for each line took a third of a second for 50 lines."""
     made = []
     monkeypatch.setattr(cattrs, "Converter", lambda *_, **__: made.append(1))
-    write_history(
+    write_lines(
         tmp_path / "history.jsonl", [EpochRecord(stage=0, stage_name="1", epoch=number) for number in range(50)]
     )
-    assert len(read_history(tmp_path / "history.jsonl")) == 50
+    assert len(read_lines(tmp_path / "history.jsonl", EpochRecord)) == 50
     assert not made
