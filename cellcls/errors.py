@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import ClassVar
@@ -153,3 +153,11 @@ class Problems:
             if new or error.message not in shown:
                 yield str(CellclsError(error.message, *new))
             shown |= {error.message, *error.hints}
+
+
+def suggestion(wrong: str, right: Iterable[str]) -> str:
+    """Return ``did you mean `x`?`` with two blanks behind it, or an empty string if no name is close."""
+    from difflib import get_close_matches  # quick start-up: only errors need it
+
+    close = get_close_matches(wrong, list(right), n=1)
+    return f"did you mean `{close[0]}`?  " if close else ""

@@ -10,11 +10,10 @@ import click
 
 from cellcls.api import KINDS, Component
 from cellcls.cli.output import NO_RECIPE, PathType, json_option, machine_options, print_json, recipes_argument
-from cellcls.errors import MissingPluginError, UsageError
+from cellcls.errors import MissingPluginError, UsageError, suggestion
 from cellcls.execution.checking import check_all
 from cellcls.execution.context import Context
 from cellcls.recipe import Loaded, dump, grammar, load, load_all, settings, to_data
-from cellcls.recipe.problems import suggestion
 from cellcls.recipe.scan import Path as KeyPath
 from cellcls.registry import Registry, load_registry
 from cellcls.runs.options import Options

@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import attrs
 
-from cellcls.recipe.problems import suggestion
+from cellcls.errors import suggestion
 from cellcls.recipe.scan import Path
 
 

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 
 from cellcls.api import Callback, Schedule, WeightPlaces
+from cellcls.errors import suggestion
 from cellcls.ops.classes import PARTS
 from cellcls.ops.statistics.table import METRICS
 from cellcls.recipe.dump import differences
 from cellcls.recipe.model import Recipe
-from cellcls.recipe.problems import Problem, suggestion
+from cellcls.recipe.problems import Problem
 from cellcls.recipe.scan import Path
 
 TRAIN_METRICS = ("loss", "accuracy")

@@ -7,10 +7,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path as FilePath
 from typing import Any
 
+from cellcls.errors import suggestion
 from cellcls.ops.statistics.table import METRICS
 from cellcls.recipe.model import FORMS, Expect, Recipe
 from cellcls.recipe.overlay import Layer
-from cellcls.recipe.problems import Problem, suggestion
+from cellcls.recipe.problems import Problem
 from cellcls.recipe.scan import Path
 from cellcls.recipe.structure import INVALID, Structurer
 from cellcls.registry import Registry

@@ -11,14 +11,14 @@ import attrs
 from packaging.utils import canonicalize_name
 
 from cellcls.api import Search, changed
-from cellcls.errors import MissingInputError, MissingPluginError, Problems, UsageError
+from cellcls.errors import MissingInputError, MissingPluginError, Problems, UsageError, suggestion
 from cellcls.recipe import sweep
 from cellcls.recipe.checks import FILE_NAME, check, is_file_name
 from cellcls.recipe.expect import check_entries, structured
 from cellcls.recipe.model import OUTER, Expect, Recipe
 from cellcls.recipe.moved import Move, follow_moves
 from cellcls.recipe.overlay import Layer, merge, set_value
-from cellcls.recipe.problems import Origin, Problem, RecipeProblems, show, suggestion
+from cellcls.recipe.problems import Origin, Problem, RecipeProblems, show
 from cellcls.recipe.read import read
 from cellcls.recipe.scan import Path
 from cellcls.recipe.structure import INVALID, Structurer, fields_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 import attrs
 
@@ -103,12 +102,6 @@ def _nearest(path: Path, origins: dict[Path, Origin]) -> Path:
 def _printable(text: str) -> str:
     """Return ``text`` with unprintable characters escaped, which keys may contain."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-
-
-def suggestion(wrong: str, right: Iterable[str]) -> str:
-    """Return ``did you mean `x`?``, or an empty string."""
-    close = get_close_matches(wrong, list(right), n=1)
-    return f"did you mean `{close[0]}`?  " if close else ""
 
 
 def whole_line(content: str, line: int) -> Span:

@@ -7,11 +7,11 @@ from pathlib import Path as FilePath
 import attrs
 import tomli
 
-from cellcls.errors import MissingInputError, RecipeError
+from cellcls.errors import MissingInputError, RecipeError, suggestion
 from cellcls.ops.storage.paths import expanded
 from cellcls.recipe.backslashes import advice_on, misread
 from cellcls.recipe.overlay import Layer, merge
-from cellcls.recipe.problems import Origin, RecipeProblems, Shown, Text, suggestion, whole_line
+from cellcls.recipe.problems import Origin, RecipeProblems, Shown, Text, whole_line
 from cellcls.recipe.scan import Place, scan
 
 MAX_BYTES = 1 << 20

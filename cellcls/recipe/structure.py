@@ -16,11 +16,12 @@ from typing import Any, Literal, Union, get_args, get_origin
 import attrs
 
 from cellcls.api import KINDS, Component, Param
+from cellcls.errors import suggestion
 from cellcls.ops.storage.paths import expanded
 from cellcls.recipe.advice import advise, is_too_large
 from cellcls.recipe.backslashes import has_drive, misread
 from cellcls.recipe.model import OUTER, Recipe
-from cellcls.recipe.problems import Problem, suggestion
+from cellcls.recipe.problems import Problem
 from cellcls.recipe.scan import Path
 from cellcls.registry import Registry
 

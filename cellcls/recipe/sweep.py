@@ -9,13 +9,13 @@ import attrs
 import tomli_w
 
 from cellcls.api import Search
-from cellcls.errors import UsageError
+from cellcls.errors import UsageError, suggestion
 from cellcls.ops.statistics.table import METRICS
 from cellcls.recipe import checks
 from cellcls.recipe.dump import inline, to_data
 from cellcls.recipe.model import OUTER, Recipe
 from cellcls.recipe.overlay import Layer, set_value
-from cellcls.recipe.problems import Problem, suggestion
+from cellcls.recipe.problems import Problem
 from cellcls.recipe.structure import INVALID, Structurer
 from cellcls.registry import Registry
 

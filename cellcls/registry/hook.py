@@ -12,6 +12,7 @@ import pluggy
 from cellcls.api import KINDS, Callback, Component
 from cellcls.api import hooks as hookspecs
 from cellcls.api.hooks import PROJECT
+from cellcls.errors import suggestion
 
 _HOOK = "cellcls_components"
 
@@ -77,12 +78,9 @@ def _refuse_methods(cls: type[Component]) -> None:
     for name, value in (item for base in own for item in vars(base).items()):
         public = not name.startswith("_") and name not in events
         if public and (inspect.isroutine(value) or isinstance(value, property)):
-            from difflib import get_close_matches
-
-            close = get_close_matches(name, events, n=1)
-            advice = f"did you mean `{close[0]}`?" if close else f"events are {', '.join(events)}"
+            advice = suggestion(name, events) or f"events are {', '.join(events)}.  "
             raise Refused(
-                f"{cls.__name__}.{name} is not the name of an event: {advice} Start names of helpers with an underscore"
+                f"{cls.__name__}.{name} is not the name of an event: {advice}Start names of helpers with an underscore"
             )
 
 

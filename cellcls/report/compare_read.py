@@ -10,11 +10,10 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcls.errors import DataError, MissingInputError, UsageError
+from cellcls.errors import DataError, MissingInputError, UsageError, suggestion
 from cellcls.ops.statistics.paired import Paired, Repeated, paired, repeated
 from cellcls.ops.statistics.table import METRICS, lower_is_better
 from cellcls.ops.storage import npz
-from cellcls.recipe.problems import suggestion
 from cellcls.report.compare import RunComparison, Standing
 from cellcls.report.expect import check_expectations, metric_names, metric_value
 from cellcls.report.read import RunRecord, read_run

@@ -12,7 +12,6 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -20,7 +19,7 @@ import kornia.augmentation as kornia
 import torch
 from torch import Tensor
 
-from cellcls.errors import RecipeError
+from cellcls.errors import RecipeError, suggestion
 
 OWN = {
     "p": "use the `p` of the augmentation",
@@ -84,8 +83,7 @@ def problems(name: str, given: Mapping[str, Any]) -> Iterator[tuple[str, str, st
     works, excluded = offered()
     if name not in works:
         why = excluded.get(name)
-        near = [] if why else get_close_matches(name, works, n=1)
-        advice = f"did you mean `{near[0]}`?  " if near else ""
+        advice = "" if why else suggestion(name, works)
         yield (
             "name",
             f"kornia's `{name}` cannot be used: {why}" if why else f"kornia has no augmentation `{name}`",
@@ -113,12 +111,7 @@ def _problem(
     if key in OWN:
         return key, f"kornia's `{key}` cannot be set: {OWN[key]}", takes
     if key not in allowed:
-        near = get_close_matches(key, allowed, n=1)
-        return (
-            key,
-            f"kornia's `{name}` has no argument `{key}`",
-            (f"did you mean `{near[0]}`?  " if near else "") + takes,
-        )
+        return key, f"kornia's `{name}` has no argument `{key}`", suggestion(key, allowed) + takes
     hint = _hint(offered()[0][name], key)
     if not _accepts(hint, value):
         shown = str(value).lower() if isinstance(value, bool) else repr(value)
