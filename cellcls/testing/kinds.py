@@ -182,9 +182,10 @@ def _changed(operation: Any, p: float = 1.0) -> tuple[Tensor, Tensor]:
     new, soft = pipeline(images, targets, sample_ids=torch.arange(6))
     again, _ = pipeline(images, targets, sample_ids=torch.arange(6))
     assert torch.equal(again, new), "the same seed gives a different result"
-    for few in (slice(0, 1), slice(0, 2), slice(2, 6)):
-        same, _ = pipeline(images[few], targets[few], sample_ids=torch.arange(6)[few])
-        assert torch.allclose(same, new[few], atol=1e-5), "the result for an image depends on its batch"
+    for batch in ([0], [0, 1], [2, 3, 4, 5], [5, 3, 0, 1, 4, 2]):
+        same, same_soft = pipeline(images[batch], targets[batch], sample_ids=torch.tensor(batch))
+        assert torch.allclose(same, new[batch], atol=1e-5), "the result for an image depends on its batch"
+        assert torch.allclose(same_soft, soft[batch], atol=1e-5), "the targets of an image depend on its batch"
     assert torch.equal(images, given[0]), "it changed the images it was given, in place"
     assert torch.equal(targets, given[1]), "it changed the targets it was given, in place"
     assert new.shape == images.shape, "the shape of the images changed"

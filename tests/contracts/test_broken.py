@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from cellcls.api import (
@@ -32,6 +32,7 @@ from cellcls.api import (
     Input,
     Launcher,
     Loss,
+    Mix,
     Optimizer,
     Schedule,
     Search,
@@ -101,6 +102,17 @@ class WrongMatrix(Augmentation):
 
     def build(self, *, size: int) -> Colour:
         return Colour(draws=0, matrix=lambda draws: torch.eye(3).expand(len(draws), 3, 3))
+
+
+@component("broken")
+class Neighbourly(Augmentation):
+    """Gives each sample a share of the target of the next one in its batch, not of its partner."""
+
+    def build(self, *, size: int) -> Mix:
+        def mix(images: Tensor, _partners: Tensor, targets: Tensor, _theirs: Tensor, _draws: Tensor) -> Any:
+            return images, (targets + targets.roll(1, 0)) / 2
+
+        return Mix(draws=0, apply=mix)
 
 
 @component("broken")
@@ -317,6 +329,7 @@ BROKEN = [
     Broken(Doubling, TWICE, "soft targets do not sum to 1"),
     Broken(OwnDice, TWICE, "the same seed gives a different result"),
     Broken(WrongMatrix, TWICE, "its matrices are not"),
+    Broken(Neighbourly, TWICE, "the targets of an image depend on its batch"),
     Broken(AtItsEnd, "test_it_survives_its_extremes", r"with strength = 0.0: ZeroDivisionError"),
     Broken(AtItsEndInUse, "test_it_survives_its_extremes", r"with strength = 0.0: ValueError: cannot reshape"),
     Broken(Harmless, TWICE, "severity 5 changes nothing"),
