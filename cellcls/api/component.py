@@ -15,9 +15,6 @@ _RANGE: dict[str, tuple[str, Callable[[float, float], bool]]] = {
 }
 
 
-S = TypeVar("S")
-
-
 @attrs.frozen(kw_only=True)
 class Param:
     """What is known of a setting besides its type and default: its range and its help."""
@@ -74,6 +71,9 @@ def _validate(_instance: Any, attribute: attrs.Attribute[Any], value: Any) -> No
     problem = attribute.metadata["param"].problem(value)
     if problem:
         raise ValueError(f"`{attribute.name}` {problem}")
+
+
+S = TypeVar("S")
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))

@@ -80,8 +80,8 @@ class Source(ABC):
 
     @abstractmethod
     def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """Return the images (B, H, W, 3), RGB, 0..255, in the order of ``indices``; (H, W) is the
-        same for all. Raises ``DataError``."""
+        """Return the images (B, H, W, 3), RGB, 0..255, in the order of ``indices``; (H, W) is the same for
+        all. Raises ``DataError``."""
 
     def masks(self, indices: NDArray[np.intp]) -> NDArray[np.bool_] | None:
         """Return where the cells are in the images of ``indices``, (B, H, W); None where the set does not know."""

@@ -129,7 +129,7 @@ def _unmeasured(recipe: Recipe, data: Data) -> Iterator[str]:
     for without, labels in lacking.items():
         said = _listed((data.classes[label], [f"{counts['train'][label]:,} in train"]) for label in labels)
         where = " or ".join(without)
-        yield f"no image in {where} is of {said}: no figure of {where} tells how well such a class is learnt"
+        yield f"no image in {where} is of {said}: nothing measured on {where} tells how well such a class is learnt"
 
 
 def _weightless(data: Data, weights: NDArray[np.float64]) -> Iterator[str]:

@@ -21,7 +21,7 @@ from cellcls.recipe import Freeze, Recipe, differences, dump, to_data
 from cellcls.recipe.structure import INVALID, Structurer
 from cellcls.registry import Registry
 from cellcls.runs.folder import RunFolder
-from cellcls.runs.records import TrainingImagesRecord, from_data
+from cellcls.runs.records import TrainingImagesRecord, from_data, json_object
 
 FORMAT = "cellcls-1"
 
@@ -154,9 +154,9 @@ class Trained:
     def training_images(self) -> TrainingImagesRecord | None:
         """What the network was trained on looks like, None for weights of an older version."""
         data = self.metadata.get("training_images")
-        return (
-            None if data is None else from_data(json.loads(data), TrainingImagesRecord, "the metadata of the weights")
-        )
+        if data is None:
+            return None
+        return from_data(json_object("metadata of the weights", data), TrainingImagesRecord, "metadata of the weights")
 
     @property
     def rehearsal(self) -> bool:

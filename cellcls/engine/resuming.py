@@ -43,11 +43,11 @@ def refuse_changes(
     warning where versions, device or threads differ: the result is then not equal bit for bit. Raises ``RecipeError``
     and ``DataError``; nothing is written.
     """
-    now = json.loads(json.dumps(fingerprint(recipe)))
+    now, movable = json.loads(json.dumps(fingerprint(recipe))), _movable(recipe)
     changes = [
         f"{key}: {_text(before.get(key))} -> {_text(now.get(key))}"
         for key in dict.fromkeys([*before, *now])
-        if before.get(key) != now.get(key) and key not in _movable(recipe)
+        if before.get(key) != now.get(key) and key not in movable
     ]
     if changes:
         raise RecipeError(

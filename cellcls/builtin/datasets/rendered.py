@@ -29,7 +29,6 @@ class RenderedCells(Source):
     """
 
     class_names = CLASSES
-    prepared = True
 
     def __init__(
         self,
