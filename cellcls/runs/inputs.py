@@ -215,7 +215,7 @@ def _missing(
     yield f"{recipe_file}: its data set `{file}` is not there"
     yield "looked for: " + ", ".join(dict.fromkeys(map(str, looked)))
     if is_absolute(file):
-        yield "an absolute path is that file and none of its name elsewhere: mend it, or name another with --data PATH"
+        yield "an absolute path is not searched for elsewhere: correct it, or give the data set with --data PATH"
     elif "CELLCLS_DATA" not in os.environ:
         yield "(the environment variable CELLCLS_DATA names a further folder to look in; it is not set)"
     yield from recipe.dataset.how_to_get

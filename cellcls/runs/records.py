@@ -397,9 +397,7 @@ def _converter() -> cattrs.Converter:
     )
     made.register_unstructure_hook(
         TrialRecord,
-        make_dict_unstructure_fn(
-            TrialRecord, made, exit_code=override(omit_if_default=True), value=override(omit_if_default=True)
-        ),
+        make_dict_unstructure_fn(TrialRecord, made, exit_code=override(omit_if_default=True)),
     )
     return made
 
