@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cellcls.engine.data import Indices
 from cellcls.engine.evaluate import pictures, to_uint8
-from cellcls.engine.samples import Samples
+from cellcls.engine.samples import EpochSamples
 from cellcls.engine.session import Session
 from cellcls.engine.step import augmented
 
@@ -51,7 +51,7 @@ def augmented_samples(session: Session) -> dict[str, NDArray[Any]]:
     }
 
 
-def _of_class(samples: Samples, rows: Indices) -> Iterator[_Picture]:
+def _of_class(samples: EpochSamples, rows: Indices) -> Iterator[_Picture]:
     """Yield images of a class, each followed by its draws: those of one image, and of more where there are few."""
     drawn = rows[samples.changed(rows)]
     fixed = samples.expanded and samples.fixed

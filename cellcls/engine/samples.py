@@ -15,7 +15,7 @@ _COPY = 1 << 40
 
 
 @attrs.frozen(kw_only=True)
-class Samples:
+class EpochSamples:
     """The samples of an epoch, before they are shuffled."""
 
     index: Indices
@@ -51,7 +51,7 @@ class Samples:
         return 0 if self.expanded and self.fixed else epoch
 
 
-def samples(train: Indices, labels: NDArray[np.int64], expand: Expand, *, seed: int) -> Samples:
+def samples(train: Indices, labels: NDArray[np.int64], expand: Expand, *, seed: int) -> EpochSamples:
     """Return the samples of the training part: its images, ``copies`` of each, and for classes below the average
     count as many more copies as bring them up to it (report, section 5.2). ``labels`` (N,) of the whole source."""
     index, copy = [train], [np.zeros(len(train), np.int64)]
@@ -64,7 +64,7 @@ def samples(train: Indices, labels: NDArray[np.int64], expand: Expand, *, seed: 
             turn = np.arange(gained)
             index.append(order[turn % len(order)])
             copy.append(expand.copies + 1 + turn // len(order))
-    return Samples(
+    return EpochSamples(
         index=np.concatenate(index),
         copy=np.concatenate(copy),
         expanded=expand.copies > 0 or expand.below_average,

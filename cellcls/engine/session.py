@@ -26,7 +26,7 @@ from cellcls.engine.measure import Measured, measure
 from cellcls.engine.network import Network, NetworkConfig, build_features, network_config, save_weights
 from cellcls.engine.pipeline import Pipeline
 from cellcls.engine.resuming import fingerprint, refuse_changes
-from cellcls.engine.samples import Samples, samples
+from cellcls.engine.samples import EpochSamples, samples
 from cellcls.engine.state import Progress, Saved, load_state, save_state
 from cellcls.ops.storage.files import write_json, write_text
 from cellcls.recipe import Evaluation, Recipe, Split, dump
@@ -78,7 +78,7 @@ class Session:
     images: Images
     network: Network
     config: NetworkConfig
-    samples: Samples
+    samples: EpochSamples
     pipeline: Pipeline
     loss: PerSampleLoss
     plain_loss: PerSampleLoss
