@@ -18,7 +18,7 @@ import torch
 
 from cellcls.engine.evaluate import BATCH
 from cellcls.engine.export.program import Printed, printed, traced
-from cellcls.engine.export.subject import REHEARSED, Subject, Trial
+from cellcls.engine.export.subject import REHEARSED, ExampleImages, Subject
 from cellcls.errors import DataError
 from cellcls.ops.imaging.fitting import fit
 from cellcls.ops.storage.files import replacing
@@ -37,11 +37,11 @@ def write_codabench(subject: Subject, out: Path) -> dict[str, Any]:
     ``load_seconds`` and ``seconds`` (of a clean process on these images)."""
     example = torch.zeros(2, 3, subject.size, subject.size)
     code = printed(traced(subject.trained.network, example))
-    trial = subject.trial(IMAGES)
+    examples = subject.examples(IMAGES)
     with replacing(out) as temporary:
         _write_zip(temporary, _source(subject, code), code)
-        said = _said(temporary, trial)
-        return _compared(subject, trial, said)
+        said = _said(temporary, examples)
+        return _compared(subject, examples, said)
 
 
 def _source(subject: Subject, code: Printed) -> str:
@@ -78,19 +78,21 @@ def _write_zip(path: Path, source: str, code: Printed) -> None:
             made.writestr(entry, content)
 
 
-def _said(path: Path, trial: Trial) -> dict[str, Any]:
+def _said(path: Path, examples: ExampleImages) -> dict[str, Any]:
     """Unzip into a new folder and return what ``clean_run.py`` writes there. Raises ``DataError`` where it fails."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         with zipfile.ZipFile(path) as made:
             made.extractall(folder / "submission")
-        np.save(folder / "images.npy", trial.pixels)
+        np.save(folder / "images.npy", examples.pixels)
         files = [folder / "submission", folder / "images.npy", folder / "answer.json"]
         command = [sys.executable, "-I", str(_HERE / "clean_run.py"), *map(str, files)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=TIME_LIMIT, check=False)
         except subprocess.TimeoutExpired as error:
-            raise DataError(f"the submission took longer than {TIME_LIMIT} s on {len(trial.pixels)} images") from error
+            raise DataError(
+                f"the submission took longer than {TIME_LIMIT} s on {len(examples.pixels)} images"
+            ) from error
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise DataError(f"the submission fails in a clean process, and was not written: {reason}")
@@ -98,8 +100,8 @@ def _said(path: Path, trial: Trial) -> dict[str, Any]:
         return answer
 
 
-def _compared(subject: Subject, trial: Trial, said: dict[str, Any]) -> dict[str, Any]:
-    own = subject.probabilities(trial)
+def _compared(subject: Subject, examples: ExampleImages, said: dict[str, Any]) -> dict[str, Any]:
+    own = subject.probabilities(examples)
     labels = own.argmax(1)
     same = int((np.array(said["labels"]) == labels).sum())
     difference = float(np.abs(np.array(said["probabilities"]) - own).max())
@@ -111,7 +113,7 @@ def _compared(subject: Subject, trial: Trial, said: dict[str, Any]) -> dict[str,
         )
     return {
         "images": len(labels),
-        "images_of": trial.of,
+        "images_of": examples.of,
         "same_labels": same,
         "max_difference": difference,
         "load_seconds": round(said["load_seconds"], 3),

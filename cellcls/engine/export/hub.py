@@ -40,8 +40,8 @@ _SUPPORTED = (
 def write_hub(subject: Subject, out: Path) -> dict[str, Any]:
     """Write the folder and return ``images``, ``images_of``, ``same_labels``, ``max_difference`` of the logits and
     timm's name of the ``architecture``. Raises ``UsageError`` for a network that timm's own is not equal to."""
-    trial = subject.trial(IMAGES)
-    images = (subject.prepared(trial) - subject.trained.network.mean) / subject.trained.network.std
+    examples = subject.examples(IMAGES)
+    images = (subject.prepared(examples) - subject.trained.network.mean) / subject.trained.network.std
     own = _logits(subject.trained.network.backbone, images, subject.trained.network.head)
     twin = _twin(subject, images, own)
     with _new_folder(out) as folder:
@@ -57,7 +57,7 @@ def write_hub(subject: Subject, out: Path) -> dict[str, Any]:
             raise DataError("timm opens the folder to another network than the run's; it was not written")
     return {
         "images": len(images),
-        "images_of": trial.of,
+        "images_of": examples.of,
         "same_labels": int((found.argmax(1) == own.argmax(1)).sum()),
         "max_difference": float((found - own).abs().max()),
         "architecture": twin.architecture,

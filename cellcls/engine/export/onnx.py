@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cellcls.engine.export.program import traced
-from cellcls.engine.export.subject import REHEARSED, Subject, Trial
+from cellcls.engine.export.subject import REHEARSED, ExampleImages, Subject
 from cellcls.errors import DataError, MissingPluginError, UsageError
 from cellcls.ops.imaging.colour import from_uint8
 from cellcls.ops.storage.files import replacing
@@ -42,7 +42,7 @@ def write_onnx(subject: Subject, out: Path) -> dict[str, Any]:
     ``opset``. Input ``images`` (B, S, S, 3) uint8, output ``probabilities`` (B, K) float32; class names, run and
     data hash are in the file's metadata. Raises ``MissingPluginError`` without the extra."""
     _require()
-    fitted = subject.fitted(subject.trial(IMAGES))
+    fitted = subject.fitted(subject.examples(IMAGES))
     with replacing(out) as temporary:
         opset = _write(subject, temporary)
         return _compared(subject, fitted, temporary) | {"opset": opset}
@@ -108,8 +108,8 @@ def _answers(path: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.concatenate([session.run(None, {"images": part})[0] for part in parts])
 
 
-def _compared(subject: Subject, trial: Trial, path: Path) -> dict[str, Any]:
-    found, own = _answers(path, trial.pixels), subject.probabilities(trial)
+def _compared(subject: Subject, examples: ExampleImages, path: Path) -> dict[str, Any]:
+    found, own = _answers(path, examples.pixels), subject.probabilities(examples)
     same = int((found.argmax(1) == own.argmax(1)).sum())
     difference = float(np.abs(found - own).max())
     if not difference <= TOLERANCE or same < len(own):
@@ -117,4 +117,4 @@ def _compared(subject: Subject, trial: Trial, path: Path) -> dict[str, Any]:
             f"the ONNX file answers otherwise than the run, and was not written: {same} of {len(own)} labels are the "
             f"same, probabilities differ by up to {difference:.2g} (allowed: {TOLERANCE:g})"
         )
-    return {"images": len(own), "images_of": trial.of, "same_labels": same, "max_difference": difference}
+    return {"images": len(own), "images_of": examples.of, "same_labels": same, "max_difference": difference}

@@ -48,8 +48,9 @@ class _Held(Source):
 
 
 @attrs.frozen(kw_only=True)
-class Trial:
-    """Images an export is tried on, as they are stored: (n, H, W, 3) uint8. ``of`` says what they are."""
+class ExampleImages:
+    """Images on which an export is compared with the run, as they are stored: (n, H, W, 3) uint8. ``of`` says what they
+    are."""
 
     pixels: NDArray[np.uint8]
     of: str
@@ -96,7 +97,7 @@ class Subject:
         """Return the run's recipe. Raises ``MissingInputError``."""
         return load(RunFolder(self.run).recipe, self.registry, rehearse=True)[0].recipe
 
-    def trial(self, count: int) -> Trial:
+    def examples(self, count: int) -> ExampleImages:
         """Return ``count`` images of the run's data set (fewer where it has fewer), of the test part first, or rendered
         cells where it is not at hand."""
         try:
@@ -104,9 +105,11 @@ class Subject:
         except (MissingInputError, DataError) as error:
             pixels = np.stack([render(n % len(CLASSES), n, size=RENDERED_SIZE).image for n in range(count)])
             reason = error.message.rstrip(".")
-            return Trial(pixels=pixels, of=f"rendered cells, as the run's own images are not to be had ({reason})")
+            return ExampleImages(
+                pixels=pixels, of=f"rendered cells, as the run's own images are not to be had ({reason})"
+            )
 
-    def _own_images(self, count: int) -> Trial:
+    def _own_images(self, count: int) -> ExampleImages:
         folder = RunFolder(self.run)
         options = read(folder.options, Options)
         source = open_source(find_inputs(self.recipe(), folder.recipe, self.registry, options))
@@ -114,23 +117,25 @@ class Subject:
         chosen = next((part for part in ("test", "val") if len(parts[part]) >= count), None)
         rows = np.array(parts[chosen] if chosen else [*parts["test"], *parts["val"], *parts["train"]], dtype=np.int64)
         spread = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(np.int64)
-        return Trial(
+        return ExampleImages(
             pixels=source.read(rows[spread]), of=f"images of the run's {chosen + ' part' if chosen else 'data set'}"
         )
 
-    def prepared(self, trial: Trial) -> torch.Tensor:
-        """Return the trial's images as the network gets them: (n, 3, S, S) float32 in 0..1."""
-        return self._images(trial).take(np.arange(len(trial.pixels)))
+    def prepared(self, examples: ExampleImages) -> torch.Tensor:
+        """Return the examples as the network gets them: (n, 3, S, S) float32 in 0..1."""
+        return self._images(examples).take(np.arange(len(examples.pixels)))
 
-    def fitted(self, trial: Trial) -> Trial:
-        """Return the trial with its images brought to the network's size, still uint8."""
-        return attrs.evolve(trial, pixels=to_uint8(self.prepared(trial)))
+    def fitted(self, examples: ExampleImages) -> ExampleImages:
+        """Return the examples resized for the network, still uint8."""
+        return attrs.evolve(examples, pixels=to_uint8(self.prepared(examples)))
 
-    def probabilities(self, trial: Trial) -> NDArray[np.float32]:
+    def probabilities(self, examples: ExampleImages) -> NDArray[np.float32]:
         """Return what the run itself answers, (n, K)."""
         here = Machine(device=torch.device("cpu"), precision="float32", threads=torch.get_num_threads())
-        return predict(self.trained.network, self._images(trial), np.arange(len(trial.pixels)), here).probabilities
+        return predict(
+            self.trained.network, self._images(examples), np.arange(len(examples.pixels)), here
+        ).probabilities
 
-    def _images(self, trial: Trial) -> Images:
-        source = _Held(trial.pixels, self.classes)
+    def _images(self, examples: ExampleImages) -> Images:
+        source = _Held(examples.pixels, self.classes)
         return Images(source, self.trained.config.input, torch.device("cpu"))
