@@ -24,7 +24,7 @@ from cellcls.ops.storage.files import printable
 from cellcls.ops.storage.skipped import count_skipped, skipped_in_words
 from cellcls.recipe import differences
 from cellcls.report.numbers import NOTHING, count, duration, percent, plain
-from cellcls.report.page import Chart, Charts, CodeBlock, Fold, Page, Paragraph, Raw, Section, Table, render
+from cellcls.report.page import Chart, Charts, CodeBlock, Fold, Page, Paragraph, Raw, Section, TableBlock, render
 
 if TYPE_CHECKING:
     from cellcls.auditing.audit import Audit
@@ -132,8 +132,8 @@ def _verdict(audit: Audit) -> str:
     return f"{verdict}; {count(to_review)} more should be reviewed." if to_review else f"{verdict}."
 
 
-def _overview(audit: Audit) -> Table:
-    return Table(rows=[_overview_row(audit, kind) for kind in KINDS])
+def _overview(audit: Audit) -> TableBlock:
+    return TableBlock(rows=[_overview_row(audit, kind) for kind in KINDS])
 
 
 def _overview_row(audit: Audit, kind: str) -> dict[str, str]:
@@ -270,7 +270,7 @@ def _classes(audit: Audit, drawn: Mapping[str, bytes]) -> Iterator[Any]:
         if len(present)
         else ""
     )
-    yield Table(rows=rows, note=ratio)
+    yield TableBlock(rows=rows, note=ratio)
     yield from _charts(drawn, "classes.png", "mean_cells.png")
     yield from _charts(drawn, "samples.png")
 
@@ -308,7 +308,7 @@ def _chart(name: str, png: bytes) -> Chart:
 
 def _colours(audit: Audit, drawn: Mapping[str, bytes]) -> Iterator[Any]:
     if audit.appearance.rows:
-        yield Table(rows=[_look(row) for row in audit.appearance.rows], note=_STAINS)
+        yield TableBlock(rows=[_look(row) for row in audit.appearance.rows], note=_STAINS)
         yield from _charts(drawn, "colours.png", "stains.png")
 
 
@@ -338,7 +338,7 @@ def _beside(audit: Audit, drawn: Mapping[str, bytes]) -> Iterator[Any]:
             text=f"{_files(len(audit.other.source.bad_images))} of `{name}` cannot be read and are skipped."
         )
         rows = [{"file": bad.name, "reason": bad.reason} for bad in audit.other.source.bad_images]
-        yield Fold(title=f"Unreadable files of {name}", blocks=[Table(rows=rows)])
+        yield Fold(title=f"Unreadable files of {name}", blocks=[TableBlock(rows=rows)])
     rows = [
         {
             "statistic": plain(shift.name),
@@ -348,14 +348,14 @@ def _beside(audit: Audit, drawn: Mapping[str, bytes]) -> Iterator[Any]:
         }
         for shift in audit.drift.shifts[:MAX_SHIFTS]
     ]
-    yield Table(rows=rows, note="The twelve largest effects; d = 0.2 is commonly called small, 0.8 large.")
+    yield TableBlock(rows=rows, note="The twelve largest effects; d = 0.2 is commonly called small, 0.8 large.")
     yield from _charts(drawn, "drift.png", "other_mean_cells.png")
     shares = [
         {"class": plain(class_name), "this set": percent(ours), "other set": percent(theirs)}
         for class_name, (ours, theirs) in class_shares(audit.data, audit.other).items()
     ]
-    yield Table(rows=shares, note="Share of the images of each set.")
-    yield Table(rows=[_look(row) for row in audit.other_appearance.rows], note=f"Colours and stains of {name}.")
+    yield TableBlock(rows=shares, note="Share of the images of each set.")
+    yield TableBlock(rows=[_look(row) for row in audit.other_appearance.rows], note=f"Colours and stains of {name}.")
     yield from _charts(drawn, "other_colours.png", "other_stains.png")
 
 
@@ -380,12 +380,12 @@ def _skipped(data: AuditedDataset) -> Iterator[Any]:
     yield Paragraph(text=f"{told}.")
     more = f"The first {count(MAX_SKIPPED)}; all are in `audit.json`." if len(files) > MAX_SKIPPED else ""
     rows = [{"file": skipped.name, "reason": skipped.reason} for skipped in files[:MAX_SKIPPED]]
-    yield Fold(title="All of them", blocks=[Table(rows=rows, note=more)])
+    yield Fold(title="All of them", blocks=[TableBlock(rows=rows, note=more)])
 
 
-def _times(audit: Audit) -> Table:
+def _times(audit: Audit) -> TableBlock:
     rows = [{"step": plain(name), "time": duration(value)} for name, value in audit.seconds.items()]
-    return Table(
+    return TableBlock(
         rows=rows,
         note=f"Distances and label predictions are based on {audit.features}. Near copies: similarity of at least "
         f"{audit.settings.similarity:g}; far away: from {audit.settings.max_distance:g} robust standard deviations.",

@@ -12,7 +12,7 @@ from cellcls.report import compare_tables, expect, tables
 from cellcls.report.compare import RunComparison, to_data
 from cellcls.report.compare_figures import draw
 from cellcls.report.numbers import count
-from cellcls.report.page import Block, Chart, Charts, CodeBlock, Fold, Page, Paragraph, Section, Table, render
+from cellcls.report.page import Block, Chart, Charts, CodeBlock, Fold, Page, Paragraph, Section, TableBlock, render
 from cellcls.report.run_page import REHEARSAL
 
 _FIGURES = ("comparison.png", "intervals.png", "training.png", "curves.png", "draws.png", "classes.png")
@@ -85,18 +85,18 @@ def _facts(comparison: RunComparison) -> dict[str, str]:
 
 def _results(comparison: RunComparison) -> Iterator[Block]:
     note = " ".join(compare_tables.notes(comparison))
-    yield Table(rows=compare_tables.runs(comparison), tones=_TONES, note=note)
+    yield TableBlock(rows=compare_tables.runs(comparison), tones=_TONES, note=note)
 
 
 def _expected(comparison: RunComparison) -> Iterator[Block]:
     if comparison.verdicts:
         yield Paragraph(expect.summary(comparison.verdicts))
-        yield Table(rows=expect.rows(comparison.verdicts), tones=_TONES)
+        yield TableBlock(rows=expect.rows(comparison.verdicts), tones=_TONES)
 
 
 def _training(comparison: RunComparison) -> Iterator[Block]:
     if rows := compare_tables.training(comparison):
-        yield Table(rows=rows, tones=_marks(rows), note=compare_tables.TRAINING_NOTE)
+        yield TableBlock(rows=rows, tones=_marks(rows), note=compare_tables.TRAINING_NOTE)
 
 
 def _marks(rows: Sequence[Mapping[str, str]]) -> dict[str, Literal["good", "bad"]]:
@@ -107,7 +107,7 @@ def _marks(rows: Sequence[Mapping[str, str]]) -> dict[str, Literal["good", "bad"
 
 def _seeds(comparison: RunComparison) -> Iterator[Block]:
     if rows := compare_tables.seeds(comparison):
-        yield Table(rows=rows, note="sd: standard deviation over the seeds. All runs share the same test images.")
+        yield TableBlock(rows=rows, note="sd: standard deviation over the seeds. All runs share the same test images.")
 
 
 def _figures(drawn: Mapping[str, bytes]) -> Iterator[Block]:
@@ -123,7 +123,7 @@ def _claims(comparison: RunComparison) -> Iterator[Block]:
         {"run": standing.label} | row for standing in comparison.standings for row in tables.claims(standing.record)
     ]
     if rows:
-        yield Table(rows=rows, tones=_TONES)
+        yield TableBlock(rows=rows, tones=_TONES)
 
 
 def _runs(comparison: RunComparison) -> Iterator[Block]:
@@ -132,4 +132,4 @@ def _runs(comparison: RunComparison) -> Iterator[Block]:
     yield Fold(title="Folders", blocks=[CodeBlock(lines=folders)])
     for standing in comparison.standings:
         rows = [{"what": name, "value": value} for name, value in tables.facts(standing.record).items()]
-        yield Fold(title=standing.label, blocks=[Table(rows=rows)])
+        yield Fold(title=standing.label, blocks=[TableBlock(rows=rows)])

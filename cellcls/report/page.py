@@ -38,7 +38,7 @@ class Paragraph:
 
 
 @attrs.frozen(kw_only=True)
-class Table:
+class TableBlock:
     """Rows of text by heading. ``tones``: the tone of cells with this text; ``dots``: a colour for cells of the first
     column with this text; ``note``: a line below."""
 
@@ -119,7 +119,7 @@ class Fold:
     blocks: Sequence[Block]
 
 
-Block = Paragraph | Table | Charts | Gallery | CodeBlock | Raw | Fold
+Block = Paragraph | TableBlock | Charts | Gallery | CodeBlock | Raw | Fold
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,19 @@ from pathlib import Path
 from cellcls.ops.storage import files
 from cellcls.report import draw, expect, tables
 from cellcls.report.numbers import count, duration, is_remote, percent, plain, starred
-from cellcls.report.page import Block, Chart, Charts, CodeBlock, Fold, Gallery, Page, Paragraph, Section, Table, render
+from cellcls.report.page import (
+    Block,
+    Chart,
+    Charts,
+    CodeBlock,
+    Fold,
+    Gallery,
+    Page,
+    Paragraph,
+    Section,
+    TableBlock,
+    render,
+)
 from cellcls.report.read import RunRecord, read_run
 from cellcls.report.style import class_colour
 from cellcls.runs.plan import read_plan
@@ -98,7 +110,7 @@ def _claims(record: RunRecord) -> Iterator[Block]:
     held = sum(row["verdict"] == tables.HELD for row in rows)
     checked = sum(row["verdict"] != tables.NOT_CHECKED for row in rows)
     yield Paragraph(f"{held} of {checked} claims held." if checked else "No claim was checked in this run.")
-    yield Table(rows=rows, tones={tables.HELD: "good", tables.NOT_HELD: "bad"})
+    yield TableBlock(rows=rows, tones={tables.HELD: "good", tables.NOT_HELD: "bad"})
 
 
 def _expected(record: RunRecord) -> Iterator[Block]:
@@ -106,7 +118,7 @@ def _expected(record: RunRecord) -> Iterator[Block]:
     verdicts = expect.check_expectations(read_plan(record.folder), {".": record}) if record.metrics.complete else ()
     if verdicts:
         yield Paragraph(expect.summary(verdicts))
-        yield Table(rows=expect.rows(verdicts), tones={tables.HELD: "good", tables.NOT_HELD: "bad"})
+        yield TableBlock(rows=expect.rows(verdicts), tones={tables.HELD: "good", tables.NOT_HELD: "bad"})
 
 
 def _evaluations(record: RunRecord) -> Iterator[Block]:
@@ -115,7 +127,7 @@ def _evaluations(record: RunRecord) -> Iterator[Block]:
         return
     note = "In brackets: 95% intervals. Balanced accuracy and macro F1 give every class the same weight, however rare."
     remote = any(is_remote(name) for name in record.metrics.evaluations)
-    yield Table(rows=rows, note=f"{note} {tables.REMOTE_NOTE}." if remote else note)
+    yield TableBlock(rows=rows, note=f"{note} {tables.REMOTE_NOTE}." if remote else note)
     yield from _conditions(record)
 
 
@@ -124,7 +136,7 @@ def _conditions(record: RunRecord) -> Iterator[Block]:
     for name, shown in record.metrics.evaluations.items():
         for title, rows in (("corruptions", tables.corruptions(shown)), ("views", tables.views(shown))):
             if rows:
-                yield Fold(title=f"{starred(name)}: {title}", blocks=[Table(rows=rows)])
+                yield Fold(title=f"{starred(name)}: {title}", blocks=[TableBlock(rows=rows)])
 
 
 def _classes(record: RunRecord) -> Iterator[Block]:
@@ -135,10 +147,10 @@ def _classes(record: RunRecord) -> Iterator[Block]:
     if rows := tables.per_class(shown):
         note = "Recall: share of a class's images that are found. Precision: share of its predictions that are correct."
         yield Paragraph(f"Evaluation: {starred(name)}.")
-        yield Table(rows=rows, dots=_dots(shown), note=note)
+        yield TableBlock(rows=rows, dots=_dots(shown), note=note)
     for other_name, found in record.metrics.evaluations.items():
         if other_name != name and found.per_class:
-            yield Fold(title=starred(other_name), blocks=[Table(rows=tables.per_class(found), dots=_dots(found))])
+            yield Fold(title=starred(other_name), blocks=[TableBlock(rows=tables.per_class(found), dots=_dots(found))])
 
 
 def _dots(shown: EvaluationRecord) -> dict[str, str]:
@@ -198,7 +210,7 @@ def _figures(record: RunRecord, drawn: Mapping[str, bytes]) -> Iterator[Block]:
         title, groups = f"Where it looked: {plain(name)}", draw.heatmap_groups(record, name)
         yield Gallery(title=title, groups=groups, caption=_HEATMAPS + layer)
     if rows := tables.explanations(record):
-        yield Table(rows=rows)
+        yield TableBlock(rows=rows)
     if record.augmented is not None:
         copied = record.augmented.copy is not None and record.augmented.copy.any()
         caption = _AUGMENTED + (_COPIES if copied else _ANEW)
@@ -245,12 +257,12 @@ def _data(record: RunRecord) -> Iterator[Block]:
     named = f" of data set {data.dataset}" if data.dataset else ""
     yield Paragraph(f"{count(kept)} of {count(data.n)} images{named} were used: {parts}.")
     if rows := tables.dropped(data):
-        yield Table(rows=rows)
-        yield Fold(title="First dropped images, with reasons", blocks=[Table(rows=tables.reasons(data))])
+        yield TableBlock(rows=rows)
+        yield Fold(title="First dropped images, with reasons", blocks=[TableBlock(rows=tables.reasons(data))])
     else:
         yield Paragraph("No image was dropped.")
     if rows := tables.skipped(data):
-        yield Table(rows=rows, note="Files in the folder of the data set that are none of its images.")
+        yield TableBlock(rows=rows, note="Files in the folder of the data set that are none of its images.")
     if data.hash:
         yield Fold(title="Hash of the data", blocks=[CodeBlock(lines=[data.hash])])
 
@@ -264,12 +276,12 @@ def _training(record: RunRecord) -> Iterator[Block]:
         stages[plain(epoch.stage_name)] = stages.get(plain(epoch.stage_name), 0) + 1
     lasted = ", ".join(f"{name} ({n} epoch{'s' if n > 1 else ''})" for name, n in stages.items())
     yield Paragraph(f"Stages: {lasted}. {duration(sum(epoch.seconds for epoch in epochs))} of training.")
-    yield Fold(title="Every epoch", blocks=[Table(rows=tables.history(epochs), tones={"best": "good"})])
+    yield Fold(title="Every epoch", blocks=[TableBlock(rows=tables.history(epochs), tones={"best": "good"})])
 
 
 def _environment(record: RunRecord) -> Iterator[Block]:
     if rows := tables.environment(record):
-        yield Fold(title="Versions, device, threads", blocks=[Table(rows=rows)])
+        yield Fold(title="Versions, device, threads", blocks=[TableBlock(rows=rows)])
 
 
 def _repeat(record: RunRecord) -> Sequence[Block]:

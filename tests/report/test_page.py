@@ -22,7 +22,7 @@ from cellcls.report.page import (
     Page,
     Paragraph,
     Section,
-    Table,
+    TableBlock,
     picture_uri,
     render,
 )
@@ -31,7 +31,7 @@ from cellcls.report.pictures import Group, Tile
 
 def test_a_page_is_made_of_any_sections():
     rows = [{"what": "a & b", "n": "1"}, {"what": "held", "n": "–"}]
-    table = Table(rows=rows, tones={"held": "good"}, note="<note>")
+    table = TableBlock(rows=rows, tones={"held": "good"}, note="<note>")
     blocks = [Paragraph("see `x < y`"), table, CodeBlock(lines=["a < b"])]
     html = render(Page(title="T", verdict="V", kind="audit", sections=[Section(title="What is wrong?", blocks=blocks)]))
     page = Seen(html)
@@ -50,7 +50,7 @@ def test_text_from_outside_is_escaped_everywhere() -> None:
     evil = "<script>alert(1)</script>"
     blocks = [
         Paragraph(evil),
-        Table(rows=[{evil: evil}], note=evil, dots={evil: "#123456"}),
+        TableBlock(rows=[{evil: evil}], note=evil, dots={evil: "#123456"}),
         CodeBlock(lines=[evil]),
         Fold(title=evil, blocks=[Paragraph(evil)]),
         Charts(charts=[Chart(png=b"", alt=evil, caption=evil)]),
@@ -91,12 +91,12 @@ def test_only_the_pages_own_script_may_run() -> None:
     ],
 )
 def test_columns_of_numbers_stand_to_the_right(cells: list[str], numeric: bool) -> None:
-    table = Table(rows=[{"figure": cell} for cell in cells])
+    table = TableBlock(rows=[{"figure": cell} for cell in cells])
     assert (table.numeric == {"figure"}) is numeric
 
 
 def test_an_empty_table_has_no_columns() -> None:
-    table = Table(rows=[])
+    table = TableBlock(rows=[])
     assert (table.headings, table.numeric) == ([], set())
     assert "<td" not in empty(sections=[Section(title="s", blocks=[table])])
 
