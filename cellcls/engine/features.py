@@ -40,7 +40,7 @@ def named_backbone(name: str, registry: Registry) -> Backbone:
 def pretrained(backbone: Backbone, *, size: int, weights: WeightPlaces) -> Features:
     """Build ``backbone`` with its weights for images of ``size`` x ``size``.
 
-    Raises ``MissingInputError`` where the weights are not to be had; the ways out are those of an audit, not of a run.
+    Raises ``MissingInputError`` where the weights are not available; the ways out are those of an audit, not of a run.
     """
     try:
         return backbone.build(size=size, weights=weights)

@@ -75,7 +75,7 @@ class NetworkConfig:
 def build_features(recipe: Recipe, weights: WeightPlaces | None) -> Features:
     """Build the backbone of a recipe; ``weights`` None leaves its random start.
 
-    Raises ``MissingInputError`` with the ways out where wanted weights are not to be had.
+    Raises ``MissingInputError`` with the ways out where wanted weights are not available.
     """
     torch.manual_seed(recipe.seed)
     try:
