@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import attrs
 import click
 
 from cellcls.api import KINDS, Component
@@ -42,19 +43,19 @@ def check(
         raise UsageError(NO_RECIPE, "cellcls check RECIPE")
     registry, options = load_registry(), Options(**machine)
     loaded = load_all(recipes, registry, overrides=overrides, variant=variant, rehearse=options.rehearse)
-    answers = check_all(loaded, Context(registry=registry, options=options))
+    checked = [attrs.asdict(run) for run in check_all(loaded, Context(registry=registry, options=options))]
     if as_json:
-        print_json(answers[0] if len(answers) == 1 else answers)
+        print_json(checked[0] if len(checked) == 1 else checked)
         return
-    for answer in answers:
+    for run in checked:
         rows = [
             {"what": _TITLES.get(what, what), "value": _words(value)}
-            for what, value in answer.items()
+            for what, value in run.items()
             if what not in ("name", "warnings")
         ]
-        table(f"{answer['name']}: would run", rows)
-        for warning in answer["warnings"]:
-            say(f"cellcls: warning: {answer['name']}: {warning}")
+        table(f"{run['name']}: would run", rows)
+        for warning in run["warnings"]:
+            say(f"cellcls: warning: {run['name']}: {warning}")
 
 
 _TITLES = {
@@ -64,7 +65,7 @@ _TITLES = {
     "stages": "frozen in stage",
     "memory_mb": "memory, about MB",
 }
-"""Titles of the answer's keys in the table."""
+"""Titles in the table, by the name of the field."""
 
 
 @click.command()

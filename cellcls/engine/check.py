@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+import attrs
 
 from cellcls.engine.batches import steps_per_epoch
 from cellcls.engine.data import prepare
@@ -22,8 +24,40 @@ from cellcls.runs.inputs import Inputs
 from cellcls.runs.options import Options
 
 
-def check_run(inputs: Inputs, options: Options, registry: Registry) -> dict[str, Any]:
-    """Return what a run would be, as JSON data. Raises what the run would raise before its first step."""
+@attrs.frozen(kw_only=True)
+class CheckedRun:
+    """What a run would be."""
+
+    name: str
+    rehearsal: bool
+    dataset: str
+    images: int
+    dropped: int
+    """Images that the cleaners drop."""
+    skipped: Mapping[str, int]
+    """Files of the data set's folder that are none of its images, by the reason."""
+    parts: Mapping[str, int]
+    """Images of each part."""
+    samples: int
+    """Samples of an epoch, copies included."""
+    classes: Mapping[str, int]
+    """Images of each class in the training part."""
+    weights: str
+    """What the network starts from."""
+    parameters: int
+    stages: Mapping[str, str]
+    """How much of the backbone each stage freezes."""
+    steps: int
+    device: str
+    precision: str
+    memory_mb: float
+    """Estimated peak memory."""
+    warnings: tuple[str, ...]
+    """What the numbers of recipe and data foretell."""
+
+
+def check_run(inputs: Inputs, options: Options, registry: Registry) -> CheckedRun:
+    """Return what a run would be. Raises what the run would raise before its first step."""
     recipe: Recipe = inputs.recipe
     machine = resolve_machine(options, recipe.train.precision)
     given = options.rehearse or recipe.init.from_ is not None
@@ -42,25 +76,25 @@ def check_run(inputs: Inputs, options: Options, registry: Registry) -> dict[str,
         recipe.stage_name(number): f"{len(frozen_by(network, recipe, stage))} of {weighted} modules frozen"
         for number, stage in enumerate(recipe.stages)
     }
-    return {
-        "name": recipe.name,
-        "rehearsal": options.rehearse,
-        "dataset": recipe.dataset.component_name,
-        "images": len(data.source),
-        "dropped": len(data.decisions),
-        "skipped": {skipped.reason: skipped.n for skipped in skipped_of(data.source)},
-        "parts": {part: len(indices) for part, indices in data.parts.items()},
-        "samples": len(trained),
-        "classes": data.by_class(data.parts["train"]),
-        "weights": _weights(recipe, options),
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "stages": frozen,
-        "steps": sum(stage.epochs * steps for stage in recipe.stages),
-        "device": str(machine.device),
-        "precision": machine.precision,
-        "memory_mb": round(estimate_mb(recipe, network, images, machine), 1),
-        "warnings": list(warnings),
-    }
+    return CheckedRun(
+        name=recipe.name,
+        rehearsal=options.rehearse,
+        dataset=recipe.dataset.component_name,
+        images=len(data.source),
+        dropped=len(data.decisions),
+        skipped={skipped.reason: skipped.n for skipped in skipped_of(data.source)},
+        parts={part: len(indices) for part, indices in data.parts.items()},
+        samples=len(trained),
+        classes=data.by_class(data.parts["train"]),
+        weights=_weights(recipe, options),
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        stages=frozen,
+        steps=sum(stage.epochs * steps for stage in recipe.stages),
+        device=str(machine.device),
+        precision=machine.precision,
+        memory_mb=round(estimate_mb(recipe, network, images, machine), 1),
+        warnings=tuple(warnings),
+    )
 
 
 def _weights(recipe: Recipe, options: Options) -> str:

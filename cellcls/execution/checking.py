@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cellcls.errors import Problems
 from cellcls.execution.context import Context
@@ -11,9 +11,12 @@ from cellcls.recipe import Loaded
 from cellcls.runs.init import find_init
 from cellcls.runs.inputs import find_inputs
 
+if TYPE_CHECKING:
+    from cellcls.engine.check import CheckedRun
 
-def check_all(loaded: Sequence[Loaded], context: Context) -> list[dict[str, Any]]:
-    """Return a summary of each run as JSON data. Raises what is wrong with any of them, in one list."""
+
+def check_all(loaded: Sequence[Loaded], context: Context) -> list[CheckedRun]:
+    """Return what each run would be. Raises what is wrong with any of them, in one list."""
     inputs, checked, problems = [], [], Problems()
     for number, run in enumerate(loaded):
         earlier = [earlier_run.recipe.name for earlier_run in loaded[:number]]

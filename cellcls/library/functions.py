@@ -17,6 +17,7 @@ from cellcls.runs.options import Options
 
 if TYPE_CHECKING:
     from cellcls.auditing.audit import Audit
+    from cellcls.engine.check import CheckedRun
     from cellcls.recipe import Loaded
     from cellcls.report.compare import RunComparison
 
@@ -113,8 +114,8 @@ def check(
     data: PathLike | None = None,
     offline: bool = False,
     weights: PathLike | None = None,
-) -> list[dict[str, Any]]:
-    """Check recipes without training: plugins, data, classes, steps and memory. Returns a summary of each run; raises
+) -> list[CheckedRun]:
+    """Check recipes without training: plugins, data, classes, steps and memory. Returns what each run would be; raises
     the problems of all recipes in one error."""
     from cellcls.execution.checking import check_all
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cellcls.engine.check import check_run
+from cellcls.engine.check import CheckedRun, check_run
 from cellcls.engine.job import Job
 from cellcls.errors import DataError, RecipeError
 
@@ -25,20 +25,20 @@ copies = 1
 """
 
 
-def checked(job: Job) -> dict[str, object]:
+def checked(job: Job) -> CheckedRun:
     return check_run(job.inputs, job.options, job.registry)
 
 
 def test_steps_samples_and_parameters_are_those_worked_out_by_hand(make_job: Callable[..., Job]) -> None:
     found = checked(make_job(MORE))
-    assert (found["images"], found["dropped"]) == (80, 0)
-    assert found["parts"] == {"train": 48, "val": 16, "test": 16}
-    assert set(found["classes"].values()) == {6}
-    assert found["samples"] == 96  # each image and its copy
-    assert found["steps"] == (2 + 3) * 6  # in batches of 16
-    assert found["parameters"] == 680
-    assert found["stages"] == {"all": "0 of 2 modules frozen", "head": "2 of 2 modules frozen"}
-    assert (found["weights"], found["device"], found["precision"]) == ("random", "cpu", "float32")
+    assert (found.images, found.dropped) == (80, 0)
+    assert found.parts == {"train": 48, "val": 16, "test": 16}
+    assert set(found.classes.values()) == {6}
+    assert found.samples == 96  # each image and its copy
+    assert found.steps == (2 + 3) * 6  # in batches of 16
+    assert found.parameters == 680
+    assert found.stages == {"all": "0 of 2 modules frozen", "head": "2 of 2 modules frozen"}
+    assert (found.weights, found.device, found.precision) == ("random", "cpu", "float32")
 
 
 def test_nothing_is_written(make_job: Callable[..., Job]) -> None:
@@ -49,21 +49,21 @@ def test_nothing_is_written(make_job: Callable[..., Job]) -> None:
 
 def test_a_rehearsal_takes_one_step_a_stage(make_job: Callable[..., Job]) -> None:
     found = checked(make_job(MORE, rehearse=True))
-    assert (found["rehearsal"], found["steps"], found["weights"]) == (True, 2, "random (rehearsal)")
+    assert (found.rehearsal, found.steps, found.weights) == (True, 2, "random (rehearsal)")
 
 
 def test_the_run_of_the_same_recipe_agrees(make_job: Callable[..., Job], tiny_run: Path) -> None:
     found = checked(make_job("[[stages]]\nepochs = 2\n"))
     metrics = json.loads((tiny_run / "metrics.json").read_text())
     data = json.loads((tiny_run / "data.json").read_text())
-    assert found["parameters"] == metrics["parameters"]
-    assert found["parts"] == {part: len(rows) for part, rows in data["parts"].items()}
-    assert found["classes"] == data["counts"]["train"]
+    assert found.parameters == metrics["parameters"]
+    assert found.parts == {part: len(rows) for part, rows in data["parts"].items()}
+    assert found.classes == data["counts"]["train"]
 
 
 def test_weights_of_another_run_are_named_and_tried(make_job: Callable[..., Job], tiny_run: Path) -> None:
     start = f'[init]\nfrom = "{tiny_run}"\n'
-    assert checked(make_job(start))["weights"] == str(tiny_run)
+    assert checked(make_job(start)).weights == str(tiny_run)
     with pytest.raises(DataError, match="these are the weights of another network"):
         checked(make_job(start, out="other", overrides=("backbone.filters=[4, 8]",)))
 

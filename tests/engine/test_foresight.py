@@ -37,8 +37,8 @@ epochs = 1
 """48 training images, a map of 1 x 1 and BatchNorm: the last batch of 3 would come as 2 + 1."""
 
 
-def checked(job: Job) -> list[str]:
-    return check_run(job.inputs, job.options, job.registry)["warnings"]
+def checked(job: Job) -> tuple[str, ...]:
+    return check_run(job.inputs, job.options, job.registry).warnings
 
 
 def make_set(folder: Path, **counts: int) -> str:
@@ -58,7 +58,7 @@ def make_set(folder: Path, **counts: int) -> str:
 
 def test_a_last_batch_is_not_parted_into_one_image(make_job: Make, execute: Execute):
     job = make_job(tiny=NORMED)
-    assert checked(job) == []
+    assert checked(job) == ()
     execute(job)
     assert json.loads(job.folder.metrics.read_text())["complete"]
 
@@ -93,7 +93,7 @@ def test_parts_of_one_image_are_refused_where_batchnorm_needs_two(
 )
 def test_parts_of_one_image_are_fine_elsewhere(make_job: Make, setting: str):
     overrides = ("train.batch_size=1", "train.accumulate=1", setting)
-    assert checked(make_job(tiny=NORMED, overrides=overrides, rehearse="freeze" in setting)) == []
+    assert checked(make_job(tiny=NORMED, overrides=overrides, rehearse="freeze" in setting)) == ()
 
 
 # --- classes ----------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_one_class_to_learn(make_job: Make, tmp_path: Path):
 
 @pytest.mark.parametrize("settings", [(), ('loss.class_weights="balanced"',), ("train.ema_decay=0.9",)])
 def test_nothing_is_said_of_an_ordinary_run(make_job: Make, settings: tuple[str, ...]):
-    assert checked(make_job(overrides=("stages.0.epochs=8", *settings))) == []
+    assert checked(make_job(overrides=("stages.0.epochs=8", *settings))) == ()
 
 
 # --- weights, averages, rates ------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def test_the_decay_that_is_advised_arrives(make_job: Make):
     (said,) = checked(make_job(overrides=("train.ema_decay=0.9999", "stages.0.epochs=8")))
     advised = said.partition("set train.ema_decay to ")[2].partition(",")[0]
     assert float(advised) ** 24 < 0.01
-    assert checked(make_job(overrides=(f"train.ema_decay={advised}", "stages.0.epochs=8"), out="again")) == []
+    assert checked(make_job(overrides=(f"train.ema_decay={advised}", "stages.0.epochs=8"), out="again")) == ()
 
 
 @pytest.mark.parametrize(("warmup", "warned"), [(3, True), (20, True), (1, False), (0, False)])
@@ -192,4 +192,4 @@ def test_a_patience_that_no_stage_is_long_enough_for(make_job: Make, epochs: int
 
 
 def test_a_rehearsal_says_nothing_of_the_numbers_it_does_not_have(make_job: Make):
-    assert checked(make_job(overrides=("train.ema_decay=0.9999",), rehearse=True)) == []
+    assert checked(make_job(overrides=("train.ema_decay=0.9999",), rehearse=True)) == ()

@@ -14,11 +14,11 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The recipes that were tried, of which none is built; `bad` is refused."""
     names: list[str] = []
 
-    def tried(inputs, _options, _registry) -> dict[str, str]:
+    def tried(inputs, _options, _registry) -> str:
         names.append(inputs.recipe.name)
         if "bad" in inputs.recipe.name:
             raise DataError(f"{inputs.recipe.name} has no images")
-        return {"name": inputs.recipe.name}
+        return inputs.recipe.name
 
     monkeypatch.setattr(check, "check_run", tried)
     return names
@@ -26,7 +26,7 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_every_recipe_is_checked_in_its_order(loaded, context) -> None:
     found = check_all([*loaded(name="b"), *loaded(name="a")], context)
-    assert found == [{"name": "b"}, {"name": "a"}]
+    assert found == ["b", "a"]
 
 
 def test_all_problems_are_told_together(loaded, context, checked) -> None:
@@ -46,6 +46,6 @@ def test_inputs_that_are_missing_are_told_before_anything_is_built(loaded, conte
 
 def test_a_run_of_the_same_call_need_not_be_there_yet(loaded, context) -> None:
     two = '[variants.a]\n[variants.b]\ninit.from = "tiny-a"\n'
-    assert [one["name"] for one in check_all(loaded(two), context)] == ["tiny-a", "tiny-b"]
+    assert check_all(loaded(two), context) == ["tiny-a", "tiny-b"]
     with pytest.raises(CellclsError, match="tiny-a"):
         check_all(loaded(two)[1:], context)

@@ -193,8 +193,8 @@ def test_it_works_in_a_thread(tmp_path: Path) -> None:
 
 
 def test_checking_says_what_a_run_would_be(tmp_path: Path) -> None:
-    [answer] = cellcls.check(recipe(tmp_path), set={"train.batch_size": 4, "stages": [{"epochs": 3}]})
-    assert answer["steps"] == 3 * answer["samples"] // 4
+    [checked] = cellcls.check(recipe(tmp_path), set={"train.batch_size": 4, "stages": [{"epochs": 3}]})
+    assert checked.steps == 3 * checked.samples // 4
 
 
 def test_plugins_are_listed() -> None:

@@ -71,7 +71,7 @@ def test_a_variant_passes_check_and_runs_to_its_end_in_a_rehearsal(
     one = load(path, registry, variant=variant, rehearse=True)[0]
     inputs = find_inputs(one.recipe, one.file, registry, options)
     checked = check_run(inputs, options, registry)
-    assert checked["steps"] == len(one.recipe.stages)
+    assert checked.steps == len(one.recipe.stages)
     job = Job(inputs=inputs, folder=make_folder(tmp_path / "run"), options=options, registry=registry)
     _finish(job)
     metrics = json.loads(job.folder.metrics.read_text())
