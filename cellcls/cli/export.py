@@ -33,20 +33,21 @@ def export(run: Path, to: Format, out: Path, as_json: bool) -> None:
     registry = load_registry()
     from cellcls.engine.export import export_run
 
-    summary = export_run(run, to, out, registry)
-    if summary["rehearsal"]:
+    made = export_run(run, to, out, registry)
+    if made.rehearsal:
         say("cellcls: WARNING: these weights are from a rehearsal and cannot classify real cells")
-    if not summary["complete"]:
+    if not made.complete:
         say("cellcls: warning: the run is not finished; these are its best weights so far")
     if as_json:
-        print_json(summary)
+        print_json(made.to_data())
         return
+    agreement = made.agreement
     shown = {
-        "file": summary["out"],
-        "size": f"{summary['bytes'] / 1e6:.2f} MB",
-        "same labels": f"{summary['same_labels']} of {summary['images']}",
-        "largest difference": f"{summary['max_difference']:.1e}",
+        "file": str(made.out),
+        "size": f"{made.bytes / 1e6:.2f} MB",
+        "same labels": f"{agreement.same_labels} of {agreement.images}",
+        "largest difference": f"{agreement.max_difference:.1e}",
     }
-    if "seconds" in summary:
-        shown |= {"loaded in": f"{summary['load_seconds']:.1f} s", "predicted in": f"{summary['seconds']:.2f} s"}
-    table(f"{to}, compared in {_COMPARED[to]} on {summary['images']} {summary['images_of']}", [shown])
+    if agreement.seconds is not None and agreement.load_seconds is not None:
+        shown |= {"loaded in": f"{agreement.load_seconds:.1f} s", "predicted in": f"{agreement.seconds:.2f} s"}
+    table(f"{to}, compared in {_COMPARED[to]} on {agreement.images} {agreement.images_of}", [shown])

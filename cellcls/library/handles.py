@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from cellcls.library.table import HistoryTable, Prediction, PredictionTable, Table, comparison_table
 from cellcls.ops.storage.paths import expanded
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cellcls.engine.export import Export
     from cellcls.engine.inference import DataEvaluation, Explained
     from cellcls.execution.result import RunResult
     from cellcls.report.compare import RunComparison
@@ -151,9 +152,9 @@ class Run:
             depths=depths,
         )
 
-    def export(self, format: Literal["codabench", "onnx", "hub"], out: PathLike) -> dict[str, Any]:
-        """Write the best weights to ``out`` in another format, after comparing them with the run; return a summary
-        of the comparison. Raises ``UsageError``, ``MissingPluginError``, ``DataError``."""
+    def export(self, format: Literal["codabench", "onnx", "hub"], out: PathLike) -> Export:
+        """Write the best weights to ``out`` in another format, after comparing them with the run. Raises
+        ``UsageError``, ``MissingPluginError``, ``DataError``."""
         from cellcls.engine.export import export_run
 
         return export_run(self.folder, format, expanded(out), load_registry())

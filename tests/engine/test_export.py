@@ -23,7 +23,7 @@ from support.recipes import RECIPE, tiny
 from torch import nn
 
 from cellcls.cli import main
-from cellcls.engine.export import codabench, export_run, onnx
+from cellcls.engine.export import Export, codabench, export_run, onnx
 from cellcls.engine.export.card import model_card
 from cellcls.engine.export.program import printed, traced
 from cellcls.engine.export.subject import Subject
@@ -95,9 +95,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, registry: Registry, cells:
 
 
 @pytest.fixture(scope="module")
-def submission(
-    tmp_path_factory: pytest.TempPathFactory, trained: Path, registry: Registry
-) -> tuple[Path, dict[str, Any]]:
+def submission(tmp_path_factory: pytest.TempPathFactory, trained: Path, registry: Registry) -> tuple[Path, Export]:
     """A submission and what its export told."""
     path = tmp_path_factory.mktemp("submission") / "out.zip"
     return path, export_run(trained, "codabench", path, registry)
@@ -128,11 +126,11 @@ def test_a_submission_predicts_what_the_run_does(
     submission, trained: Path, cells: Path, registry: Registry, tmp_path: Path
 ):
     path, told = submission
-    assert told["images"] == told["same_labels"] == 80
-    assert "data set" in told["images_of"]
-    assert told["seconds"] > 0
-    assert told["load_seconds"] > 0
-    assert told["bytes"] == path.stat().st_size
+    assert told.agreement.images == told.agreement.same_labels == 80
+    assert "data set" in told.agreement.images_of
+    assert told.agreement.seconds > 0
+    assert told.agreement.load_seconds > 0
+    assert told.bytes == path.stat().st_size
     model = submitted(path, tmp_path / "a")
     images, own = np.load(cells)["images"], said_by_run(trained, cells, registry)
     np.testing.assert_allclose(model.probabilities(images), own, atol=1e-6)
@@ -156,8 +154,8 @@ def test_a_submission_is_flat_and_imports_what_it_may(submission):
 
 def test_a_transformer_becomes_a_submission(runs: Runs, registry: Registry, tmp_path: Path):
     told = export_run(runs("test_vit"), "codabench", tmp_path / "out.zip", registry)
-    assert told["same_labels"] == told["images"] == 100
-    assert told["rehearsal"]
+    assert told.agreement.same_labels == told.agreement.images == 100
+    assert told.rehearsal
     with zipfile.ZipFile(tmp_path / "out.zip") as file:
         assert "WARNING. These weights come from a rehearsal" in file.read("model.py").decode()
 
@@ -168,8 +166,8 @@ def test_without_its_data_a_run_is_compared_on_rendered_cells(trained: Path, cel
         told = export_run(trained, "codabench", tmp_path / "out.zip", registry)
     finally:
         hidden.rename(cells)
-    assert told["same_labels"] == told["images"] == 100  # of 96 pixels, so they are resized
-    assert told["images_of"].startswith("rendered cells")
+    assert told.agreement.same_labels == told.agreement.images == 100  # of 96 pixels, so they are resized
+    assert told.agreement.images_of.startswith("rendered cells")
 
 
 @pytest.mark.parametrize(
@@ -239,8 +237,8 @@ def test_an_onnx_file_answers_as_the_run_does(runs: Runs, registry: Registry, tm
 
     folder = runs("test_vit")
     told = export_run(folder, "onnx", tmp_path / "out.onnx", registry)
-    assert told["same_labels"] == told["images"] == 64
-    assert told["max_difference"] <= 1e-4
+    assert told.agreement.same_labels == told.agreement.images == 64
+    assert told.agreement.max_difference <= 1e-4
     session = onnxruntime.InferenceSession(tmp_path / "out.onnx")
     assert session.get_inputs()[0].shape == ["batch", 64, 64, 3]
     images = np.random.default_rng(1).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
@@ -257,8 +255,8 @@ def test_an_onnx_file_answers_as_the_run_does(runs: Runs, registry: Registry, tm
 
 def test_images_of_another_size_are_fitted_first(trained: Path, registry: Registry, tmp_path: Path):
     told = export_run(trained, "onnx", tmp_path / "out.onnx", registry)
-    assert told["same_labels"] == told["images"] == 64
-    assert not told["rehearsal"]
+    assert told.agreement.same_labels == told.agreement.images == 64
+    assert not told.rehearsal
 
 
 def test_a_wrong_onnx_file_is_not_written(runs: Runs, registry: Registry, tmp_path: Path, monkeypatch):
@@ -283,7 +281,7 @@ def test_without_the_extra_it_is_named(runs: Runs, registry: Registry, tmp_path:
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_efficientnet", "test_vit"])
 def test_timm_opens_the_folder_to_the_same_network(runs: Runs, registry: Registry, tmp_path: Path, backbone: str):
     told = export_run(runs(backbone), "hub", tmp_path / "out", registry)
-    assert told["architecture"] == backbone
+    assert told.agreement.architecture == backbone
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
         "README.md",
         "config.json",

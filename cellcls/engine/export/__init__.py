@@ -4,48 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+import attrs
 import torch
 
 from cellcls.engine.export.codabench import write_codabench
 from cellcls.engine.export.hub import write_hub
 from cellcls.engine.export.onnx import write_onnx
-from cellcls.engine.export.subject import Subject
+from cellcls.engine.export.subject import Agreement, Subject
 from cellcls.engine.network import load_network
 from cellcls.errors import MissingInputError, UsageError
 from cellcls.registry import Registry
 
 Format = Literal["codabench", "onnx", "hub"]
 
-_WRITERS: Mapping[Format, Callable[[Subject, Path], dict[str, Any]]] = {
+_WRITERS: Mapping[Format, Callable[[Subject, Path], Agreement]] = {
     "codabench": write_codabench,
     "onnx": write_onnx,
     "hub": write_hub,
 }
 
 
-def export_run(run: Path, to: Format, out: Path, registry: Registry) -> dict[str, Any]:
-    """Write the best weights of ``run`` to ``out``, a new file (``hub``: a new folder), and return what was measured.
+@attrs.frozen(kw_only=True)
+class Export:
+    """A run's best weights in another format, compared with the run."""
 
-    ``format``, ``out``, ``bytes``, ``rehearsal``, ``complete`` and what the format's own ``write_...`` tells. Raises
-    ``UsageError`` where ``out`` is taken or the format does not fit the network, ``MissingPluginError`` without the
-    extra ``export``, ``DataError`` where what was written answers otherwise than the run; then nothing is left.
+    format: Format
+    run: Path
+    out: Path
+    bytes: int
+    rehearsal: bool
+    """Whether the weights are from a rehearsal, so that they know nothing of real cells."""
+    complete: bool
+    """Whether the run came to its end."""
+    agreement: Agreement
+
+    def to_data(self) -> dict[str, object]:
+        """Return it as JSON data, the agreement beside the rest."""
+        own = {**attrs.asdict(self, recurse=False), "run": str(self.run), "out": str(self.out)}
+        measured = attrs.asdict(own.pop("agreement"))
+        return own | {name: value for name, value in measured.items() if value is not None}
+
+
+def export_run(run: Path, to: Format, out: Path, registry: Registry) -> Export:
+    """Write the best weights of ``run`` to ``out``, a new file (``hub``: a new folder).
+
+    Raises ``UsageError`` where ``out`` is taken or the format does not fit the network, ``MissingPluginError`` without
+    the extra ``export``, ``DataError`` where what was written answers otherwise than the run; then nothing is left.
     """
     if out.exists() or out.is_symlink():
         raise UsageError(f"{out}: is there already, and is not overwritten", "choose another --out")
     if not run.is_dir():
-        raise MissingInputError(f"{run}: no run folder", "an export needs the run's figures and data record too")
+        raise MissingInputError(f"{run}: no run folder", "an export needs the run's metrics and data record too")
     subject = Subject(run=run, trained=load_network(run, registry), registry=registry)
     with torch.no_grad():
-        told = _WRITERS[to](subject, out)
+        agreement = _WRITERS[to](subject, out)
     files = [out] if out.is_file() else [file for file in out.iterdir() if file.is_file()]
-    return {
-        "format": to,
-        "run": str(run),
-        "out": str(out),
-        "bytes": sum(file.stat().st_size for file in files),
-        "rehearsal": subject.trained.rehearsal,
-        "complete": subject.complete,
-        **told,
-    }
+    return Export(
+        format=to,
+        run=run,
+        out=out,
+        bytes=sum(file.stat().st_size for file in files),
+        rehearsal=subject.trained.rehearsal,
+        complete=subject.complete,
+        agreement=agreement,
+    )

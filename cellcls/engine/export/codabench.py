@@ -10,15 +10,15 @@ import sys
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
+import attrs
 import jinja2
 import numpy as np
 import torch
 
 from cellcls.engine.evaluate import BATCH
 from cellcls.engine.export.program import Printed, printed, traced
-from cellcls.engine.export.subject import REHEARSED, ExampleImages, Subject
+from cellcls.engine.export.subject import REHEARSED, Agreement, ExampleImages, Subject
 from cellcls.errors import DataError
 from cellcls.ops.imaging.fitting import fit
 from cellcls.ops.storage.files import replacing
@@ -32,16 +32,14 @@ _HERE = Path(__file__).parent
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # so that equal weights make equal files
 
 
-def write_codabench(subject: Subject, out: Path) -> dict[str, Any]:
-    """Write the zip and return ``images``, ``images_of``, ``same_labels``, ``max_difference`` of the probabilities,
-    ``load_seconds`` and ``seconds`` (of a clean process on these images)."""
+def write_codabench(subject: Subject, out: Path) -> Agreement:
+    """Write the zip; return how it agrees with the run. Raises ``DataError`` where it does not."""
     example = torch.zeros(2, 3, subject.size, subject.size)
     code = printed(traced(subject.trained.network, example))
     examples = subject.examples(IMAGES)
     with replacing(out) as temporary:
         _write_zip(temporary, _source(subject, code), code)
-        said = _said(temporary, examples)
-        return _compared(subject, examples, said)
+        return _compared(subject, examples, _answer(temporary, examples))
 
 
 def _source(subject: Subject, code: Printed) -> str:
@@ -78,7 +76,23 @@ def _write_zip(path: Path, source: str, code: Printed) -> None:
             made.writestr(entry, content)
 
 
-def _said(path: Path, examples: ExampleImages) -> dict[str, Any]:
+@attrs.frozen(kw_only=True)
+class _Answer:
+    """What ``clean_run.py`` writes."""
+
+    labels: list[int]
+    dtype: str
+    """Of the labels."""
+    alone: list[int]
+    """The label of the first image, predicted alone."""
+    none: list[int]
+    """The shape of the labels of no image."""
+    probabilities: list[list[float]]
+    load_seconds: float
+    seconds: float
+
+
+def _answer(path: Path, examples: ExampleImages) -> _Answer:
     """Unzip into a new folder and return what ``clean_run.py`` writes there. Raises ``DataError`` where it fails."""
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -96,26 +110,25 @@ def _said(path: Path, examples: ExampleImages) -> dict[str, Any]:
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise DataError(f"the submission fails in a clean process, and was not written: {reason}")
-        answer: dict[str, Any] = json.loads((folder / "answer.json").read_text())
-        return answer
+        return _Answer(**json.loads((folder / "answer.json").read_text()))
 
 
-def _compared(subject: Subject, examples: ExampleImages, said: dict[str, Any]) -> dict[str, Any]:
+def _compared(subject: Subject, examples: ExampleImages, answer: _Answer) -> Agreement:
     own = subject.probabilities(examples)
     labels = own.argmax(1)
-    same = int((np.array(said["labels"]) == labels).sum())
-    difference = float(np.abs(np.array(said["probabilities"]) - own).max())
-    formed = said["dtype"] == "int64" and said["none"] == [0] and said["alone"] == said["labels"][:1]
+    same = int((np.array(answer.labels) == labels).sum())
+    difference = float(np.abs(np.array(answer.probabilities) - own).max())
+    formed = answer.dtype == "int64" and answer.none == [0] and answer.alone == answer.labels[:1]
     if same < len(labels) or not formed:
         raise DataError(
             f"the submission answers otherwise than the run, and was not written: {same} of {len(labels)} labels are "
             f"the same, probabilities differ by up to {difference:.2g}"
         )
-    return {
-        "images": len(labels),
-        "images_of": examples.of,
-        "same_labels": same,
-        "max_difference": difference,
-        "load_seconds": round(said["load_seconds"], 3),
-        "seconds": round(said["seconds"], 3),
-    }
+    return Agreement(
+        images=len(labels),
+        images_of=examples.of,
+        same_labels=same,
+        max_difference=difference,
+        load_seconds=round(answer.load_seconds, 3),
+        seconds=round(answer.seconds, 3),
+    )

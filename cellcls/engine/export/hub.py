@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cellcls.engine.export.card import model_card
-from cellcls.engine.export.subject import Subject
+from cellcls.engine.export.subject import Agreement, Subject
 from cellcls.errors import DataError, UsageError, WriteError
 from cellcls.ops.storage.files import write_json, write_text
 
@@ -37,9 +37,9 @@ _SUPPORTED = (
 )
 
 
-def write_hub(subject: Subject, out: Path) -> dict[str, Any]:
-    """Write the folder and return ``images``, ``images_of``, ``same_labels``, ``max_difference`` of the logits and
-    timm's name of the ``architecture``. Raises ``UsageError`` for a network that timm's own is not equal to."""
+def write_hub(subject: Subject, out: Path) -> Agreement:
+    """Write the folder; return how it agrees with the run. Raises ``DataError`` where it does not, and ``UsageError``
+    for a network that timm's own is not equal to."""
     examples = subject.examples(IMAGES)
     images = (subject.prepared(examples) - subject.trained.network.mean) / subject.trained.network.std
     own = _logits(subject.trained.network.backbone, images, subject.trained.network.head)
@@ -55,13 +55,13 @@ def write_hub(subject: Subject, out: Path) -> dict[str, Any]:
         found = _logits(opened, images)
         if not _close(found, own):
             raise DataError("timm opens the folder to another network than the run's; it was not written")
-    return {
-        "images": len(images),
-        "images_of": examples.of,
-        "same_labels": int((found.argmax(1) == own.argmax(1)).sum()),
-        "max_difference": float((found - own).abs().max()),
-        "architecture": twin.architecture,
-    }
+    return Agreement(
+        images=len(images),
+        images_of=examples.of,
+        same_labels=int((found.argmax(1) == own.argmax(1)).sum()),
+        max_difference=float((found - own).abs().max()),
+        architecture=twin.architecture,
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
+import attrs
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cellcls.engine.export.program import traced
-from cellcls.engine.export.subject import REHEARSED, ExampleImages, Subject
+from cellcls.engine.export.subject import REHEARSED, Agreement, ExampleImages, Subject
 from cellcls.errors import DataError, MissingPluginError, UsageError
 from cellcls.ops.imaging.colour import from_uint8
 from cellcls.ops.storage.files import replacing
@@ -37,15 +37,18 @@ class _FromPixels(nn.Module):
         return logits.softmax(1)
 
 
-def write_onnx(subject: Subject, out: Path) -> dict[str, Any]:
-    """Write the file and return ``images``, ``images_of``, ``same_labels``, ``max_difference`` of the probabilities and
-    ``opset``. Input ``images`` (B, S, S, 3) uint8, output ``probabilities`` (B, K) float32; class names, run and
-    data hash are in the file's metadata. Raises ``MissingPluginError`` without the extra."""
+def write_onnx(subject: Subject, out: Path) -> Agreement:
+    """Write the file; return how it agrees with the run. Raises ``DataError`` where it does not, and
+    ``MissingPluginError`` without the extra.
+
+    Input ``images`` (B, S, S, 3) uint8, output ``probabilities`` (B, K) float32; class names, run and data hash are in
+    the file's metadata.
+    """
     _require()
     fitted = subject.fitted(subject.examples(IMAGES))
     with replacing(out) as temporary:
         opset = _write(subject, temporary)
-        return _compared(subject, fitted, temporary) | {"opset": opset}
+        return attrs.evolve(_compared(subject, fitted, temporary), opset=opset)
 
 
 def _require() -> None:
@@ -108,7 +111,7 @@ def _answers(path: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.concatenate([session.run(None, {"images": part})[0] for part in parts])
 
 
-def _compared(subject: Subject, examples: ExampleImages, path: Path) -> dict[str, Any]:
+def _compared(subject: Subject, examples: ExampleImages, path: Path) -> Agreement:
     found, own = _answers(path, examples.pixels), subject.probabilities(examples)
     same = int((found.argmax(1) == own.argmax(1)).sum())
     difference = float(np.abs(found - own).max())
@@ -117,4 +120,4 @@ def _compared(subject: Subject, examples: ExampleImages, path: Path) -> dict[str
             f"the ONNX file answers otherwise than the run, and was not written: {same} of {len(own)} labels are the "
             f"same, probabilities differ by up to {difference:.2g} (allowed: {TOLERANCE:g})"
         )
-    return {"images": len(own), "images_of": examples.of, "same_labels": same, "max_difference": difference}
+    return Agreement(images=len(own), images_of=examples.of, same_labels=same, max_difference=difference)

@@ -57,6 +57,26 @@ class ExampleImages:
 
 
 @attrs.frozen(kw_only=True)
+class Agreement:
+    """How far an export and the run agree on the same images."""
+
+    images: int
+    images_of: str
+    """What the images are."""
+    same_labels: int
+    max_difference: float
+    """Of the probabilities; for ``hub`` of the logits."""
+    load_seconds: float | None = None
+    """``codabench``: what loading took in a clean process."""
+    seconds: float | None = None
+    """``codabench``: what predicting these images took there."""
+    opset: int | None = None
+    """``onnx``: the version of ONNX's set of operations."""
+    architecture: str | None = None
+    """``hub``: timm's name of it."""
+
+
+@attrs.frozen(kw_only=True)
 class Subject:
     """A run's best network, on the CPU, and the run it comes from."""
 
