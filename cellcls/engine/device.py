@@ -14,6 +14,7 @@ import torch.distributed as dist
 from cellcls.errors import UsageError
 from cellcls.ops.processes.torchrun import processes, rank
 from cellcls.runs.options import Options
+from cellcls.runs.records import EnvironmentRecord
 
 
 @attrs.frozen(kw_only=True)
@@ -31,16 +32,17 @@ class Machine:
         """Whether this is the process that writes."""
         return self.rank == 0
 
-    def to_data(self) -> dict[str, Any]:
-        """Return what equality of runs needs."""
+    def record_in(self, environment: EnvironmentRecord) -> EnvironmentRecord:
+        """Return the record of an environment with this machine in it."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
-        return {
-            "device": self.device.type,
-            "device_name": name,
-            "precision": self.precision,
-            "threads": self.threads,
-            "processes": self.processes,
-        }
+        return attrs.evolve(
+            environment,
+            device=self.device.type,
+            device_name=name,
+            precision=self.precision,
+            threads=self.threads,
+            processes=self.processes,
+        )
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context the network computes in."""

@@ -15,7 +15,8 @@ from cellcls.recipe import Recipe, flat, to_data
 from cellcls.registry import Registry
 from cellcls.runs.environment import environment
 from cellcls.runs.folder import RunFolder
-from cellcls.runs.records import DataRecord, read
+from cellcls.runs.records import DataRecord, EnvironmentRecord, read
+from cellcls.runs.records import to_data as record_data
 
 _log = logging.getLogger(__name__)
 _SHOWN = 4
@@ -79,12 +80,15 @@ def _refuse_other_data(folder: RunFolder, before: DataRecord, data: Data) -> Non
 
 def _warn_of_environment(folder: RunFolder, machine: Machine, registry: Registry) -> None:
     try:
-        before = flat(json.loads(folder.environment.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        before = flat(record_data(read(folder.environment, EnvironmentRecord)))
+    except DataError:
         return
-    now = flat(environment(registry) | machine.to_data())
-    changes = [f"{key}: {_text(before[key])} -> {_text(now[key])}" for key in before if before[key] != now.get(key, "")]
-    changes = [change for change in changes if not change.startswith(("commit", "format"))]
+    now = flat(record_data(machine.record_in(environment(registry))))
+    changes = [
+        f"{key}: {_text(value)} -> {_text(now.get(key))}"
+        for key, value in before.items()
+        if key != "commit" and value != now.get(key)
+    ]
     if changes:
         _log.warning(
             "%s: goes on in another environment, so it may differ in the last bits from a run that was not stopped: %s",

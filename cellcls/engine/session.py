@@ -28,7 +28,7 @@ from cellcls.engine.pipeline import Pipeline
 from cellcls.engine.resuming import fingerprint, refuse_changes
 from cellcls.engine.samples import EpochSamples, samples
 from cellcls.engine.state import Progress, Saved, load_state, save_state
-from cellcls.ops.storage.files import write_json, write_text
+from cellcls.ops.storage.files import write_text
 from cellcls.recipe import Evaluation, Recipe, Split, dump
 from cellcls.runs.environment import environment
 from cellcls.runs.records import EpochRecord, TrainingImagesRecord, to_data, write, write_lines
@@ -286,7 +286,7 @@ def _without_split(job: Job) -> Job:
 def _write_start(session: Session) -> None:
     folder, recipe = session.job.folder, session.recipe
     write_text(folder.recipe, dump(recipe))
-    write_json(folder.environment, environment(session.job.registry) | session.machine.to_data())
+    write(folder.environment, session.machine.record_in(environment(session.job.registry)))
     record = session.data.record(recipe.dataset.component_name)
     samples = session.data.by_class(session.samples.index)
     record = attrs.evolve(record, counts={**record.counts, "samples": samples})

@@ -16,10 +16,10 @@ from cellcls.runs.records import (
     DAMAGED,
     DataRecord,
     DepthsRecord,
+    EnvironmentRecord,
     EpochRecord,
     EvaluationRecord,
     MetricsRecord,
-    json_object,
     read,
     read_lines,
     read_text,
@@ -36,7 +36,7 @@ class RunRecord:
     metrics: MetricsRecord
     data: DataRecord
     history: tuple[EpochRecord, ...]
-    environment: Mapping[str, Any]
+    environment: EnvironmentRecord | None
     examples: Mapping[str, Pictures]
     """The wrong predictions with the highest confidence, by evaluation."""
     explained: Mapping[str, Pictures]
@@ -93,7 +93,7 @@ def read_run(folder: Path) -> RunRecord:
         metrics=metrics,
         data=read(folder / "data.json", DataRecord),
         history=read_lines(folder / "history.jsonl", EpochRecord),
-        environment=_json(folder / "environment.json"),
+        environment=_environment(folder / "environment.json"),
         examples=_pictures(folder / "examples"),
         explained=_pictures(folder / "explain", other=depths),
         train_batch=read_pictures(folder / "train_batch.npz"),
@@ -119,8 +119,8 @@ def _toml(path: Path, text: str) -> dict[str, Any]:
         raise DataError(f"{path}: not TOML: {error}", advice_on(str(error), line) or DAMAGED) from error
 
 
-def _json(path: Path) -> dict[str, Any]:
-    return json_object(path, read_text(path)) if path.is_file() else {}
+def _environment(path: Path) -> EnvironmentRecord | None:
+    return read(path, EnvironmentRecord) if path.is_file() else None
 
 
 def _pictures(folder: Path, *, other: Container[str] = ()) -> dict[str, Pictures]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import attrs
 
 from cellcls.ops.statistics.table import METRICS
+from cellcls.recipe import flat
 from cellcls.report.numbers import (
     NOTHING,
     count,
@@ -22,7 +22,7 @@ from cellcls.report.numbers import (
     starred,
 )
 from cellcls.report.read import RunRecord
-from cellcls.runs.records import ClaimRecord, DataRecord, EpochRecord, EvaluationRecord
+from cellcls.runs.records import ClaimRecord, DataRecord, EpochRecord, EvaluationRecord, to_data
 
 Row = dict[str, str]
 
@@ -223,22 +223,7 @@ def explanations(record: RunRecord) -> list[Row]:
 
 def environment(record: RunRecord) -> list[Row]:
     """Return a row for each entry of the environment, with dotted names for nested ones."""
-    return [{"what": name, "value": value} for name, value in _flat(record.environment)]
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, inner in value.items():
-        if isinstance(inner, Mapping):
-            yield from _flat(inner, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", _word(inner)
-
-
-def _word(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(_word(item) for item in value) or NOTHING
-    if value is None:
-        return NOTHING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
+    if record.environment is None:
+        return []
+    known = flat(to_data(record.environment))
+    return [{"what": name, "value": NOTHING if value in (None, "") else str(value)} for name, value in known.items()]

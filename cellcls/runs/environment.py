@@ -6,24 +6,24 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from cellcls.registry import Registry
+from cellcls.runs.records import EnvironmentRecord
 
 _LIBRARIES = ("cellcls", "torch", "torchvision", "timm", "kornia", "captum", "numpy", "pillow", "safetensors")
 
 
-def environment(registry: Registry) -> dict[str, Any]:
-    """Return the versions and the machine; the engine adds device, threads, processes and precision."""
+def environment(registry: Registry) -> EnvironmentRecord:
+    """Return the versions; the engine adds device, precision, threads and processes."""
     versions = {name: _version(name) for name in _LIBRARIES}
     plugins = {name: version for name, version in registry.distributions().items() if name != "cellcls"}
-    return {
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "versions": {name: version for name, version in versions.items() if version},
-        "plugins": plugins,
-        "commit": _commit(),
-    }
+    return EnvironmentRecord(
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        versions={name: version for name, version in versions.items() if version},
+        plugins=plugins,
+        commit=_commit(),
+    )
 
 
 def _version(name: str) -> str | None:

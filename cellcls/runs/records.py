@@ -247,6 +247,29 @@ class StageRecord:
     parameters: int
 
 
+# --- environment.json -------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class EnvironmentRecord:
+    """``environment.json``: what equality of runs needs besides recipe and data."""
+
+    python: str = ""
+    platform: str = ""
+    versions: Mapping[str, str] = attrs.field(factory=dict)
+    """Of the libraries that a result depends on."""
+    plugins: Mapping[str, str] = attrs.field(factory=dict)
+    """Version of each distribution with plugins."""
+    commit: str | None = None
+    """Of the checkout that cellcls runs from, if it does."""
+    device: str = ""
+    """``cpu``, ``cuda`` or ``mps``."""
+    device_name: str = ""
+    precision: str = ""
+    threads: int | None = None
+    processes: int | None = None
+
+
 # --- sweep.jsonl ------------------------------------------------------------------------------------------------
 
 

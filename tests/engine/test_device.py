@@ -15,6 +15,7 @@ from support.sources import CPU
 from cellcls.engine.device import Machine, leave, machine
 from cellcls.errors import UsageError
 from cellcls.runs.options import Options
+from cellcls.runs.records import EnvironmentRecord
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta", "cpu:x"])
@@ -51,13 +52,10 @@ def test_the_machine_of_a_run_is_deterministic() -> None:
 
 
 def test_the_record_says_what_equality_of_runs_needs() -> None:
-    assert Machine(device=torch.device("cpu"), precision="bfloat16", threads=3, processes=2, rank=1).to_data() == {
-        "device": "cpu",
-        "device_name": "cpu",
-        "precision": "bfloat16",
-        "threads": 3,
-        "processes": 2,
-    }
+    here = Machine(device=torch.device("cpu"), precision="bfloat16", threads=3, processes=2, rank=1)
+    assert here.record_in(EnvironmentRecord(python="3.11.2")) == EnvironmentRecord(
+        python="3.11.2", device="cpu", device_name="cpu", precision="bfloat16", threads=3, processes=2
+    )
 
 
 def test_a_single_process_agrees_with_itself() -> None:

@@ -30,7 +30,7 @@ def job(make_job: Callable[..., Job]) -> Job:
     """A run that was stopped: its records are those of ``DATA`` and of this machine."""
     made = make_job('[[stages]]\nepochs = 3\n[[stages]]\nname = "late"\n[[augment]]\nuse = "flip"\n')
     write(made.folder.data, DATA.record("held"))
-    made.folder.environment.write_text(json.dumps(environment(made.registry) | CPU.to_data()))
+    write(made.folder.environment, CPU.record_in(environment(made.registry)))
     return made
 
 

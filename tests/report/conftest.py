@@ -258,7 +258,7 @@ def write_run(run: Path) -> Path:
     run.joinpath("recipe.toml").write_text(RECIPE, encoding="utf-8")
     environment = {
         "python": "3.11.2",
-        "torch": "2.15.0",
+        "versions": {"torch": "2.15.0"},
         "device": "cpu",
         "threads": 2,
         "plugins": {"builtin": "0.1.0"},

@@ -19,6 +19,7 @@ from cellcls.runs.records import (
     DataRecord,
     DepthRecord,
     DepthsRecord,
+    EnvironmentRecord,
     EpochRecord,
     EvaluationRecord,
     InitRecord,
@@ -103,6 +104,11 @@ RECORDS = {
         DepthsRecord, names=st.tuples(words, words), same_above=numbers, advised=words | st.none(),
         frozen_share=shares, freeze=words, lasting=words | st.none(), frozen_share_lasting=shares, cell_area=shares,
         depths=tuples(DEPTHS),
+    ),
+    EnvironmentRecord: st.builds(
+        EnvironmentRecord, python=words, platform=words, versions=mappings(words), plugins=mappings(words),
+        commit=words | st.none(), device=words, device_name=words, precision=words, threads=counts | st.none(),
+        processes=counts | st.none(),
     ),
     StageRecord: st.builds(StageRecord, name=words, frozen=tuples(words), trained_parameters=counts, parameters=counts),
 }  # fmt: skip
