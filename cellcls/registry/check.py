@@ -15,13 +15,14 @@ from pathlib import Path
 
 import attrs
 
+from cellcls.registry.check_child import CheckTask
 from cellcls.registry.heavy import HEAVY
 
 SECONDS = 20.0
 """Time limit for importing a plugin, in seconds."""
 _CHILD = (
     "import json, sys; task = json.loads(sys.argv[1]); sys.path[:] = task['path']; "
-    "from cellcls.registry.check_child import main; main(task)"
+    "from cellcls.registry.check_child import CheckTask, main; main(CheckTask(**task))"
 )
 
 
@@ -43,15 +44,17 @@ def check_plugin(point: metadata.EntryPoint, requires: Sequence[str] = (), *, se
     with tempfile.TemporaryDirectory(prefix="cellcls-check-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / "work").mkdir()
-        task = {
-            "path": [os.path.abspath(path) for path in sys.path],  # noqa: PTH100  # an entry may be empty: the folder
-            "name": point.name,
-            "value": point.value,
-            "requires": [*requires],
-            "answer": str(folder / "answer.json"),
-            "stdout": str(folder / "stdout"),
-        }
-        status = _run([sys.executable, "-X", "importtime", "-c", _CHILD, json.dumps(task)], folder, seconds)
+        task = CheckTask(
+            path=[os.path.abspath(path) for path in sys.path],  # noqa: PTH100  # an entry may be empty: the folder
+            name=point.name,
+            value=point.value,
+            requires=[*requires],
+            answer=str(folder / "answer.json"),
+            stdout=str(folder / "stdout"),
+        )
+        status = _run(
+            [sys.executable, "-X", "importtime", "-c", _CHILD, json.dumps(attrs.asdict(task))], folder, seconds
+        )
         try:
             answer = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
+
+import attrs
 
 from cellcls.api.hooks import PROJECT
 from cellcls.registry.hook import Refused, brief, offered_by, refuse_unresolved
@@ -22,8 +24,23 @@ _GRACE = 1.0
 """Seconds to wait for a thread to end."""
 
 
-def main(task: Mapping[str, Any]) -> NoReturn:
-    """Try the plugin, write the result to the file ``task["answer"]`` and end, whatever the plugin left running."""
+@attrs.frozen(kw_only=True)
+class CheckTask:
+    """The plugin to try, and the files that its result and its output go to."""
+
+    path: list[str]
+    """``sys.path``"""
+    name: str
+    value: str
+    """What its entry point names."""
+    requires: list[str]
+    """The requirements of its distribution."""
+    answer: str
+    stdout: str
+
+
+def main(task: CheckTask) -> NoReturn:
+    """Try the plugin, write the result to the file ``task.answer`` and end, whatever the plugin left running."""
     pid, forks = os.getpid(), []
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=lambda: forks.append(1))
@@ -34,19 +51,19 @@ def main(task: Mapping[str, Any]) -> NoReturn:
         os._exit(0)
     warnings = [f"takes {seconds:.1f} s to import, for every command"] if seconds > _SLOW else []
     warnings += ["forks a process when it is imported"] if forks else []
-    warnings += [*_printed(Path(task["stdout"])), *_seeded(seeds), *_littered(Path(task["stdout"]).parent / "work")]
+    warnings += [*_printed(Path(task.stdout)), *_seeded(seeds), *_littered(Path(task.stdout).parent / "work")]
     warnings += [f"leaves a thread running: {name}" for name in _threads()]
-    answer = Path(task["answer"])
+    answer = Path(task.answer)
     answer.with_suffix(".tmp").write_text(json.dumps({"failure": failure, "warnings": warnings}), encoding="utf-8")
     answer.with_suffix(".tmp").replace(answer)
     os._exit(0)
 
 
-def _try(task: Mapping[str, Any]) -> str | None:
+def _try(task: CheckTask) -> str | None:
     """Return why the plugin cannot be used, or None."""
     try:
-        refuse_other_version(task["requires"])
-        refuse_unresolved(offered_by(metadata.EntryPoint(name=task["name"], value=task["value"], group=PROJECT)))
+        refuse_other_version(task.requires)
+        refuse_unresolved(offered_by(metadata.EntryPoint(name=task.name, value=task.value, group=PROJECT)))
     except Refused as reason:
         return str(reason)
     except BaseException as error:
