@@ -76,11 +76,11 @@ def explain(
 def _draw(found: Any, target: Path) -> dict[str, Any]:
     """Write the image files; return the JSON answer."""
     from cellcls.report.draw import draw_depths, draw_heat_maps, draw_map_pairs
-    from cellcls.report.pictures import Pictures, map_pairs
+    from cellcls.report.pictures import map_pairs, pictures_of
     from cellcls.runs.records import to_data
 
     comparison = found.comparison
-    pictures = {target: draw_heat_maps(Pictures(**found.maps.pictures()), found.classes)}
+    pictures = {target: draw_heat_maps(pictures_of(found.maps.arrays()), found.classes)}
     answer = {"picture": str(target), **found.figures}
     if comparison is not None:
         record = comparison.record()

@@ -38,10 +38,6 @@ class HeatMaps:
         """Return what ``explain/NAME.npz`` holds."""
         return {**attrs.asdict(self, recurse=False), "layer": np.array(self.layer)}
 
-    def pictures(self) -> dict[str, Any]:
-        """Return what a figure needs."""
-        return {name: value for name, value in attrs.asdict(self, recurse=False).items() if name != "index"}
-
 
 def spread(labels: NDArray[np.int64], indices: Indices, count: int) -> Indices:
     """Return up to ``count`` of ``indices``, taking a first of each class, then a second, and so on."""

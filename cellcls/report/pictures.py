@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 import numpy as np
@@ -15,6 +15,8 @@ from cellcls.report.numbers import percent, plain
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Arrays: TypeAlias = "Mapping[str, NDArray[Any]]"
+"""The arrays of an npz file, by name."""
 Tone = Literal["", "good", "bad"]
 
 _REPEAT = "repeat the run, or remove the file"
@@ -94,8 +96,7 @@ def read_pictures(path: Path) -> Pictures | None:
         return None
     arrays = _arrays(path)
     _refuse(path, _problem(arrays))
-    known = {name: arrays[name] for name in _ARRAYS if name in arrays}
-    return Pictures(**known, layer=str(arrays.get("layer", "")))
+    return pictures_of(arrays)
 
 
 def read_map_pairs(path: Path) -> MapPairs | None:
@@ -108,13 +109,19 @@ def read_map_pairs(path: Path) -> MapPairs | None:
     return map_pairs(arrays)
 
 
-def map_pairs(arrays: Mapping[str, NDArray[Any]]) -> MapPairs:
+def pictures_of(arrays: Arrays) -> Pictures:
+    """Return images with what belongs to them from the arrays of their npz file."""
+    known: dict[str, Any] = {name: arrays[name] for name in _ARRAYS if name in arrays}
+    return Pictures(**known, layer=str(arrays.get("layer", "")))
+
+
+def map_pairs(arrays: Arrays) -> MapPairs:
     """Return the maps of two networks from the arrays of their npz file."""
     known: dict[str, Any] = {name: arrays[name] for name in ("images", "label", "predicted", "maps")}
     return MapPairs(**known, layers=tuple(map(str, arrays["layers"])))
 
 
-def _arrays(path: Path) -> dict[str, Any]:
+def _arrays(path: Path) -> Arrays:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:  # numpy leaves a damaged one open
             return {name: archive[name] for name in archive.files}
@@ -127,7 +134,7 @@ def _refuse(path: Path, problem: str | None) -> None:
         raise DataError(f"{path}: {problem}", _REPEAT)
 
 
-def _problem(arrays: dict[str, Any], *, pairs: int | None = None) -> str | None:
+def _problem(arrays: Arrays, *, pairs: int | None = None) -> str | None:
     """Return what is wrong with the arrays. ``pairs``: the number of layers, for maps of two networks."""
     images = arrays.get("images")
     if images is None or images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
