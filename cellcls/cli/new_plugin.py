@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
+import attrs
 import click
 
 from cellcls.api import KINDS
@@ -38,12 +38,12 @@ def new_plugin(name: str, kinds: tuple[str, ...], out: Path | None, licence: str
     """Create a working package: a component of each --kind (default: augmentation), tests, a recipe and a README."""
     folder = out or Path(name)
     wanted = kinds or ("augmentation",)
-    answers = answers_for(name, wanted, licence=licence, author=author)
+    values = template_values(name, wanted, licence=licence, author=author)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} already exists; nothing was written", "choose another folder with --out")
-    _refuse_taken(name, answers["short"], wanted)
+    _refuse_taken(name, values.short, wanted)
     written = []
-    for path, text in render(answers):
+    for path, text in render(values):
         write_text(folder / path, text)
         written.append(path.as_posix())
     if as_json:
@@ -53,7 +53,24 @@ def new_plugin(name: str, kinds: tuple[str, ...], out: Path | None, licence: str
     print(f"cd {folder}\npip install -e .\npython -m pytest\ncellcls run recipe.toml")
 
 
-def answers_for(name: str, kinds: Sequence[str], *, licence: str = "none", author: str = "") -> dict[str, Any]:
+@attrs.frozen(kw_only=True)
+class TemplateValues:
+    """What the template fills in."""
+
+    name: str
+    module: str
+    short: str
+    """The name of its component."""
+    title: str
+    """The start of its class names."""
+    kinds: tuple[str, ...]
+    licence: str
+    author: str
+    version: str
+    """Of cellcls, which it requires at least."""
+
+
+def template_values(name: str, kinds: Sequence[str], *, licence: str = "none", author: str = "") -> TemplateValues:
     """Return the values for the template. Raises ``UsageError`` if the name is not valid for a plugin."""
     if not _NAME.fullmatch(name):
         plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-").removeprefix("cellcls-")
@@ -66,16 +83,16 @@ def answers_for(name: str, kinds: Sequence[str], *, licence: str = "none", autho
         raise UsageError("--author must not contain quotes, backslashes or line breaks")
     module = name.replace("-", "_")
     short = module.removeprefix("cellcls_")
-    return {
-        "name": name,
-        "module": module,
-        "short": short,
-        "title": short.replace("_", " ").title().replace(" ", ""),
-        "kinds": [kind for kind in KINDS if kind in kinds],
-        "licence": licence,
-        "author": author,
-        "version": ".".join(metadata.version("cellcls").split(".")[:2]),
-    }
+    return TemplateValues(
+        name=name,
+        module=module,
+        short=short,
+        title=short.replace("_", " ").title().replace(" ", ""),
+        kinds=tuple(kind for kind in KINDS if kind in kinds),
+        licence=licence,
+        author=author,
+        version=".".join(metadata.version("cellcls").split(".")[:2]),
+    )
 
 
 def _refuse_taken(name: str, short: str, kinds: Sequence[str]) -> None:
@@ -91,10 +108,11 @@ def _refuse_taken(name: str, short: str, kinds: Sequence[str]) -> None:
             )
 
 
-def render(answers: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+def render(values: TemplateValues) -> Iterator[tuple[Path, str]]:
     """Yield each file's path in the package and its text. Files whose rendered name is empty are skipped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    filled = attrs.asdict(values)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE),
         undefined=StrictUndefined,
@@ -104,8 +122,8 @@ def render(answers: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     )
     for file in sorted(path for path in TEMPLATE.rglob("*") if path.is_file() and path.suffix != ".pyc"):
         named = file.relative_to(TEMPLATE)
-        parts = [environment.from_string(part.removesuffix(".jinja")).render(answers) for part in named.parts]
+        parts = [environment.from_string(part.removesuffix(".jinja")).render(filled) for part in named.parts]
         if not all(parts):
             continue
         text = file.read_text(encoding="utf-8")
-        yield Path(*parts), environment.from_string(text).render(answers) if file.suffix == ".jinja" else text
+        yield Path(*parts), environment.from_string(text).render(filled) if file.suffix == ".jinja" else text

@@ -9,12 +9,13 @@ import sys
 import tomllib
 from pathlib import Path
 
+import attrs
 import pytest
 import yaml
 from support.environments import install, new_environment
 
 from cellcls.api import KINDS
-from cellcls.cli.new_plugin import LICENCES, TEMPLATE, answers_for, render
+from cellcls.cli.new_plugin import LICENCES, TEMPLATE, render, template_values
 
 REPOSITORY = Path(__file__).parents[2]
 ALL = [part for kind in KINDS for part in ("--kind", kind)]
@@ -33,8 +34,8 @@ def files(folder: Path) -> dict[str, str]:
 
 
 def test_every_kind_has_its_file() -> None:
-    answers = answers_for("cellcls-gem", [*KINDS])
-    paths = {path.as_posix() for path, _ in render(answers)}
+    values = template_values("cellcls-gem", [*KINDS])
+    paths = {path.as_posix() for path, _ in render(values)}
     assert {f"src/cellcls_gem/{kind}.py" for kind in KINDS} <= paths
     copier = yaml.safe_load((TEMPLATE.parent / "copier.yml").read_text())
     assert copier["kinds"]["choices"] == [*KINDS]
@@ -60,12 +61,13 @@ def test_a_component_of_every_kind_passes_its_own_tests(cli, tmp_path: Path, mon
 @pytest.mark.parametrize("licence", LICENCES)
 def test_copier_gives_the_same(licence: str, tmp_path: Path) -> None:
     copier = pytest.importorskip("copier", reason="copier is a dev dependency")
-    answers = answers_for("cellcls-two-words", ["head", "dataset"], licence=licence, author="Ada")
-    given = {name: answers[name] for name in ("name", "kinds", "licence", "author", "version")}
+    values = template_values("cellcls-two-words", ["head", "dataset"], licence=licence, author="Ada")
+    wanted = ("name", "kinds", "licence", "author", "version")
+    given = {name: value for name, value in attrs.asdict(values).items() if name in wanted} | {"kinds": [*values.kinds]}
     copier.run_copy(str(TEMPLATE.parent), tmp_path / "copied", data=given, defaults=True, quiet=True, vcs_ref=None)
     copied = files(tmp_path / "copied")
     assert "name: cellcls-two-words" in copied.pop(".copier-answers.yml")
-    assert copied == {path.as_posix(): text for path, text in render(answers)}
+    assert copied == {path.as_posix(): text for path, text in render(values)}
 
 
 def test_copier_updates_from_the_repository(tmp_path: Path) -> None:
@@ -134,7 +136,7 @@ def test_a_folder_that_is_there_is_left_alone(cli, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [*KINDS])
 def test_its_metadata_is_right(kind: str, tmp_path: Path) -> None:
-    told = {path.as_posix(): text for path, text in render(answers_for("cellcls-gem", [kind], author="Ö. Ada"))}
+    told = {path.as_posix(): text for path, text in render(template_values("cellcls-gem", [kind], author="Ö. Ada"))}
     project = tomllib.loads(told["pyproject.toml"])["project"]
     assert project["entry-points"] == {"cellcls": {"gem": "cellcls_gem"}}
     assert project["authors"] == [{"name": "Ö. Ada"}]

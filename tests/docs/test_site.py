@@ -24,7 +24,7 @@ from support.pages import ROOT
 
 from cellcls.api import KINDS
 from cellcls.cli.main import cellcls
-from cellcls.cli.new_plugin import answers_for, render
+from cellcls.cli.new_plugin import render, template_values
 from cellcls.errors import ExitCode
 from cellcls.recipe import fields_of
 from cellcls.registry import load_registry
@@ -232,7 +232,7 @@ def test_the_schema_takes_a_shipped_recipe(path: Path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_schema_takes_the_recipe_of_a_new_plugin(kind: str):
-    text = dict(render(answers_for("cellcls-new", [kind])))[Path("recipe.toml")]
+    text = dict(render(template_values("cellcls-new", [kind])))[Path("recipe.toml")]
     assert unfit(text.replace('use = "new"', f'use = "{REGISTRY.names(kind)[0]}"')) == []  # one that is there
 
 
