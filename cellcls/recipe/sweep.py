@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import tomli_w
 
-from cellcls.api import Search
+from cellcls.api import Search, Value
 from cellcls.errors import UsageError, suggestion
 from cellcls.ops.statistics.table import METRICS
 from cellcls.recipe import checks
@@ -108,7 +108,7 @@ def as_text(search: Search) -> str:
     return tomli_w.dumps({"sweep": {key: value for key, value in data.items() if value is not None}})
 
 
-def settings_of(trial: Mapping[str, Any]) -> list[str]:
+def settings_of(trial: Mapping[str, Value]) -> list[str]:
     """Return the settings of a trial as ``--set`` takes them."""
     return [assignment(key, value) for key, value in trial.items()]
 

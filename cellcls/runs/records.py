@@ -10,13 +10,13 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from cellcls.api import BadImage, Decision
+from cellcls.api import BadImage, Decision, Value
 from cellcls.errors import DataError
 from cellcls.ops.statistics.table import ClassScore, Interval
 from cellcls.ops.storage.files import write_json, write_text
@@ -279,7 +279,7 @@ class TrialRecord:
 
     trial: int
     """Its number, from 0."""
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Value]
     """The settings that were tried, by dotted name."""
     exit_code: int | None = None
     """How its run ended, None until it has."""
@@ -338,14 +338,14 @@ def read_lines(path: Path, shape: type[T]) -> tuple[T, ...]:
     )
 
 
-def file_data(record: object) -> dict[str, Any]:
+def file_data(record: object) -> dict[str, object]:
     """Return a record as the JSON data of its file, with its format."""
     return {"format": FORMAT, **to_data(record)}
 
 
-def to_data(record: object) -> dict[str, Any]:
+def to_data(record: object) -> dict[str, object]:
     """Return a record as JSON data, without its format."""
-    data: dict[str, Any] = _CONVERTER.unstructure(record)
+    data: dict[str, object] = _CONVERTER.unstructure(record)
     return data
 
 
@@ -394,12 +394,19 @@ def _strict(accepted: tuple[type, ...], value: Any, wanted: type) -> Any:
     return wanted(value)
 
 
+def _value(accepted: tuple[type, ...], value: Any, _wanted: object) -> Value:
+    if not isinstance(value, accepted):
+        raise ValueError(f"{value!r} is not the value of a setting")
+    return value  # type: ignore[return-value]  # one of the accepted types
+
+
 def _converter() -> cattrs.Converter:
     """Return a converter that takes nothing for what it is not (by default ``bool("false")`` is true) and drops no key;
     metrics stand beside the keys of their record."""
     made = cattrs.Converter(forbid_extra_keys=True, unstruct_collection_overrides={tuple: list})
     for wanted, accepted in ((float, (int, float)), (int, (int,)), (str, (str,)), (bool, (bool,))):
         made.register_structure_hook(wanted, partial(_strict, accepted))
+    made.register_structure_hook(Value, partial(_value, get_args(Value)))
     made.register_structure_hook(Path, lambda value, _: Path(_strict((str,), value, str)))
     made.register_unstructure_hook(Path, str)
     optional: dict[str, Any] = {

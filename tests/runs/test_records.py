@@ -25,6 +25,7 @@ from cellcls.runs.records import (
     InitRecord,
     MetricsRecord,
     StageRecord,
+    TrialRecord,
     ViewScore,
     from_data,
     read,
@@ -109,6 +110,10 @@ RECORDS = {
         EnvironmentRecord, python=words, platform=words, versions=mappings(words), plugins=mappings(words),
         commit=words | st.none(), device=words, device_name=words, precision=words, threads=counts | st.none(),
         processes=counts | st.none(),
+    ),
+    TrialRecord: st.builds(
+        TrialRecord, trial=counts, settings=mappings(st.booleans() | counts | numbers | words), value=maybe,
+        exit_code=counts | st.none(),
     ),
     StageRecord: st.builds(StageRecord, name=words, frozen=tuples(words), trained_parameters=counts, parameters=counts),
 }  # fmt: skip
