@@ -168,7 +168,7 @@ def _island(data: Any) -> Markup:
     return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
 
 
-def _data(audit: Audit, with_thumbnail: set[int]) -> dict[str, Any]:
+def _data(audit: Audit, with_thumbnail: set[int]) -> dict[str, object]:
     data = audit.data
     return {
         "hash": data.hash,

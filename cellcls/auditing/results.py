@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import attrs
 
@@ -35,7 +34,7 @@ def write(audit: Audit, folder: Path) -> Path:
     return folder / PAGE
 
 
-def to_json_data(audit: Audit) -> dict[str, Any]:
+def to_json_data(audit: Audit) -> dict[str, object]:
     """Return the content of ``audit.json``."""
     data = audit.data
     return {
@@ -57,14 +56,14 @@ def to_json_data(audit: Audit) -> dict[str, Any]:
     }
 
 
-def _against(audit: Audit) -> dict[str, Any] | None:
+def _against(audit: Audit) -> dict[str, object] | None:
     if audit.other is None or audit.drift is None or audit.other_appearance is None:
         return None
     appearance = [attrs.asdict(row) for row in audit.other_appearance.rows]
     return {**comparison.to_json_data(audit.other, audit.drift), "appearance": appearance}
 
 
-def _finding(data: AuditedDataset, finding: Finding) -> dict[str, Any]:
+def _finding(data: AuditedDataset, finding: Finding) -> dict[str, object]:
     return {
         "kind": finding.kind,
         "score": round(finding.score, 6),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import click
 
@@ -64,7 +64,7 @@ def _offered(registry: Registry) -> Iterator[tuple[str, Download]]:
 
 
 def _list(offered: list[tuple[str, Download]], as_json: bool) -> None:
-    rows: list[dict[str, Any]] = [
+    rows: list[dict[str, object]] = [
         {
             "name": download.name,
             "data set": dataset,

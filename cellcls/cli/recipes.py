@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import click
 import tomli
@@ -35,7 +34,7 @@ def recipes() -> None:
 @json_option
 def ls(as_json: bool) -> None:
     """List the shipped recipes."""
-    rows: list[dict[str, Any]] = [
+    rows: list[dict[str, object]] = [
         {"recipe": path.stem, "what": _first_comment(path), "path": str(path)} for path in shipped()
     ]
     if as_json:

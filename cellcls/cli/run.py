@@ -113,6 +113,6 @@ def _print(results: Sequence[RunResult], comparison: RunComparison | None, as_js
         show_expected(comparison)
 
 
-def _with_expectations(result: dict[str, Any], comparison: RunComparison | None) -> dict[str, Any]:
+def _with_expectations(result: dict[str, object], comparison: RunComparison | None) -> dict[str, object]:
     verdicts = [attrs.asdict(verdict) for verdict in comparison.verdicts] if comparison else []
     return {**result, "expectations": verdicts} if verdicts else result

@@ -23,7 +23,7 @@ _SHOWN = 4
 """Differences that a message names at most."""
 
 
-def fingerprint(recipe: Recipe) -> dict[str, Any]:
+def fingerprint(recipe: Recipe) -> dict[str, object]:
     """Return all of a recipe that changes its result, by dotted name."""
     movable = _movable(recipe)
     return {name: value for name, value in flat(to_data(recipe)).items() if name not in movable}
@@ -36,7 +36,7 @@ def _movable(recipe: Recipe) -> set[str]:
 
 
 def refuse_changes(
-    folder: RunFolder, before: Mapping[str, Any], recipe: Recipe, data: Data, machine: Machine, registry: Registry
+    folder: RunFolder, before: Mapping[str, object], recipe: Recipe, data: Data, machine: Machine, registry: Registry
 ) -> None:
     """Refuse to go on with another recipe or other data; ``before``: the fingerprint that the state was saved with.
 

@@ -74,7 +74,7 @@ class Saved:
     average: dict[str, Tensor]
     optimizer: dict[str, Any] | None
     scaler: dict[str, Any]
-    recipe: dict[str, Any]
+    recipe: dict[str, object]
     """The settings of the recipe it was saved with, by dotted name."""
 
 
@@ -85,7 +85,7 @@ def save_state(
     average: nn.Module | None,
     optimizer: torch.optim.Optimizer | None,
     scaler: dict[str, Any],
-    recipe: dict[str, Any],
+    recipe: dict[str, object],
 ) -> None:
     """Write the state, as a whole or not at all. Raises ``WriteError``."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
@@ -131,7 +131,7 @@ def load_state(folder: RunFolder) -> Saved | None:
     )
 
 
-def _progress_data(progress: Progress) -> dict[str, Any]:
+def _progress_data(progress: Progress) -> dict[str, object]:
     data = attrs.asdict(progress, recurse=False)
     return {**data, "history": [to_data(epoch) for epoch in progress.history]}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import attrs
 
@@ -20,7 +19,7 @@ class RunResult:
     metrics: MetricsRecord | None = None
     """None if it failed, and in all processes of torchrun but the first."""
 
-    def to_data(self) -> dict[str, Any]:
+    def to_data(self) -> dict[str, object]:
         """Return it as JSON data; the metrics as in ``metrics.json``."""
         metrics = None if self.metrics is None else file_data(self.metrics)
         return {"run": str(self.folder), "exit_code": int(self.exit_code), "metrics": metrics}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cellcls.errors import UsageError
 from cellcls.execution.context import Context, Output
@@ -26,7 +26,7 @@ def run(
     recipe: PathLike | Sequence[PathLike],
     *,
     out: PathLike | None = None,
-    set: Mapping[str, Any] | None = None,
+    set: Mapping[str, object] | None = None,
     variant: str | None = None,
     rehearse: bool = False,
     data: PathLike | None = None,
@@ -108,7 +108,7 @@ def compare(runs: Sequence[Run | PathLike], *, by: str | None = None) -> RunComp
 def check(
     recipe: PathLike | Sequence[PathLike],
     *,
-    set: Mapping[str, Any] | None = None,
+    set: Mapping[str, object] | None = None,
     variant: str | None = None,
     rehearse: bool = False,
     data: PathLike | None = None,
@@ -168,7 +168,7 @@ def list_plugins() -> Table:
 
 
 def _load(
-    recipe: PathLike | Sequence[PathLike], settings: Mapping[str, Any] | None, variant: str | None, context: Context
+    recipe: PathLike | Sequence[PathLike], settings: Mapping[str, object] | None, variant: str | None, context: Context
 ) -> list[Loaded]:
     from cellcls.recipe import load_all
     from cellcls.recipe.overlay import as_override

@@ -37,9 +37,9 @@ def to_data(value: Any) -> Any:
     return data
 
 
-def flat(data: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
+def flat(data: Mapping[Any, Any], prefix: str = "") -> dict[str, object]:
     """Return TOML data by dotted name, as ``--set`` has it: ``stages.0.optimizer.lr``."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for key, item in data.items():
         name = f"{prefix}{key}"
         if isinstance(item, Mapping):

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
 
 import attrs
 
@@ -164,7 +163,7 @@ _NOT_COMPARED = ("classes", "per_class", "confusion", "views", "balanced_error",
 """Entries of an evaluation that stay in the run's own files."""
 
 
-def to_data(comparison: RunComparison) -> dict[str, Any]:
+def to_data(comparison: RunComparison) -> dict[str, object]:
     """Return the comparison as JSON data; accuracies and differences are in 0..1."""
     return {
         "by": comparison.by,
@@ -176,7 +175,7 @@ def to_data(comparison: RunComparison) -> dict[str, Any]:
     }
 
 
-def _run_data(standing: Standing) -> dict[str, Any]:
+def _run_data(standing: Standing) -> dict[str, object]:
     metrics = standing.record.metrics
     against = standing.against
     return {
@@ -207,7 +206,7 @@ def _run_data(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _seeds_data(comparison: RunComparison) -> Iterator[dict[str, Any]]:
+def _seeds_data(comparison: RunComparison) -> Iterator[dict[str, object]]:
     for group in comparison.seeds:
         accuracy = {
             name: {"mean": group.mean(name), "sd": group.spread(name), "values": list(values)}

@@ -115,7 +115,7 @@ def _close(found: Tensor, own: Tensor) -> bool:
     return float((found - own).abs().max()) <= TOLERANCE * max(1.0, float(own.abs().max()))
 
 
-def _config(subject: Subject, twin: _Twin) -> dict[str, Any]:
+def _config(subject: Subject, twin: _Twin) -> dict[str, object]:
     """Return what timm reads: the architecture, and how images are to be prepared."""
     features, given = subject.trained.network.features, cast("Any", twin.model).pretrained_cfg
     how = subject.trained.config.input
