@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import torch
@@ -27,7 +27,7 @@ from cellcls.engine.network import Network, NetworkConfig, build_features, netwo
 from cellcls.engine.pipeline import Pipeline
 from cellcls.engine.resuming import fingerprint, refuse_changes
 from cellcls.engine.samples import EpochSamples, samples
-from cellcls.engine.state import Progress, Saved, load_state, save_state
+from cellcls.engine.state import Progress, Saved, StateDict, load_state, save_state
 from cellcls.ops.storage.files import write_text
 from cellcls.recipe import Evaluation, Recipe, Split, dump
 from cellcls.runs.environment import environment
@@ -88,7 +88,7 @@ class Session:
     resumed: bool
     start: Start | None
     """The weights of another run that this one started from."""
-    optimizer_state: dict[str, Any] | None
+    optimizer_state: StateDict | None
     """What a stopped run left for the optimizer of the stage it was in."""
     warnings: tuple[str, ...]
     """What the run's numbers foretell (``foresight``)."""

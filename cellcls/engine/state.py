@@ -18,9 +18,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from cellcls.errors import DataError
+from cellcls.ops.storage.files import JsonObject
 from cellcls.ops.storage.weight_files import save_tensors
 from cellcls.runs.folder import RunFolder
 from cellcls.runs.records import EpochRecord, from_data, to_data
+
+StateDict = dict[str, Any]
+"""The state of an optimizer, of one of its parameters or of a scaler, as torch gives and takes it."""
 
 
 @attrs.define(kw_only=True)
@@ -72,8 +76,8 @@ class Saved:
     progress: Progress
     network: dict[str, Tensor]
     average: dict[str, Tensor]
-    optimizer: dict[str, Any] | None
-    scaler: dict[str, Any]
+    optimizer: StateDict | None
+    scaler: StateDict
     recipe: dict[str, object]
     """The settings of the recipe it was saved with, by dotted name."""
 
@@ -84,14 +88,14 @@ def save_state(
     network: nn.Module,
     average: nn.Module | None,
     optimizer: torch.optim.Optimizer | None,
-    scaler: dict[str, Any],
+    scaler: StateDict,
     recipe: dict[str, object],
 ) -> None:
     """Write the state, as a whole or not at all. Raises ``WriteError``."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     if average is not None:
         tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
-    numbers: dict[str, Any] = {}
+    numbers: JsonObject = {}
     if optimizer is not None:
         state = optimizer.state_dict()
         packed, rest = _packed(state["state"])
@@ -136,11 +140,11 @@ def _progress_data(progress: Progress) -> dict[str, object]:
     return {**data, "history": [to_data(epoch) for epoch in progress.history]}
 
 
-def _progress(data: dict[str, Any], path: Path) -> Progress:
+def _progress(data: JsonObject, path: Path) -> Progress:
     return Progress(**{**data, "history": [from_data(epoch, EpochRecord, path) for epoch in data["history"]]})
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+def load_optimizer(optimizer: torch.optim.Optimizer, state: StateDict) -> None:
     """Give an optimizer the state it had, each tensor laid out in memory as its parameter is: fused kernels walk both
     side by side, and a file keeps no strides."""
     optimizer.load_state_dict(state)
@@ -159,10 +163,10 @@ def _below(tensors: dict[str, Tensor], part: str) -> dict[str, Tensor]:
     return {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
 
 
-def _packed(state: dict[int, dict[str, Any]]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _packed(state: dict[int, StateDict]) -> tuple[dict[str, Tensor], JsonObject]:
     """Part an optimizer's state into tensors by name and what is plain JSON."""
     tensors: dict[str, Tensor] = {}
-    rest: dict[str, Any] = {}
+    rest: JsonObject = {}
     for number, values in state.items():
         for name, value in values.items():
             if isinstance(value, Tensor):
@@ -172,8 +176,8 @@ def _packed(state: dict[int, dict[str, Any]]) -> tuple[dict[str, Tensor], dict[s
     return tensors, rest
 
 
-def _unpacked(tensors: dict[str, Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
-    state: dict[int, dict[str, Any]] = {int(number): dict(values) for number, values in numbers["rest"].items()}
+def _unpacked(tensors: dict[str, Tensor], numbers: JsonObject) -> StateDict:
+    state: dict[int, StateDict] = {int(number): dict(values) for number, values in numbers["rest"].items()}
     for name, value in tensors.items():
         number, _, what = name.partition(".")
         state.setdefault(int(number), {})[what] = value

@@ -11,7 +11,7 @@ import tomli_w
 
 from cellcls.api import Component
 from cellcls.recipe.model import Recipe
-from cellcls.recipe.scan import Path
+from cellcls.recipe.scan import Path, TomlTable
 from cellcls.recipe.structure import fields_of
 
 Comment = Callable[[Path], str]
@@ -27,7 +27,7 @@ def to_data(value: Any) -> Any:
         return str(value)
     if not attrs.has(type(value)):
         return value
-    data: dict[str, Any] = {"use": value.component_name} if isinstance(value, Component) else {}
+    data: TomlTable = {"use": value.component_name} if isinstance(value, Component) else {}
     for name, field in fields_of(type(value)).items():
         item = to_data(getattr(value, field.attribute))
         if field.param.rest:
@@ -64,7 +64,7 @@ def dump(recipe: Recipe, comment: Comment | None = None) -> str:
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
-def _lines(data: dict[str, Any], path: Path, comment: Comment) -> list[str]:
+def _lines(data: TomlTable, path: Path, comment: Comment) -> list[str]:
     plain = {key: value for key, value in data.items() if not _table(value) and not _tables(value)}
     lines = [_line(key, value, comment((*path, key))) for key, value in plain.items()]
     for key, value in data.items():

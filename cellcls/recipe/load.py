@@ -20,7 +20,7 @@ from cellcls.recipe.moved import Move, follow_moves
 from cellcls.recipe.overlay import Layer, merge, set_value
 from cellcls.recipe.problems import Origin, Problem, RecipeProblems, show
 from cellcls.recipe.read import read
-from cellcls.recipe.scan import Path
+from cellcls.recipe.scan import Path, TomlTable
 from cellcls.recipe.structure import INVALID, Structurer, fields_of
 from cellcls.registry import Registry
 
@@ -182,7 +182,7 @@ def _drafts(layer: Layer, path: FilePath, overrides: Sequence[str], variant: str
         yield from _seeded(draft, variant_name)
 
 
-def _tables(layer: Layer) -> dict[str, Any]:
+def _tables(layer: Layer) -> TomlTable:
     named = layer.data.get("variants", {})
     return {name: table for name, table in named.items() if isinstance(table, dict)} if isinstance(named, dict) else {}
 
@@ -208,7 +208,7 @@ def _seeded(draft: Layer, variant: str | None) -> Iterator[_Draft]:
             yield _Draft(layer=seeded, variant=variant, seed=seed)
 
 
-def _listed_defaults() -> dict[str, Any]:
+def _listed_defaults() -> TomlTable:
     """Return the default sections of lists, so that ``--set stages.0.epochs=1`` works without ``[[stages]]``."""
     return {
         name: field.default_data for name, field in fields_of(Recipe).items() if isinstance(field.default_data, list)
@@ -227,7 +227,7 @@ def _structured(draft: _Draft, registry: Registry, rehearse: bool) -> tuple[Any,
     return (recipe if draft.variant is None else changed(recipe, name=f"{recipe.name}-{draft.variant}")), []
 
 
-def _absent(data: dict[str, Any], registry: Registry) -> list[str]:
+def _absent(data: TomlTable, registry: Registry) -> list[str]:
     wanted = data.get("requires", [])
     there = {canonicalize_name(name) for name in registry.distributions()}
     names = [name for name in wanted if isinstance(name, str)] if isinstance(wanted, list) else []

@@ -18,7 +18,7 @@ from cellcls.errors import UsageError
 from cellcls.recipe.backslashes import advice_on
 from cellcls.recipe.model import OUTER, OneOf
 from cellcls.recipe.problems import Origin, Text
-from cellcls.recipe.scan import Path, Place, Span
+from cellcls.recipe.scan import Path, Place, Span, TomlTable
 from cellcls.recipe.structure import default_use, section_at
 
 
@@ -26,7 +26,7 @@ from cellcls.recipe.structure import default_use, section_at
 class Layer:
     """TOML data with the origin of each key."""
 
-    data: dict[str, Any]
+    data: TomlTable
     origins: dict[Path, Origin]
 
     def at(self, *path: str) -> Layer:
@@ -69,7 +69,7 @@ def _merged(base: Any, over: Any, path: Path, origins: dict[Path, Origin]) -> An
     return kept
 
 
-def _other_choice(base: dict[str, Any], over: dict[str, Any], path: Path) -> bool:
+def _other_choice(base: TomlTable, over: TomlTable, path: Path) -> bool:
     """Return whether ``over`` replaces ``base``: it names another component, or the section takes one setting only."""
     section = section_at(path)
     if section is not None and issubclass(section, OneOf):
@@ -144,7 +144,7 @@ def _inside(value: Any, path: Path) -> Iterator[Path]:
         yield from _inside(item, (*path, key))
 
 
-def _nested(data: Any, parts: list[str], value: Any, assignment: str) -> tuple[dict[str, Any], Path]:
+def _nested(data: Any, parts: list[str], value: Any, assignment: str) -> tuple[TomlTable, Path]:
     """Return the overlay for ``parts = value``, and its path with list indices as numbers."""
     path: list[str | int] = []
     here = data

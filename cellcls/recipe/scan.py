@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import attrs
 
 Path = tuple[str | int, ...]
 """Path of a value in the data: ``("stages", 0, "optimizer", "lr")``."""
+
+TomlTable = dict[str, Any]
+"""A table of a TOML file as tomli reads it; what its values are is found out where they become settings."""
 
 DEEPEST = 32
 """Maximum depth of noted places: a recipe has a handful of levels, a hostile file could fill the memory."""

@@ -22,7 +22,7 @@ from cellcls.recipe.advice import advise, is_too_large
 from cellcls.recipe.backslashes import has_drive, misread
 from cellcls.recipe.model import OUTER, Recipe
 from cellcls.recipe.problems import Problem
-from cellcls.recipe.scan import Path
+from cellcls.recipe.scan import Path, TomlTable
 from cellcls.registry import Registry
 
 INVALID: Any = object()
@@ -153,12 +153,12 @@ class Structurer:
         ]
         return INVALID if any(item is INVALID for item in items) else tuple(items)
 
-    def _mapping(self, target: Any, value: dict[str, Any], path: Path) -> Any:
+    def _mapping(self, target: Any, value: TomlTable, path: Path) -> Any:
         arm = get_args(target)[1]
         items = {key: self.make(arm, item, (*path, key)) for key, item in value.items()}
         return INVALID if any(item is INVALID for item in items.values()) else items
 
-    def _component(self, kind: Any, value: dict[str, Any], path: Path) -> Any:
+    def _component(self, kind: Any, value: TomlTable, path: Path) -> Any:
         name = value["use"] if "use" in value else default_use(path)
         if not isinstance(name, str):
             where = (*path, "use") if "use" in value else path
@@ -180,7 +180,7 @@ class Structurer:
     def _offer(self, kind: str) -> str:
         return f"available: {', '.join(self.registry.names(kind))}.  More: cellcls describe {kind}"
 
-    def _section(self, cls: type, value: dict[str, Any], path: Path) -> Any:
+    def _section(self, cls: type, value: TomlTable, path: Path) -> Any:
         fields = fields_of(cls)
         before = len(self.problems)
         values = dict(self._known(cls, fields, value, path))
@@ -195,9 +195,7 @@ class Structurer:
             return INVALID
         return self._built(cls, {fields[name].attribute: item for name, item in values.items()}, path)
 
-    def _known(
-        self, cls: type, fields: dict[str, Field], value: dict[str, Any], path: Path
-    ) -> Iterator[tuple[str, Any]]:
+    def _known(self, cls: type, fields: dict[str, Field], value: TomlTable, path: Path) -> Iterator[tuple[str, Any]]:
         for name, field in fields.items():
             if field.param.rest:
                 continue

@@ -14,6 +14,7 @@ from cellcls.errors import DataError, MissingInputError, UsageError, suggestion
 from cellcls.ops.statistics.paired import Paired, Repeated, paired, repeated
 from cellcls.ops.statistics.table import METRICS, lower_is_better
 from cellcls.ops.storage import npz
+from cellcls.recipe.scan import TomlTable
 from cellcls.report.compare import RunComparison, Standing
 from cellcls.report.expect import check_expectations, metric_names, metric_value
 from cellcls.report.read import RunRecord, read_run
@@ -163,9 +164,9 @@ def _paired(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Paired | Rep
     return repeated(first, second) if first.shape[1] > 1 else paired(first, second)
 
 
-def _images(record: RunRecord, evaluation: str) -> dict[str, Any]:
+def _images(record: RunRecord, evaluation: str) -> TomlTable:
     """Return the settings that determine an evaluation's images: their part, and how they are corrupted."""
-    listed: list[dict[str, Any]] = record.settings.get("evaluate", [])
+    listed: list[TomlTable] = record.settings.get("evaluate", [])
     settings = next(
         (entry for entry in listed if entry.get("name") == evaluation), {"name": evaluation, "part": evaluation}
     )

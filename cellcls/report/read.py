@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Any
 
 import attrs
 import tomli
 
 from cellcls.errors import DataError, MissingInputError
 from cellcls.recipe.backslashes import advice_on
+from cellcls.recipe.scan import TomlTable
 from cellcls.report.pictures import MapPairs, Pictures, read_map_pairs, read_pictures
 from cellcls.runs.records import (
     DAMAGED,
@@ -60,7 +60,7 @@ class RunRecord:
         return self.data.classes or next((shown.classes for shown in self.metrics.evaluations.values()), ())
 
     @property
-    def settings(self) -> Mapping[str, Any]:
+    def settings(self) -> TomlTable:
         """The filled recipe as a dict. Raises ``DataError`` if it is damaged."""
         return _toml(self.folder / "recipe.toml", self.recipe)
 
@@ -111,7 +111,7 @@ def _no_run(folder: Path) -> MissingInputError:
     return MissingInputError(f"{folder}: not a run folder: it has no recipe.toml", hint)
 
 
-def _toml(path: Path, text: str) -> dict[str, Any]:
+def _toml(path: Path, text: str) -> TomlTable:
     try:
         return tomli.loads(text)
     except (tomli.TOMLDecodeError, RecursionError) as error:

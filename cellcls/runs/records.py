@@ -19,7 +19,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from cellcls.api import BadImage, Decision, Value
 from cellcls.errors import DataError
 from cellcls.ops.statistics.table import ClassScore, Interval
-from cellcls.ops.storage.files import write_json, write_text
+from cellcls.ops.storage.files import JsonObject, write_json, write_text
 from cellcls.ops.storage.skipped import SkippedFiles
 
 FORMAT = 1
@@ -349,7 +349,7 @@ def to_data(record: object) -> dict[str, object]:
     return data
 
 
-def from_data(data: Mapping[str, Any], shape: type[T], place: Path | str) -> T:
+def from_data(data: JsonObject, shape: type[T], place: Path | str) -> T:
     """Return JSON data as a record. ``place`` is what errors call it. Raises ``DataError``."""
     found = dict(data)
     written = found.pop("format", FORMAT)
@@ -373,7 +373,7 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path}: cannot be read: {error}", DAMAGED) from error
 
 
-def json_object(place: Path | str, text: str) -> dict[str, Any]:
+def json_object(place: Path | str, text: str) -> JsonObject:
     """Return the JSON object that a text is; ``place`` is what errors call it. Raises ``DataError``."""
     try:
         found = json.loads(text)
@@ -439,22 +439,22 @@ def _gathered(structure: Any, gather: Any, data: Any, shape: type[Any]) -> Any:
     return structure(gather(data), shape)
 
 
-def _values_and_intervals(data: dict[str, Any]) -> dict[str, Any]:
+def _values_and_intervals(data: JsonObject) -> JsonObject:
     known = set(attrs.fields_dict(EvaluationRecord)) - {"values", "intervals"}
     rest = {key: value for key, value in data.items() if key not in known}
     intervals = {key.removesuffix("_ci"): rest.pop(key) for key in list(rest) if key.endswith("_ci")}
     return {**{key: data[key] for key in known & data.keys()}, "values": rest, "intervals": intervals}
 
 
-def _dotted(data: dict[str, Any]) -> dict[str, Any]:
+def _dotted(data: JsonObject) -> JsonObject:
     metrics = {key: value for key, value in data.items() if "." in key}
     return {**{key: value for key, value in data.items() if "." not in key}, "metrics": metrics}
 
 
-def _spread(unstructure: Any, record: Any) -> dict[str, Any]:
-    data: dict[str, Any] = unstructure(record)
+def _spread(unstructure: Any, record: Any) -> JsonObject:
+    data: JsonObject = unstructure(record)
     intervals = data.pop("intervals", {})
-    metrics: dict[str, Any] = data.pop("metrics", {})
+    metrics: JsonObject = data.pop("metrics", {})
     for name, value in data.pop("values", {}).items():
         metrics[name] = value
         if name in intervals:

@@ -13,6 +13,9 @@ from typing import Any
 from cellcls.errors import WriteError
 from cellcls.ops.storage.paths import folder_in
 
+JsonObject = dict[str, Any]
+"""An object of a JSON file as it was read; what its values are is found out where it becomes a record."""
+
 _TEMPORARY = ".cellcls-tmp"
 
 

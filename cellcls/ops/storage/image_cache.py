@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from cellcls.errors import DataError
 from cellcls.ops.storage.cache import cache_key, cached_array, unmap
 from cellcls.ops.storage.decode import Box, decode_files
-from cellcls.ops.storage.files import printable, write_json
+from cellcls.ops.storage.files import JsonObject, printable, write_json
 from cellcls.ops.storage.hashing import content_hash
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def decode_once(
         npy.unlink(missing_ok=True)
 
     def decoded() -> Iterator[NDArray[np.uint8]]:
-        record: dict[str, Any] = {"bad": {}, "sizes": [], "hashes": [], "assumptions": {}}
+        record: JsonObject = {"bad": {}, "sizes": [], "hashes": [], "assumptions": {}}
         images = decode_files(
             files,
             lambda image: (
