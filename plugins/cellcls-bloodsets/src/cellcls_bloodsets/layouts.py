@@ -104,7 +104,7 @@ def bccd(path: Path, *, cell_only: bool) -> Listed:
     unknown: Counter[str] = Counter()
     for row in _rows(path / "labels.csv", ("Image", "Category")):
         number, category = row["Image"].strip(), row["Category"].strip()
-        names = {canonical(one) for one in category.split(",") if one.strip()}
+        names = {canonical(word) for word in category.split(",") if word.strip()}
         name = names.pop() if len(names) == 1 else category
         file = path / "JPEGImages" / f"BloodImage_{number:0>5}.jpg"
         if name not in CLASSES:
@@ -129,8 +129,8 @@ def _white_cells(file: Path) -> list[Box]:
     try:
         if file.stat().st_size > _XML_LIMIT:
             raise ValueError("too large for an annotation")
-        found = [one for one in ElementTree.parse(file).iter("object") if one.findtext("name") == "WBC"]
-        corners = [[int(float(one.findtext(f"bndbox/{side}", ""))) for side in _SIDES] for one in found]
+        found = [mark for mark in ElementTree.parse(file).iter("object") if mark.findtext("name") == "WBC"]
+        corners = [[int(float(mark.findtext(f"bndbox/{side}", ""))) for side in _SIDES] for mark in found]
     except (ElementTree.ParseError, OSError, OverflowError, ValueError) as error:
         raise DataError(f"{file}: cannot be read: {error}", "get the file again, or set cell_only = false") from error
     return [(left, top, right, bottom) for left, top, right, bottom in corners]
@@ -148,16 +148,16 @@ def _square_around(box: Box) -> Box:
 
 def is_segmentation_wbc(path: Path) -> bool:
     """Tell whether ``path`` holds a set and its labels."""
-    return any((path / f"Dataset {one}").is_dir() and _labels_of(path, one).is_file() for one in "12")
+    return any((path / f"Dataset {number}").is_dir() and _labels_of(path, number).is_file() for number in "12")
 
 
 def segmentation_wbc(path: Path, datasets: Literal["1", "2", "both"]) -> Listed:
     """List the chosen sets. Raises ``DataError``."""
     made = []
     unknown: Counter[str] = Counter()
-    for one in "12" if datasets == "both" else datasets:
-        for number, label in _two_columns(_labels_of(path, one)):
-            file = path / f"Dataset {one}" / f"{number:0>3}.bmp"
+    for dataset in "12" if datasets == "both" else datasets:
+        for number, label in _two_columns(_labels_of(path, dataset)):
+            file = path / f"Dataset {dataset}" / f"{number:0>3}.bmp"
             if label not in _SEGMENTATION_WBC:
                 unknown[f"label {label}"] += 1
             elif not (number.isdigit() and file.is_file()):
@@ -167,8 +167,8 @@ def segmentation_wbc(path: Path, datasets: Literal["1", "2", "both"]) -> Listed:
     return _listed(path, made, unknown, "`Dataset 1` with 001.bmp, ... and `Class Labels of Dataset 1.csv`")
 
 
-def _labels_of(path: Path, one: str) -> Path:
-    return path / f"Class Labels of Dataset {one}.csv"
+def _labels_of(path: Path, dataset: str) -> Path:
+    return path / f"Class Labels of Dataset {dataset}.csv"
 
 
 def _two_columns(file: Path) -> Iterator[tuple[str, str]]:

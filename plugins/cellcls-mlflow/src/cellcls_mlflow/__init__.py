@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @component("mlflow")
 class MLflow(Callback):
-    """Logs settings, the figures of every epoch and of the end to MLflow. What fails there never stops the run."""
+    """Logs settings, the metrics of every epoch and of the end to MLflow. What fails there never stops the run."""
 
     logs: ClassVar[bool] = True
     imports: ClassVar[tuple[str, ...]] = ("mlflow",)
@@ -33,11 +33,11 @@ class MLflow(Callback):
         self._place(run).go_on()
 
     def epoch_ended(self, event: events.EpochEnded, run: RunView) -> None:
-        """Log the figures of the epoch, and what could not be logged before."""
+        """Log the metrics of the epoch, and what could not be logged before."""
         self._place(run).log()
 
     def run_ended(self, event: events.RunEnded, run: RunView) -> None:
-        """Log the final figures and files, and end MLflow's run."""
+        """Log the final metrics and files, and end MLflow's run."""
         self._place(run).end()
 
     def run_failed(self, event: events.RunFailed, run: RunView) -> None:

@@ -69,8 +69,8 @@ class Place:
         history = self.run / "history.jsonl"
         lines = history.read_text(encoding="utf-8").splitlines() if history.exists() else []
         for place, line in enumerate(lines[logged.epochs :], logged.epochs + 1):
-            figures = {name: value for name, value in json.loads(line).items() if "." in name}
-            client.log_batch(logged.run_id, metrics=_metrics(figures, place))
+            metrics = {name: value for name, value in json.loads(line).items() if "." in name}
+            client.log_batch(logged.run_id, metrics=_metrics(metrics, place))
             logged.epochs = place
             self._keep(logged)
         return logged
@@ -80,7 +80,7 @@ class Place:
         self.client.update_run(self.log().run_id, status="RUNNING")
 
     def end(self) -> None:
-        """Log final figures and files, and end MLflow's run."""
+        """Log final metrics and files, and end MLflow's run."""
         number, client = self.log().run_id, self.client
         metrics = json.loads((self.run / "metrics.json").read_text(encoding="utf-8"))
         final = {
@@ -133,14 +133,14 @@ def _files_beside(uri: str | None) -> str | None:
     return (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlartifacts").as_uri()
 
 
-def _metrics(figures: Mapping[str, float], step: int) -> list[Metric]:
+def _metrics(values: Mapping[str, float], step: int) -> list[Metric]:
     now = int(time.time() * 1000)
-    return [Metric(name, float(value), now, step) for name, value in figures.items()]
+    return [Metric(name, float(value), now, step) for name, value in values.items()]
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
-    if items is None or (isinstance(value, list) and not any(isinstance(one, dict) for one in value)):
+    if items is None or (isinstance(value, list) and not any(isinstance(item, dict) for item in value)):
         yield path, value
         return
     for key, item in items:

@@ -38,7 +38,7 @@ def propose(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         study = optuna.create_study(direction="minimize" if lowest else "maximize", sampler=sampler)
-        study.add_trials([_finished(one, distributions) for one in finished])
+        study.add_trials([_finished(trial, distributions) for trial in finished])
         found: dict[str, Value] = dict(study.ask(distributions).params)
     finally:
         optuna.logging.set_verbosity(verbosity)

@@ -30,20 +30,20 @@ def execute(
     _connect(address, workers)
     waiting: dict[Any, Path] = {}
     try:
-        task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(_run)
-        waiting = {task.remote(str(run.resolve())): run for run in runs}
+        start = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(_run)
+        waiting = {start.remote(str(run.resolve())): run for run in runs}
         while waiting:
             done, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0)
-            for one in done:
-                run = waiting.pop(one)
-                yield run, _code(one)
+            for task in done:
+                run = waiting.pop(task)
+                yield run, _code(task)
             if not done:
                 time.sleep(_LOOK_EVERY)  # here, as Ray swallows the exception of a signal's handler
     finally:
-        for one in waiting:
-            ray.cancel(one)
-        for one in waiting:
-            _code(one)
+        for task in waiting:
+            ray.cancel(task)
+        for task in waiting:
+            _code(task)
         ray.shutdown()
 
 

@@ -35,14 +35,14 @@ def _refuse_alike(name: str, vectors: Sequence[Vector]) -> None:
     across = _cross(first, second)
     if _size(across) < 0.01 * _size(first) * _size(second) or not _size(first) * _size(second):
         raise ValueError(f"`{name}` must be stains at least six degrees apart")
-    for one in third:
-        along = sum(a * b for a, b in zip(across, one, strict=True))
-        if along**2 < 0.01 * _size(across) * _size(one) or not _size(one):
+    for vector in third:
+        along = sum(a * b for a, b in zip(across, vector, strict=True))
+        if along**2 < 0.01 * _size(across) * _size(vector) or not _size(vector):
             raise ValueError(f"`{name}` must be stains none of which is a mixture of the others, within six degrees")
 
 
-def _cross(one: Vector, other: Vector) -> Vector:
-    (a, b, c), (x, y, z) = one, other
+def _cross(left: Vector, right: Vector) -> Vector:
+    (a, b, c), (x, y, z) = left, right
     return b * z - c * y, c * x - a * z, a * y - b * x
 
 

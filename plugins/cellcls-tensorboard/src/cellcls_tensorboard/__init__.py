@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @component("tensorboard")
 class TensorBoard(Callback):
-    """Writes the figures of every epoch to RUN/tensorboard. What fails there never stops the run."""
+    """Writes the metrics of every epoch to RUN/tensorboard. What fails there never stops the run."""
 
     logs: ClassVar[bool] = True
     imports: ClassVar[tuple[str, ...]] = ("tensorboardX",)

@@ -14,7 +14,7 @@ _OPEN: dict[Path, tuple[SummaryWriter, int]] = {}
 
 
 def write_epochs(run: Path) -> None:
-    """Write the figures of each epoch in the run's history that is not written yet, at its place there.
+    """Write the metrics of each epoch in the run's history that is not written yet, at its place there.
 
     A process writes one file, which starts with the epochs of processes before it: TensorBoard drops what earlier files
     hold, so a run that was killed leaves no gap.
