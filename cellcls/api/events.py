@@ -81,7 +81,7 @@ class ValidationEnded:
 
 @attrs.frozen(kw_only=True)
 class EpochEnded:
-    """``metrics``: all figures of the epoch by dotted name (``train.loss``, ``val.accuracy``); ``best`` tells
+    """``metrics``: all metrics of the epoch by dotted name (``train.loss``, ``val.accuracy``); ``best`` tells
     whether its weights are the best so far by ``train.select``."""
 
     stage: int

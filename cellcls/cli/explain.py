@@ -61,12 +61,12 @@ def explain(
     if as_json:
         print_json(answer)
         return
-    figures = found.figures
+    metrics = found.metrics
     heat = {
         "picture": target,
-        "images": figures["images"],
-        "heat on the cell": f"{figures['heat_inside']:.1%}",
-        "the cell's share of the area": f"{figures['cell_area']:.1%}",
+        "images": metrics["images"],
+        "heat on the cell": f"{metrics['heat_inside']:.1%}",
+        "the cell's share of the area": f"{metrics['cell_area']:.1%}",
     }
     table("heat maps", [heat])
     if found.comparison is not None:
@@ -81,7 +81,7 @@ def _draw(found: Any, target: Path) -> dict[str, Any]:
 
     comparison = found.comparison
     pictures = {target: draw_heat_maps(pictures_of(found.maps.arrays()), found.classes)}
-    answer = {"picture": str(target), **found.figures}
+    answer = {"picture": str(target), **found.metrics}
     if comparison is not None:
         record = comparison.record()
         compared, depths = _beside(target, "compared"), _beside(target, "depths")

@@ -16,7 +16,7 @@ from torch.nn import functional
 from cellcls.api import Explainer
 from cellcls.engine.data import Indices
 from cellcls.engine.evaluate import pictures
-from cellcls.engine.heat import answers, heat, heat_figures, masks
+from cellcls.engine.heat import answers, heat, heat_metrics, masks
 from cellcls.engine.images import Images
 from cellcls.engine.network import Network
 from cellcls.ops.networks.call_order import record_calls
@@ -86,8 +86,8 @@ class Comparison:
         """Tell whether the maps differ at a depth."""
         return depth.similarity < self.same_above
 
-    def figures(self) -> dict[str, float]:
-        """Return the figures that go into ``metrics.json``."""
+    def metrics(self) -> dict[str, float]:
+        """Return the metrics that go into ``metrics.json``."""
         deepest = self.depths[-1]
         return {
             "frozen_share": _share(self.advised),
@@ -168,7 +168,7 @@ def _layers(explainer: Explainer, subjects: Sequence[ComparedNetwork]) -> list[l
 def _compared(
     explainer: Explainer, subjects: Sequence[ComparedNetwork], indices: Indices, inside: Sequence[NDArray[np.bool_]]
 ) -> Iterator[tuple[DepthRecord, NDArray[np.float32]]]:
-    """Yield the figures of each depth, and both networks' maps (2, n, S, S) of the images that are pictured."""
+    """Yield the record of each depth, and both networks' maps (2, n, S, S) of the images that are pictured."""
     classes = subjects[0].images.source.labels[indices]
     blocks = blocks_of(subjects[0].network, subjects[0].images.size)
     for pair in zip(*_layers(explainer, subjects), strict=True):
@@ -176,15 +176,15 @@ def _compared(
             heat(explainer, network.network, network.images, indices, classes=classes, layer=layer)
             for network, layer in zip(subjects, pair, strict=True)
         ]
-        shares = [heat_figures(maps, where)["heat_inside"] for maps, where in zip(both, inside, strict=True)]
+        shares = [heat_metrics(maps, where)["heat_inside"] for maps, where in zip(both, inside, strict=True)]
         first, second = _of_one_size(*both)
-        figures = DepthRecord(
+        record = DepthRecord(
             layer=pair[0],
             similarity=similarity(first, second),
             heat_inside=(shares[0], shares[1]),
             **attrs.asdict(blocks[pair[0]]),
         )
-        yield figures, np.stack([first[:PICTURED_IMAGES], second[:PICTURED_IMAGES]])
+        yield record, np.stack([first[:PICTURED_IMAGES], second[:PICTURED_IMAGES]])
 
 
 def _pictured(subjects: Sequence[ComparedNetwork], indices: Indices, maps: dict[str, NDArray[np.float32]]) -> Pictured:

@@ -1,4 +1,4 @@
-"""Predicting and measuring: probabilities of images, figures of an evaluation."""
+"""Predicting and measuring: probabilities of images, metrics of an evaluation."""
 
 from __future__ import annotations
 

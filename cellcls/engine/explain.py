@@ -5,7 +5,7 @@ from __future__ import annotations
 from cellcls.api import Explainer, changed
 from cellcls.engine.data import Indices
 from cellcls.engine.depth import ComparedNetwork, compare_depths
-from cellcls.engine.heat import heat_figures, heat_maps, masks, spread
+from cellcls.engine.heat import heat_maps, heat_metrics, masks, spread
 from cellcls.engine.network import Network, load_network
 from cellcls.engine.session import Session
 from cellcls.errors import RecipeError
@@ -17,26 +17,26 @@ REHEARSED_DEPTHS = 8
 
 
 def explain_run(session: Session, network: Network) -> dict[str, dict[str, float]]:
-    """Make the heat maps a recipe asks for, on its test part (val where there is none); return their figures."""
+    """Make the heat maps a recipe asks for, on its test part (val where there is none); return their metrics."""
     parts = session.data.parts
     indices = parts["test"] if len(parts["test"]) else parts["val"]
-    figures: dict[str, dict[str, float]] = {}
+    metrics: dict[str, dict[str, float]] = {}
     for explainer in session.recipe.explain:
         name = explainer.name or explainer.component_name
-        if name in figures:
+        if name in metrics:
             raise RecipeError(f"two of [[explain]] are called `{name}`; give one a `name`")
         chosen = spread(session.data.source.labels, indices, explainer.images)
         if explainer.compare:
-            figures[name] = _compare_stages(session, explainer, name, chosen)
+            metrics[name] = _compare_stages(session, explainer, name, chosen)
             continue
         maps = heat_maps(explainer, network, session.images, chosen)
         save_arrays(session.job.folder.array("explain", name), maps.arrays())
-        figures[name] = heat_figures(maps.maps, masks(session.images, chosen))
-    return figures
+        metrics[name] = heat_metrics(maps.maps, masks(session.images, chosen))
+    return metrics
 
 
 def _compare_stages(session: Session, explainer: Explainer, name: str, chosen: Indices) -> dict[str, float]:
-    """Compare the networks at the ends of two stages; write the figures of every depth and the maps of some."""
+    """Compare the networks at the ends of two stages; write the metrics of every depth and the maps of some."""
     assert explainer.compare is not None
     folder, recipe = session.job.folder, session.recipe
     stages = [recipe.stage_name(number) for number in range(len(recipe.stages))]
@@ -50,4 +50,4 @@ def _compare_stages(session: Session, explainer: Explainer, name: str, chosen: I
     found = compare_depths(changed(explainer, depths=depths), (first, second), chosen)
     save_arrays(folder.array("explain", name), found.arrays())
     write(folder.array("explain", name).with_suffix(".json"), found.record())
-    return found.figures()
+    return found.metrics()

@@ -30,7 +30,7 @@ def finish(session: Session, memory_mb: float) -> dict[str, float]:
         _write_predictions(session, found)
         explanations = explain_run(session, network)
         write(folder.metrics, _metrics(session, evaluations, explanations, memory_mb))
-        folder.remove_state()  # the figures, not its absence, say that the run is complete
+        folder.remove_state()  # the metrics, not its absence, say that the run is complete
     machine.barrier()
     return {name: record.accuracy for name, record in evaluations.items()}
 
@@ -74,7 +74,7 @@ def claims(recipe: Recipe, measured: Mapping[str, Mapping[str, float | None]]) -
     """Yield each claimed value beside what was measured. One that was not measured is not held."""
     if recipe.claim is None:
         return
-    for name, metrics in recipe.claim.figures.items():
+    for name, metrics in recipe.claim.bands.items():
         for metric, band in metrics.items():
             value = measured.get(name, {}).get(metric)
             yield ClaimRecord(

@@ -106,7 +106,7 @@ def masks(images: Images, indices: Indices) -> NDArray[np.bool_]:
     return np.stack([cell_mask(image) for image in pictures(images, indices)])
 
 
-def heat_figures(maps: NDArray[np.float32], inside: NDArray[np.bool_]) -> dict[str, float]:
+def heat_metrics(maps: NDArray[np.float32], inside: NDArray[np.bool_]) -> dict[str, float]:
     """Return the share of the heat (n, S, S) that lies inside the cell beside the cell's share of the area: equal means
     that the network looks anywhere. A map without heat counts as spread evenly."""
     area = inside.mean((1, 2))

@@ -16,7 +16,7 @@ from cellcls.engine.depth import ComparedNetwork, Comparison, compare_depths
 from cellcls.engine.device import Machine
 from cellcls.engine.device import machine as resolve_machine
 from cellcls.engine.evaluate import predict
-from cellcls.engine.heat import HeatMaps, heat_figures, heat_maps, masks, spread
+from cellcls.engine.heat import HeatMaps, heat_maps, heat_metrics, masks, spread
 from cellcls.engine.images import Images
 from cellcls.engine.measure import measure
 from cellcls.engine.network import Trained, load_network
@@ -122,7 +122,7 @@ class Explained:
 
     maps: HeatMaps
     classes: tuple[str, ...]
-    figures: dict[str, float]
+    metrics: dict[str, float]
     comparison: Comparison | None
 
 
@@ -151,7 +151,7 @@ def explain_on(
     return Explained(
         maps=maps,
         classes=opened.trained.config.classes,
-        figures=heat_figures(maps.maps, masks(opened.images, chosen)),
+        metrics=heat_metrics(maps.maps, masks(opened.images, chosen)),
         comparison=compare_depths(explainer, pair, chosen) if pair else None,
     )
 

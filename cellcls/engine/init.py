@@ -95,17 +95,17 @@ def _trained_on(path: Path) -> tuple[frozenset[str], bool]:
     found = next((read(record, DataRecord) for record in records if record.is_file()), DataRecord())
     known = found.trained_on is not None and (found.init is None or found.init.known)
     if not known:
-        _log.warning("[init]: %s: nobody knows all it was trained on; figures may flatter", path)
+        _log.warning("[init]: %s: nobody knows all it was trained on; metrics may flatter", path)
     return frozenset(found.trained_on or ()), known
 
 
 def _refuse_seen(file: Path, seen: frozenset[str], data: Data) -> None:
-    """A figure on images the weights were trained on would flatter."""
+    """A metric on images the weights were trained on would flatter."""
     for part in ("val", "test"):
         count = sum(data.hashes[index] in seen for index in data.parts[part])
         if count:
             raise DataError(
-                f"{file} was trained on {count:,} of the {len(data.parts[part]):,} images of `{part}`, so its figures "
+                f"{file} was trained on {count:,} of the {len(data.parts[part]):,} images of `{part}`, so its metrics "
                 "would flatter",
                 "give both recipes the same data set, cleaners and [split]",
             )

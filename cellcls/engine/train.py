@@ -30,7 +30,7 @@ from cellcls.runs.stop import stopped
 
 
 def run(job: Job) -> Iterator[events.Event]:
-    """Run a job from its start, or from the state a stopped run left, to its last figure."""
+    """Run a job from its start, or from the state a stopped run left, to its last metric."""
     machine = resolve_machine(job.options, job.inputs.recipe.train.precision)
     session = open_session(job, machine)
     if machine.first:
@@ -107,13 +107,13 @@ def _epoch(session: Session, stage: StageRun) -> Iterator[events.Event]:
 def _step(session: Session, stage: StageRun, batch: Indices, epoch: int) -> float:
     """Take a step, count it, and return its loss. Raises ``StoppedError`` where that is no number."""
     progress, started = session.progress, time.perf_counter()
-    figures = take_step(session, stage, batch, epoch)
-    loss = figures.loss_sum / figures.seen
+    taken = take_step(session, stage, batch, epoch)
+    loss = taken.loss_sum / taken.seen
     if not math.isfinite(loss):
         raise _not_finite(session, stage, loss)
     data = session.data
     drawn = session.samples.drawn(batch, data.source.labels, len(data.classes))
-    progress.count(figures.loss_sum, figures.right, figures.seen, drawn, time.perf_counter() - started)
+    progress.count(taken.loss_sum, taken.right, taken.seen, drawn, time.perf_counter() - started)
     return loss
 
 
@@ -135,7 +135,7 @@ def _end_epoch(session: Session, stage: StageRun) -> Iterator[events.Event]:
         found = session.measured(recipe.evaluation(name), session.evaluated_network).points()
         if not all(math.isfinite(value) for value in found.values()):
             raise _not_finite(session, stage, found["loss"])
-        metrics |= {f"{name}.{figure}": value for figure, value in found.items()}
+        metrics |= {f"{name}.{metric}": value for metric, value in found.items()}
         yield from session.emit(
             events.ValidationEnded(stage=stage.number, epoch=progress.epoch, evaluation=name, metrics=found)
         )

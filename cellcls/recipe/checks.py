@@ -132,7 +132,7 @@ def _claimed(recipe: Recipe) -> Iterator[Problem]:
     """Yield claimed metrics that the run does not measure; those of explanations are not checked."""
     named = _named(recipe)
     known = dict.fromkeys(named["evaluate"], METRICS) | {"train_running": TRAIN_METRICS}
-    for name, metrics in recipe.claim.figures.items() if recipe.claim else ():
+    for name, metrics in recipe.claim.bands.items() if recipe.claim else ():
         if name in named["explain"]:
             continue
         if name not in known:

@@ -183,7 +183,7 @@ class Claim:
     """Published results of the experiment, shown next to the measured ones."""
 
     place: str | None = param(default=None, help="Where they are published, such as a table or page.")
-    figures: Mapping[str, Mapping[str, Band]] = param(factory=dict, rest=True, help="EVALUATION.METRIC = a band.")
+    bands: Mapping[str, Mapping[str, Band]] = param(factory=dict, rest=True, help="EVALUATION.METRIC = a band.")
 
 
 @section

@@ -101,7 +101,7 @@ class RunFolder:
 
     @property
     def complete(self) -> bool:
-        """Whether the run came to its end: its figures are written last, as a whole. All else can be resumed."""
+        """Whether the run came to its end: its metrics are written last, as a whole. All else can be resumed."""
         from cellcls.runs.records import MetricsRecord, read  # cattrs takes a while to import
 
         return read(self.metrics, MetricsRecord).complete

@@ -248,7 +248,7 @@ def test_the_same_network_never_parts():
     assert [one.similarity for one in found.depths] == pytest.approx([1, 1, 1])
     assert (found.advised, found.lasting) == (None, None)
     assert found.record().freeze == '"backbone"'
-    assert found.figures()["frozen_share"] == 1
+    assert found.metrics()["frozen_share"] == 1
 
 
 def test_what_changes_in_the_last_block_shows_in_the_maps_of_the_first():
@@ -272,7 +272,7 @@ def test_advice_is_the_first_depth_that_parts_and_the_lasting_one_where_they_sta
     noisy = found(0.9, 0.1, 0.9, 0.9, 0.5, 0.4)
     assert (noisy.advised.layer, noisy.lasting.layer) == ("b1", "b4")
     assert noisy.record().freeze == '{ until = "b1.conv" }'
-    assert (noisy.figures()["frozen_share"], noisy.figures()["frozen_share_lasting"]) == (0.1, 0.4)
+    assert (noisy.metrics()["frozen_share"], noisy.metrics()["frozen_share_lasting"]) == (0.1, 0.4)
     apart = found(0.1, 0.2)
     assert apart.advised == apart.lasting == apart.depths[0]
     assert apart.record().freeze == '"none"'

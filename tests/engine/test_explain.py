@@ -27,13 +27,13 @@ def opened(make_job: Callable[..., Job]) -> Callable[..., Session]:
 
 def test_heat_maps_are_of_test_images_of_every_class(opened: Callable[..., Session]) -> None:
     session = opened(MAPS)
-    figures = explain_run(session, session.network.eval())
+    metrics = explain_run(session, session.network.eval())
     with np.load(session.job.folder.array("explain", "grad_cam")) as made:
         assert made["maps"].shape == (8, 32, 32)
         assert sorted(made["label"]) == list(range(8))
         assert set(made["index"]) <= set(session.data.parts["test"])
         assert np.array_equal(made["images"], session.data.source.read(made["index"]))
-    assert 0 <= figures["grad_cam"]["heat_inside"] <= 1
+    assert 0 <= metrics["grad_cam"]["heat_inside"] <= 1
 
 
 def test_without_test_images_those_of_val_are_explained(opened: Callable[..., Session]) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from cellcls.api import Input
 from cellcls.engine.data import open_source
-from cellcls.engine.heat import heat_figures, heat_maps, masks, spread
+from cellcls.engine.heat import heat_maps, heat_metrics, masks, spread
 from cellcls.engine.images import Images
 from cellcls.engine.network import build_features, load_network, network_config
 
@@ -45,16 +45,16 @@ def test_heat_lies_on_the_cell_once_trained(make_job, execute):
     chosen = spread(source.labels, np.arange(len(source)), 64)
     random = network_config(recipe, source.class_names).build(build_features(recipe, None))
     trained = load_network(job.folder.path, job.registry).network
-    figures = {}
+    metrics = {}
     for name, network in (("random", random), ("trained", trained)):
         maps = heat_maps(recipe.explain[0], network, images, chosen)
         assert maps.maps.shape == (64, 48, 48)
         assert maps.maps.min() >= 0
         assert maps.maps.max() <= 1
-        figures[name] = heat_figures(maps.maps, masks(images, chosen))
-    area = figures["trained"]["cell_area"]
-    assert figures["trained"]["heat_inside"] > 1.3 * area, figures
-    assert figures["random"]["heat_inside"] < 1.3 * area, figures
+        metrics[name] = heat_metrics(maps.maps, masks(images, chosen))
+    area = metrics["trained"]["cell_area"]
+    assert metrics["trained"]["heat_inside"] > 1.3 * area, metrics
+    assert metrics["random"]["heat_inside"] < 1.3 * area, metrics
 
 
 def test_images_are_spread_over_the_classes():

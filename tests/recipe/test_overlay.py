@@ -219,7 +219,7 @@ def test_variants_are_overlays_with_claims_of_their_own(write: Any, builtins: Re
     assert other.head.component_name == "mlp"
     assert getattr(other.head, "dropout", None) == 0.0
     assert other.claim is not None
-    assert other.claim.figures["val"]["accuracy"].below == 0.5
+    assert other.claim.bands["val"]["accuracy"].below == 0.5
     assert (same.seed, named.seed) == (3, 4)
 
 
@@ -291,7 +291,7 @@ def test_set_reaches_everywhere(write: Any, builtins: Registry) -> None:
     assert getattr(recipe.head, "hidden", None) == (8, 4)
     assert getattr(recipe.dataset, "file", None) == FilePath("x.npz")
     assert recipe.claim is not None
-    assert recipe.claim.figures["val"]["accuracy"].above == 0.5
+    assert recipe.claim.bands["val"]["accuracy"].above == 0.5
 
 
 def test_set_finds_the_lists_that_are_defaults(write: Any, builtins: Registry) -> None:
