@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from cellcls.api import Component, hookimpl
-from cellcls.builtin.augmentations import (
-    Blur,
-    Brightness,
-    Clahe,
-    Contrast,
-    Crop,
-    CutMix,
-    Downscale,
-    Flip,
-    Hue,
-    Kornia,
-    Mixup,
-    QuarterTurn,
-    Rotate,
-    Saturation,
-    Translate,
-)
+from cellcls.builtin import augmentations, corruptions
 from cellcls.builtin.backbones import Cnn5, Timm
 from cellcls.builtin.callbacks import EarlyStopping
 from cellcls.builtin.cleaners import (
@@ -32,20 +18,6 @@ from cellcls.builtin.cleaners import (
     DropShared,
     DropSuspects,
     DropWrongLabels,
-)
-from cellcls.builtin.corruptions import (
-    BrightnessDown,
-    BrightnessUp,
-    Bubble,
-    Competition,
-    ContrastDown,
-    ContrastUp,
-    Defocus,
-    Jpeg,
-    Motion,
-    Pixelate,
-    Saturate,
-    StainDeposit,
 )
 from cellcls.builtin.datasets import Folder, MedMNIST, Npz
 from cellcls.builtin.datasets.synthetic import Synthetic
@@ -65,10 +37,7 @@ def cellcls_components() -> list[type[Component]]:
         *(Npz, Folder, MedMNIST, Synthetic),
         *(DropDuplicates, DropNearDuplicates, DropLeaks, DropShared),
         *(DropOutliers, DropSuspects, DropWrongLabels, Decisions, DropIndices),
-        *(Hue, Saturation, Brightness, Contrast, Clahe),
-        *(Flip, QuarterTurn, Rotate, Translate, Crop),
-        *(Downscale, Blur),
-        *(Mixup, CutMix, Kornia),
+        *_exported(augmentations),
         *(Timm, Cnn5),
         *(Linear, Mlp, Inception),
         *(CrossEntropy, Focal),
@@ -76,9 +45,11 @@ def cellcls_components() -> list[type[Component]]:
         *(Constant, Cosine, ReduceOnPlateau, OneCycle),
         EarlyStopping,
         GradCam,
-        *(Pixelate, Jpeg, Defocus, Motion, BrightnessUp, BrightnessDown),
-        *(ContrastUp, ContrastDown, Saturate, StainDeposit, Bubble),
-        Competition,
+        *_exported(corruptions),
         *(Random, Grid),
         Local,
     ]
+
+
+def _exported(package: ModuleType) -> list[type[Component]]:
+    return [getattr(package, name) for name in package.__all__]
