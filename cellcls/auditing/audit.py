@@ -35,7 +35,7 @@ class Settings:
     """Distance from other images, in robust standard deviations, from which an image is ``far_away``."""
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Audit:
     """The results of an audit."""
 
@@ -51,6 +51,10 @@ class Audit:
     settings: Settings
     seconds: dict[str, float]
     """Duration of each step."""
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{kind} {number:,}" for kind, number in self.counts().items() if number)
+        return f"Audit({str(self.data.path)!r}, {len(self.data):,} images, findings: {found or 'none'})"
 
     @property
     def kept(self) -> NDArray[np.bool_]:

@@ -69,7 +69,7 @@ class Comparison:
     depths: tuple[DepthRecord, ...]
     cell_area: float
     same_above: float
-    pictured: Pictured
+    pictured: Pictured = attrs.field(repr=False)
 
     @property
     def advised(self) -> DepthRecord | None:

@@ -26,12 +26,12 @@ BATCH = 16
 class HeatMaps:
     """Heat maps of images, with what the network said of them."""
 
-    images: NDArray[np.uint8]
+    images: NDArray[np.uint8] = attrs.field(repr=False)
     index: Indices
     label: NDArray[np.int64]
     predicted: NDArray[np.int64]
     probability: NDArray[np.float32]
-    maps: NDArray[np.float32]
+    maps: NDArray[np.float32] = attrs.field(repr=False)
     layer: str
 
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -75,7 +75,7 @@ class SeedGroup:
         return stdev(self.values[evaluation])
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, repr=False)
 class RunComparison:
     """Runs sorted by the metric ``by``, best first. ``parent``: the folder that contains them all, if it was given."""
 
@@ -85,6 +85,10 @@ class RunComparison:
     verdicts: tuple[Verdict, ...] = ()
     title: str
     parent: Path | None = None
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{standing.label} {standing.value}" for standing in self.standings)
+        return f"RunComparison(by {self.by}: {values})"
 
     @property
     def best(self) -> Standing:

@@ -143,6 +143,9 @@ def test_evaluating_explaining_and_comparing(trained: cellcls.Run, tmp_path: Pat
     assert len(audited.data) == 8
     cellcls.audit(tmp_path / "cells", out=tmp_path / "audit", quiet=True)
     assert (tmp_path / "audit" / "audit.html").is_file()
+    for result in (found, explained, comparison, audited):  # a notebook prints the last line's, and no pixels of it
+        assert len(repr(result)) < 4000
+        assert "uint8" not in repr(result)
 
 
 @pytest.mark.usefixtures("undrawn")
