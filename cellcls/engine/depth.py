@@ -16,7 +16,7 @@ from torch.nn import functional
 from cellcls.api import Explainer
 from cellcls.engine.data import Indices
 from cellcls.engine.evaluate import pictures
-from cellcls.engine.heat import answers, heat, heat_metrics, masks
+from cellcls.engine.heat import heat, heat_metrics, masks, top_predictions
 from cellcls.engine.images import Images
 from cellcls.engine.network import Network
 from cellcls.ops.networks.call_order import record_calls
@@ -193,7 +193,7 @@ def _pictured(subjects: Sequence[ComparedNetwork], indices: Indices, maps: dict[
         images=pictures(images, indices),
         index=indices,
         label=images.source.labels[indices],
-        predicted=np.stack([answers(network.network, network.images, indices)[0] for network in subjects]),
+        predicted=np.stack([top_predictions(network.network, network.images, indices)[0] for network in subjects]),
         layers=tuple(maps),
         maps=np.stack(list(maps.values())),
     )

@@ -1,4 +1,4 @@
-"""Heat maps of a network's answers, and how much of the heat lies on the cell."""
+"""Heat maps of a network's predictions, and how much of the heat lies on the cell."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def spread(labels: NDArray[np.int64], indices: Indices, count: int) -> Indices:
 
 def heat_maps(explainer: Explainer, network: Network, images: Images, indices: Indices) -> HeatMaps:
     """Return the maps of the predicted classes at the last layer of the backbone, as ``heat`` gives them."""
-    predicted, probability = answers(network, images, indices)
+    predicted, probability = top_predictions(network, images, indices)
     layer = network.features.layers[-1]
     return HeatMaps(
         images=pictures(images, indices),
@@ -62,7 +62,9 @@ def heat_maps(explainer: Explainer, network: Network, images: Images, indices: I
     )
 
 
-def answers(network: Network, images: Images, indices: Indices) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def top_predictions(
+    network: Network, images: Images, indices: Indices
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the predicted class of each image (n,) and its probability (n,)."""
     network.eval()
     with torch.no_grad():

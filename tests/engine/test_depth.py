@@ -20,7 +20,7 @@ from cellcls.builtin.backbones import Cnn5, Timm
 from cellcls.builtin.explainers import GradCam
 from cellcls.builtin.heads import Linear
 from cellcls.engine.depth import Block, ComparedNetwork, Comparison, blocks_of, compare_depths, similarity
-from cellcls.engine.heat import answers
+from cellcls.engine.heat import top_predictions
 from cellcls.engine.images import Images
 from cellcls.engine.network import Network, NetworkConfig
 from cellcls.ops.networks.freezing import frozen_modules
@@ -226,7 +226,7 @@ def test_both_networks_are_asked_for_the_given_class():
             return note
 
     pair = subject(0), subject(1)
-    said = [answers(one.network, one.images, np.arange(6))[0].tolist() for one in pair]
+    said = [top_predictions(network.network, network.images, np.arange(6))[0].tolist() for network in pair]
     labels = Cells().labels.tolist()
     assert labels not in said
     assert said[0] != said[1]
