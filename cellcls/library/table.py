@@ -52,7 +52,7 @@ class Prediction:
     """The prediction for an image."""
 
     image: str
-    """Its file name, or ``array[0]`` for an array."""
+    """Its file name; for an array ``array 0``, or ``array 0[2]`` in a stack, by its place in the list."""
     label: str
     """The most probable class."""
     probability: float
