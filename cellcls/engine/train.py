@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -139,7 +139,7 @@ def _end_epoch(session: Session, stage: StageRun) -> Iterator[events.Event]:
         yield from session.emit(
             events.ValidationEnded(stage=stage.number, epoch=progress.epoch, evaluation=name, metrics=found)
         )
-    best = _is_best(session, metrics[recipe.train.select])
+    best = _is_best(session, metrics)
     if best:
         session.write_weights(session.job.folder.best, session.evaluated_network)
     progress.history.append(
@@ -165,10 +165,16 @@ def _end_epoch(session: Session, stage: StageRun) -> Iterator[events.Event]:
     session.save(stage.optimizer)
 
 
-def _is_best(session: Session, value: float) -> bool:
+def _is_best(session: Session, metrics: Mapping[str, float | None]) -> bool:
+    """Return whether an epoch is better than all earlier ones by ``train.select``, or, if it ties, by the loss."""
     select = session.recipe.train.select
-    earlier = [float(epoch.metrics[select] or 0.0) for epoch in session.progress.history]
-    return not earlier or (value < min(earlier) if lower_is_better(select) else value > max(earlier))
+    loss = f"{select.partition('.')[0]}.loss"
+    sign = 1 if lower_is_better(select) else -1
+
+    def cost(measured: Mapping[str, float | None]) -> tuple[float, float]:
+        return sign * (measured[select] or 0.0), measured[loss] or 0.0
+
+    return all(cost(metrics) < cost(epoch.metrics) for epoch in session.progress.history)
 
 
 def _not_finite(session: Session, stage: StageRun, loss: float) -> StoppedError:

@@ -68,7 +68,10 @@ class Train:
         default="auto", help="Arithmetic of the network; auto: bfloat16 if the GPU supports it, else float32."
     )
     ema_decay: float = param(default=0.0, ge=0, lt=1, help="Decay of an average of the weights (0: none).")
-    select: str = param(default="val.accuracy", help="Metric that selects the best weights: EVALUATION.METRIC.")
+    select: str = param(
+        default="val.accuracy",
+        help="Metric that selects the best weights: EVALUATION.METRIC. Ties go to the lower loss.",
+    )
 
 
 @section

@@ -16,6 +16,7 @@ from support.recipes import tiny
 from cellcls.api import events
 from cellcls.engine.network import load_network
 from cellcls.errors import DataError, MissingInputError, StoppedError
+from cellcls.ops.statistics.table import METRICS, Metric
 
 TWO_STAGES = """
 [[augment]]
@@ -173,6 +174,16 @@ def test_the_average_is_what_is_evaluated_and_kept_as_best(make_job, execute):
     execute(job)
     best, last = load_file(job.folder.best), load_file(job.folder.last)
     assert any(not torch.equal(best[name], last[name]) for name in best)
+
+
+def test_epochs_that_tie_are_ranked_by_their_loss(make_job, execute, monkeypatch):
+    tied = Metric(title="Tied", of_predictions=lambda _: 1.0)
+    monkeypatch.setitem(METRICS, "tied", tied)
+    job = make_job("[[stages]]\nepochs = 4", overrides=('train.select="val.tied"',))
+    history = [event for event in execute(job) if isinstance(event, events.EpochEnded)]
+    losses = [event.metrics["val.loss"] for event in history]
+    assert np.argmin(losses) > 0, "the first epoch must not be the one to keep"
+    assert [event.best for event in history] == [loss == min(losses[: n + 1]) for n, loss in enumerate(losses)]
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_weights(make_job, execute):
