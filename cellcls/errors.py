@@ -155,9 +155,14 @@ class Problems:
             shown |= {error.message, *error.hints}
 
 
-def suggestion(wrong: str, right: Iterable[str]) -> str:
-    """Return ``did you mean `x`?`` with two blanks behind it, or an empty string if no name is close."""
+def closest(wrong: str, right: Iterable[str]) -> str | None:
+    """Return the name that ``wrong`` may be a misspelling of."""
     from difflib import get_close_matches  # quick start-up: only errors need it
 
-    close = get_close_matches(wrong, list(right), n=1)
-    return f"did you mean `{close[0]}`?  " if close else ""
+    return next(iter(get_close_matches(wrong, list(right), n=1)), None)
+
+
+def suggestion(wrong: str, right: Iterable[str]) -> str:
+    """Return ``did you mean `x`?`` with two blanks behind it, or an empty string if no name is close."""
+    close = closest(wrong, right)
+    return f"did you mean `{close}`?  " if close else ""

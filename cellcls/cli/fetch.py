@@ -10,7 +10,7 @@ import click
 
 from cellcls.api import Dataset, Download
 from cellcls.cli.output import PathType, json_option, print_json
-from cellcls.errors import ExitCode, InterruptedRunError, MissingInputError, UsageError
+from cellcls.errors import ExitCode, InterruptedRunError, MissingInputError, UsageError, suggestion
 from cellcls.ops.storage.paths import folder_in
 from cellcls.registry import Registry, load_registry
 from cellcls.terminal import counting, table
@@ -87,7 +87,9 @@ def _named(name: str, offered: list[tuple[str, Download]]) -> Download:
     found = [download for _, download in offered if name in (download.name, download.name.partition(".")[0])]
     found = found or [download for dataset, download in offered if dataset == name]
     if not found:
-        raise MissingInputError(f"no file or data set `{name}` to download", "to list them: cellcls fetch")
+        names = {download.name.partition(".")[0] for _, download in offered} | {dataset for dataset, _ in offered}
+        hint = suggestion(name.partition(".")[0], sorted(names))
+        raise MissingInputError(f"no file or data set `{name}` to download", f"{hint}to list them: cellcls fetch")
     if len(found) > 1:
         raise UsageError(
             f"`{name}` has {len(found)} files; give one of them", *(f"cellcls fetch {file.name}" for file in found)

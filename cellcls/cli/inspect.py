@@ -11,7 +11,7 @@ import click
 
 from cellcls.api import KINDS, Component
 from cellcls.cli.output import NO_RECIPE, PathType, json_option, machine_options, print_json, recipes_argument
-from cellcls.errors import MissingPluginError, UsageError, suggestion
+from cellcls.errors import MissingPluginError, UsageError
 from cellcls.execution.checking import check_all
 from cellcls.execution.context import Context
 from cellcls.recipe import Loaded, dump, grammar, load, load_all, settings, to_data
@@ -115,7 +115,7 @@ def describe(kind: str, name: str | None, as_json: bool) -> None:
     else:
         cls = registry.find(kind, name)
         if cls is None:
-            offer = f"{suggestion(name, registry.names(kind))}available: {', '.join(registry.names(kind))}"
+            offer = f"{registry.instead_of(kind, name)}available: {', '.join(registry.names(kind))}"
             raise MissingPluginError(f"no {kind} is called `{name}`", offer)
         _describe_component(cls, registry, as_json)
 

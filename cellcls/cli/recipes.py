@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 
 import click
 import tomli
 
 from cellcls.cli.output import PathType, json_option, print_json
-from cellcls.errors import MissingInputError, UsageError
+from cellcls.errors import MissingInputError, UsageError, suggestion
 from cellcls.ops.storage.files import write_bytes
+from cellcls.recipe.shipped import shipped
 from cellcls.terminal import say, table
-
-
-def shipped() -> list[Path]:
-    """Return the shipped recipes: those of the checkout, or those installed with the wheel."""
-    checkout = Path(__file__).resolve().parents[2] / "recipes"
-    if checkout.is_dir():
-        return sorted(checkout.glob("*.toml"))
-    files = metadata.files("cellcls") or []
-    found = [Path(str(file.locate())) for file in files if "share/cellcls/recipes/" in file.as_posix()]
-    return sorted(path.resolve() for path in found if path.suffix == ".toml")
 
 
 @click.group()
@@ -49,9 +39,12 @@ def ls(as_json: bool) -> None:
 @json_option
 def cp(name: str, to: Path, as_json: bool) -> None:
     """Copy the recipe NAME, to change it, to a file or folder, along with the recipes it is based on."""
-    source = next((path for path in shipped() if path.stem == name.removesuffix(".toml")), None)
+    known = {path.stem: path for path in shipped()}
+    stem = name.removesuffix(".toml")
+    source = known.get(stem)
     if source is None:
-        raise MissingInputError(f"no shipped recipe `{name}`", "to list them: cellcls recipes ls")
+        hint = suggestion(stem, known)
+        raise MissingInputError(f"no shipped recipe `{name}`", f"{hint}to list them: cellcls recipes ls")
     target = to / source.name if to.is_dir() else to
     if target.exists():
         raise UsageError(f"{target} already exists and is not overwritten")

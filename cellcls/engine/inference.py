@@ -18,17 +18,17 @@ from cellcls.engine.device import machine as resolve_machine
 from cellcls.engine.evaluate import predict
 from cellcls.engine.heat import HeatMaps, heat_maps, heat_metrics, masks, spread
 from cellcls.engine.images import Images
-from cellcls.engine.measure import measure
+from cellcls.engine.measure import measure, suite
 from cellcls.engine.network import Trained, load_network
 from cellcls.engine.skipped import skipped_of, warn_of_skipped
 from cellcls.engine.unlabelled import unlabelled
-from cellcls.errors import DataError, MissingInputError, UsageError
+from cellcls.errors import DataError, MissingInputError, RecipeError, UsageError
 from cellcls.ops.storage.files import cache_folder
 from cellcls.ops.storage.hashing import source_hashes
 from cellcls.ops.storage.skipped import SkippedFiles
 from cellcls.recipe import PARTS, Evaluation, Recipe, load
 from cellcls.registry import Registry
-from cellcls.runs.folder import RunFolder
+from cellcls.runs.folder import RunFolder, refuse_recipe
 from cellcls.runs.inputs import Inputs, find_inputs, open_given
 from cellcls.runs.options import Options
 from cellcls.runs.records import DataRecord, EvaluationRecord, read, to_data
@@ -94,6 +94,8 @@ def evaluate_on(
 
     Raises ``MissingInputError``, ``DataError``, ``UsageError``.
     """
+    if corrupt is not None:
+        _refuse_unknown(corrupt, registry)
     opened = _open(run, data, registry, options, part)
     source, indices = opened.images.source, opened.indices
     seen = _seen(run, source, indices)
@@ -114,6 +116,13 @@ def evaluate_on(
         bad_images=source.bad_images,
         skipped_files=skipped_of(source),
     )
+
+
+def _refuse_unknown(corrupt: str, registry: Registry) -> None:
+    try:
+        suite(corrupt, registry)
+    except RecipeError as error:  # here the command line names it
+        raise UsageError(f"--corrupt {corrupt}: {error.message}", *error.hints) from error
 
 
 @attrs.frozen(kw_only=True)
@@ -354,6 +363,7 @@ def _own_inputs(run: Path, registry: Registry, options: Options, trained: Traine
 
 def _run_folder(run: Path) -> RunFolder:
     """Return the folder of a run that has images of its own. Raises ``MissingInputError``."""
+    refuse_recipe(run)
     folder = RunFolder(run)
     if not folder.recipe.is_file():
         message = f"{run}: not a run folder, so it has no images of its own"

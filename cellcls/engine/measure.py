@@ -16,7 +16,7 @@ from cellcls.engine.data import Indices
 from cellcls.engine.device import Machine
 from cellcls.engine.evaluate import Predictions, predict
 from cellcls.engine.images import Images
-from cellcls.errors import RecipeError
+from cellcls.errors import RecipeError, suggestion
 from cellcls.ops.imaging.corruptions.baselines import ALEXNET, relative_balanced_error
 from cellcls.ops.statistics.metrics import of_predictions, points, summary
 from cellcls.recipe import Evaluation
@@ -171,9 +171,10 @@ def suite(name: str, registry: Registry) -> dict[str, Corruption]:
     chosen = [cls for cls in classes if cls.suite == name] or [cls for cls in classes if cls.component_name == name]
     if not chosen:
         suites = sorted({str(cls.suite) for cls in classes if cls.suite})
+        near = suggestion(name, [*suites, *registry.names("corruption")])
         raise RecipeError(
             f"no suite or corruption is called `{name}`",
-            f"suites: {', '.join(suites)}; corruptions: {', '.join(registry.names('corruption'))}",
+            f"{near}suites: {', '.join(suites)}; corruptions: {', '.join(registry.names('corruption'))}",
         )
     return {cls.component_name: cls() for cls in chosen}
 

@@ -20,7 +20,7 @@ from cellcls.ops.storage.weight_files import load_weights, save_tensors
 from cellcls.recipe import Freeze, Recipe, differences, dump, to_data
 from cellcls.recipe.structure import INVALID, Structurer
 from cellcls.registry import Registry
-from cellcls.runs.folder import RunFolder
+from cellcls.runs.folder import RunFolder, refuse_recipe
 from cellcls.runs.records import TrainingImagesRecord, from_data, json_object
 
 FORMAT = "cellcls-1"
@@ -179,6 +179,7 @@ def load_network(path: Path, registry: Registry) -> Trained:
 
 
 def _read(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    refuse_recipe(file)
     if not file.is_file():
         runs = ", ".join(child.path.name for child in RunFolder(file.parent).children())
         hint = f"it holds runs, name one of them: {runs}" if runs else "name a run whose training has ended an epoch"

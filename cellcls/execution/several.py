@@ -17,7 +17,7 @@ from cellcls.execution.single import make_run, plan_run, resume_line, resume_run
 from cellcls.execution.sweep import is_sweep, new_sweep, stopped_sweep
 from cellcls.ops.processes.torchrun import is_first, processes
 from cellcls.recipe import Loaded
-from cellcls.runs.folder import RunFolder, free_folder
+from cellcls.runs.folder import RunFolder, free_folder, refuse_recipe
 from cellcls.runs.init import find_all, find_init
 from cellcls.runs.inputs import Inputs, find_inputs
 from cellcls.runs.options import kept_options, write_options
@@ -45,6 +45,7 @@ def resume_all(path: Path, context: Context) -> list[RunResult]:
 
     Each run keeps the options it was started with, except for those given in ``context``.
     """
+    refuse_recipe(path)
     folder = RunFolder(path)
     _refuse_torchrun(is_sweep(path), context)
     if is_sweep(path):

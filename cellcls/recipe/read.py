@@ -13,6 +13,7 @@ from cellcls.recipe.backslashes import advice_on, misread
 from cellcls.recipe.overlay import Layer, merge
 from cellcls.recipe.problems import Origin, RecipeProblems, Shown, Text, whole_line
 from cellcls.recipe.scan import Place, scan
+from cellcls.recipe.shipped import instead_of
 
 MAX_BYTES = 1 << 20
 _OWN = ("name", "claim", "expect", "variants", "sweep", "base")
@@ -66,8 +67,8 @@ def _at(origin: Origin, message: str, hint: str) -> RecipeProblems:
 def _text(path: FilePath) -> Text:
     if not path.exists():
         near = [str(file) for file in sorted(path.parent.glob("*.toml"))] if path.parent.is_dir() else []
-        hint = suggestion(str(path), near)
-        raise MissingInputError(f"no recipe at {path}", f"{hint}to see the shipped recipes: cellcls recipes ls")
+        hint = suggestion(str(path), near).strip() or instead_of(path.stem)
+        raise MissingInputError(f"no recipe at {path}", hint)
     try:
         content = path.read_bytes()
     except OSError as error:

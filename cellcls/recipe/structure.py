@@ -166,15 +166,10 @@ class Structurer:
             return self.note(where, problem, self._offer(kind.kind), value=name is not None)
         cls = self.registry.find(kind.kind, name)
         if cls is None:
-            others = [kind_name for kind_name in KINDS if self.registry.find(kind_name, name)]
-            known = (
-                f"`{name}` is of kind {', '.join(others)}.  "
-                if others
-                else suggestion(name, self.registry.names(kind.kind))
-            )
+            of_another = any(self.registry.find(kind_name, name) for kind_name in KINDS)
             where = (*path, "use") if "use" in value else path
-            offer = self._offer(kind.kind)
-            return self.note(where, f"no {kind.kind} is called `{name}`", known + offer, missing=not others)
+            hint = self.registry.instead_of(kind.kind, name) + self._offer(kind.kind)
+            return self.note(where, f"no {kind.kind} is called `{name}`", hint, missing=not of_another)
         return self._section(cls, {key: item for key, item in value.items() if key != "use"}, path)
 
     def _offer(self, kind: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
-from cellcls.api import KINDS, Component
+from cellcls.api import KINDS, Backbone, Component
+from cellcls.errors import suggestion
 
 
 @attrs.frozen(kw_only=True)
@@ -49,6 +50,19 @@ class Registry:
     def find(self, kind: str, name: str) -> type[Component] | None:
         """Return a component class, or None if no plugin offers it."""
         return self.components.get(kind, {}).get(name)
+
+    def instead_of(self, kind: str, name: str) -> str:
+        """Return what may be meant by ``name``, which is no component of the kind, with two blanks behind it, or an
+        empty string."""
+        others = [other for other in KINDS if self.find(other, name)]
+        if others:
+            return f"`{name}` is of kind {', '.join(others)}.  "
+        if near := suggestion(name, self.names(kind)):
+            return near
+        taking_models = [cls for cls in self if cls.kind == kind and issubclass(cls, Backbone) and cls.takes_model]
+        return "".join(
+            f'of `{cls.component_name}`: use = "{cls.component_name}", model = "{name}".  ' for cls in taking_models
+        )
 
     def __iter__(self) -> Iterator[type[Component]]:
         for kind in KINDS:

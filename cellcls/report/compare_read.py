@@ -18,7 +18,7 @@ from cellcls.recipe.scan import TomlTable
 from cellcls.report.compare import RunComparison, Standing
 from cellcls.report.expect import check_expectations, metric_names, metric_value
 from cellcls.report.read import RunRecord, read_run
-from cellcls.runs.folder import RunFolder
+from cellcls.runs.folder import RunFolder, refuse_recipe
 from cellcls.runs.plan import Plan, read_plan
 
 _METHOD_ONLY = ("name", "views")
@@ -65,6 +65,7 @@ def _title(home: Path | None) -> str:
 
 
 def _runs(path: Path) -> list[Path]:
+    refuse_recipe(path)
     folder = RunFolder(path)
     if folder.recipe.is_file():
         return [path]

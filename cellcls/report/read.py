@@ -12,6 +12,7 @@ from cellcls.errors import DataError, MissingInputError
 from cellcls.recipe.backslashes import advice_on
 from cellcls.recipe.scan import TomlTable
 from cellcls.report.pictures import MapPairs, Pictures, read_map_pairs, read_pictures
+from cellcls.runs.folder import refuse_recipe
 from cellcls.runs.records import (
     DAMAGED,
     DataRecord,
@@ -79,6 +80,7 @@ def read_run(folder: Path) -> RunRecord:
 
     Raises ``MissingInputError`` if it is not a run folder, ``DataError`` if one of its files is damaged.
     """
+    refuse_recipe(folder)
     recipe = folder / "recipe.toml"
     if not recipe.is_file():
         raise _no_run(folder)

@@ -184,6 +184,12 @@ def make_folder(path: Path, *, half_planned: bool = False) -> RunFolder:
     return RunFolder(path, begun=True, made=made)
 
 
+def refuse_recipe(path: Path) -> None:
+    """Raise ``UsageError`` if ``path``, given as a run, is a recipe."""
+    if path.suffix == ".toml" and path.is_file():
+        raise UsageError(f"{path}: a recipe, not a run", f"name its run folder, which this creates: cellcls run {path}")
+
+
 def refuse_folder(path: Path | None, *, half_planned: bool = False) -> None:
     """Raise ``UsageError`` where a folder to be made is there and has something in it, or a file is in its place."""
     if path is None:

@@ -76,6 +76,47 @@ def test_a_wrong_recipe_or_option(cli, place: Path, wrong: str):
     assert not (place / "out").exists()
 
 
+MISSPELT = {
+    # command: exit code, a word of the message
+    ("run", "lite"): (66, "cellcls recipes cp lite"),
+    ("check", "quikstart"): (66, "did you mean the shipped recipe `quickstart`?"),
+    ("run", "nothing-like-it"): (66, "cellcls recipes ls"),
+    ("recipes", "cp", "quikstart"): (66, "did you mean `quickstart`?"),
+    ("fetch", "bloodmnst"): (66, "did you mean `bloodmnist`?"),
+    ("describe", "head", "liner"): (69, "did you mean `linear`?"),
+    ("describe", "backbone", "resnet50"): (69, 'use = "timm", model = "resnet50"'),
+    ("evaluate", "RUN", "--data", "nowhere", "--corrupt", "jpge"): (2, "suites: competition"),
+}
+
+
+@pytest.mark.parametrize("command", MISSPELT, ids=" ".join)
+def test_a_misspelt_name_is_corrected(cli, place: Path, shared_run: Path, command: tuple[str, ...]):
+    code, word = MISSPELT[command]
+    said = cli(*(shared_run if part == "RUN" else part for part in command))
+    assert (said.code, said.out) == (code, "")
+    assert word in said.err
+
+
+TAKING_A_RUN = (
+    "predict RECIPE images.npz",
+    "evaluate RECIPE --data images.npz",
+    "explain RECIPE",
+    "explain RECIPE --data images.npz",
+    "explain RUN RECIPE",
+    "export RECIPE --format onnx --out exported",
+    "compare RECIPE RUN --out compared",
+    "run --resume RECIPE",
+)
+
+
+@pytest.mark.parametrize("command", TAKING_A_RUN)
+def test_a_recipe_where_a_run_belongs(cli, place: Path, shared_run: Path, command: str):
+    given = {"RECIPE": "tiny.toml", "RUN": shared_run}
+    said = cli(*(given.get(part, part) for part in command.split()))
+    assert said.code == 2
+    assert said.err.splitlines()[0] == "cellcls: tiny.toml: a recipe, not a run"
+
+
 def test_all_problems_of_a_recipe_come_at_once_with_their_places(cli, place: Path):
     (place / "bad.toml").write_text('[head]\ndropuot = 0.2\n[input]\nsize = "big"\n')
     said = cli("run", "bad.toml")

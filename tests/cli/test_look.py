@@ -8,8 +8,8 @@ import pytest
 import tomli
 
 from cellcls.api import KINDS
-from cellcls.cli.recipes import shipped
 from cellcls.recipe import load
+from cellcls.recipe.shipped import shipped
 from cellcls.registry import load_registry
 
 COMPONENTS = [(kind, name) for kind in KINDS for name in load_registry().names(kind)]

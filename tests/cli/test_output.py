@@ -16,8 +16,8 @@ import pytest
 from cellcls.api import events
 from cellcls.cli.commands import COMMANDS
 from cellcls.cli.main import cellcls
-from cellcls.cli.recipes import shipped
 from cellcls.execution.context import Output
+from cellcls.recipe.shipped import shipped
 from cellcls.terminal import progress
 
 HEAVY = "torch", "timm", "kornia", "sklearn", "matplotlib", "captum"

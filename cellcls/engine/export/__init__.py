@@ -16,6 +16,7 @@ from cellcls.engine.export.subject import Agreement, Subject
 from cellcls.engine.network import load_network
 from cellcls.errors import MissingInputError, UsageError
 from cellcls.registry import Registry
+from cellcls.runs.folder import refuse_recipe
 
 Format = Literal["codabench", "onnx", "hub"]
 
@@ -55,6 +56,7 @@ def export_run(run: Path, to: Format, out: Path, registry: Registry) -> Export:
     """
     if out.exists() or out.is_symlink():
         raise UsageError(f"{out}: is there already, and is not overwritten", "choose another --out")
+    refuse_recipe(run)
     if not run.is_dir():
         raise MissingInputError(f"{run}: no run folder", "an export needs the run's metrics and data record too")
     subject = Subject(run=run, trained=load_network(run, registry), registry=registry)
