@@ -143,6 +143,8 @@ def _parts(inputs: Inputs, source: Source, groups: Groups, kept: NDArray[np.bool
             f"the data set `{inputs.recipe.dataset.component_name}` brings its own train, val and test",
             "remove the section [split] from the recipe",
         )
+    if rule.test != Split().test:
+        _log.warning("the data set given with --data brings its own parts: [split] test = %g is not used", rule.test)
     parts = {part: np.flatnonzero((source.parts == part) & kept) for part in PARTS}
     if not len(parts["train"]):
         raise DataError("the data set's own train part is empty")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 from support.recipes import tiny
@@ -91,6 +92,15 @@ def test_a_set_with_its_own_parts_keeps_them(prepared: Prepared) -> None:
     }
     with pytest.raises(RecipeError, match="`medmnist` brings its own train, val and test"):
         prepared(split={"val": 0.3}, **own_parts(train=16, val=8, test=4))
+
+
+def test_a_split_that_given_data_does_not_use_is_told(make_job, tmp_path: Path, caplog) -> None:
+    file = tmp_path / "own.npz"
+    np.savez(file, **own_parts(train=16, val=8, test=4))
+    recipe = tiny(dataset={"use": "medmnist", "file": str(file)}, split={"test": 0.3})
+    data = prepare(attrs.evolve(make_job(tiny=recipe).inputs, given=True))
+    assert {part: len(rows) for part, rows in data.parts.items()} == {"train": 16, "val": 8, "test": 4}
+    assert "[split] test = 0.3 is not used" in caplog.text
 
 
 def test_the_record_counts_before_and_after_cleaning() -> None:
