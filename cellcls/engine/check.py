@@ -10,7 +10,7 @@ import attrs
 from cellcls.engine.batches import steps_per_epoch
 from cellcls.engine.data import prepare
 from cellcls.engine.device import machine as resolve_machine
-from cellcls.engine.foresight import foresee
+from cellcls.engine.foresight import foresee, refuse_unbuildable
 from cellcls.engine.freezing import frozen_by
 from cellcls.engine.images import Images
 from cellcls.engine.init import start_from
@@ -61,6 +61,7 @@ def check_run(inputs: Inputs, options: Options, registry: Registry) -> CheckedRu
     recipe: Recipe = inputs.recipe
     machine = resolve_machine(options, recipe.train.precision)
     given = options.rehearse or recipe.init.from_ is not None
+    refuse_unbuildable(recipe, registry)
     features = build_features(recipe, None if given else options.weight_places)
     data = prepare(inputs)
     config = network_config(recipe, data.classes)

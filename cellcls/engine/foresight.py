@@ -14,10 +14,12 @@ from cellcls.engine.class_weights import class_weights
 from cellcls.engine.data import Data
 from cellcls.engine.device import Machine
 from cellcls.engine.freezing import needing_two
+from cellcls.engine.measure import conditions_of
 from cellcls.engine.network import Network
 from cellcls.errors import DataError, RecipeError
 from cellcls.ops.classes import PARTS
 from cellcls.recipe import Recipe
+from cellcls.registry import Registry
 
 _LISTED = 8
 """So many classes are named in a warning."""
@@ -48,6 +50,14 @@ def foresee(
         *_rising(recipe, steps),
         *_too_patient(recipe),
     )
+
+
+def refuse_unbuildable(recipe: Recipe, registry: Registry) -> None:
+    """Raise ``RecipeError`` for an augmentation or a corruption that does not exist or does not fit the input."""
+    for entry in recipe.augment:
+        entry.build(size=recipe.input.size)
+    for evaluation in recipe.evaluate:
+        list(conditions_of(evaluation, recipe.input.size, registry))
 
 
 def _refuse_empty(recipe: Recipe, data: Data) -> None:

@@ -135,7 +135,7 @@ def measure(
     loss: PerSampleLoss | None = None,
 ) -> Measured:
     """Predict ``indices`` under every condition of an evaluation. Raises ``RecipeError`` for an unknown suite."""
-    conditions = tuple(_conditions(evaluation, images.size, registry))
+    conditions = tuple(conditions_of(evaluation, images.size, registry))
     made = tuple(
         predict(
             network,
@@ -155,7 +155,9 @@ def measure(
     return Measured(evaluation=evaluation, conditions=conditions, predictions=made, clean_error=clean)
 
 
-def _conditions(evaluation: Evaluation, size: int, registry: Registry) -> Iterator[Condition]:
+def conditions_of(evaluation: Evaluation, size: int, registry: Registry) -> Iterator[Condition]:
+    """Yield the conditions of an evaluation. Raises ``RecipeError`` for an unknown corruption, or one that does not fit
+    the size."""
     if evaluation.corrupt is None:
         yield Condition()
         return

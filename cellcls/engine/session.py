@@ -18,7 +18,7 @@ from cellcls.api.events import Event
 from cellcls.engine.class_weights import class_weights
 from cellcls.engine.data import Data, prepare
 from cellcls.engine.device import Machine
-from cellcls.engine.foresight import foresee
+from cellcls.engine.foresight import foresee, refuse_unbuildable
 from cellcls.engine.images import Images
 from cellcls.engine.init import Start, recorded_start, start_from
 from cellcls.engine.job import Job
@@ -193,6 +193,7 @@ def open_session(job: Job, machine: Machine) -> Session:
     Raises ``MissingInputError`` (weights), ``DataError``, ``RecipeError``.
     """
     features = _features(job)
+    refuse_unbuildable(job.inputs.recipe, job.registry)
     data = _data(job, machine)
     if job.inputs.given and data.source.parts is not None:
         job = _without_split(job)

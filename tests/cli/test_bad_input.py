@@ -117,6 +117,22 @@ def test_a_recipe_where_a_run_belongs(cli, place: Path, shared_run: Path, comman
     assert said.err.splitlines()[0] == "cellcls: tiny.toml: a recipe, not a run"
 
 
+UNBUILDABLE = (
+    'augment=[{use="clahe",tiles=7}]',
+    'augment=[{use="blur",min_kernel=4}]',
+    'evaluate=[{name="x",part="test",corrupt="jpge"}]',
+)
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("setting", UNBUILDABLE)
+def test_what_cannot_be_built_is_refused_before_training(cli, place: Path, command: str, setting: str):
+    out = ("--out", "out") if command == "run" else ()
+    said = cli(command, "tiny.toml", "--set", setting, *out)
+    assert (said.code, said.out) == (78, "")
+    assert not (place / "out").exists()
+
+
 def test_all_problems_of_a_recipe_come_at_once_with_their_places(cli, place: Path):
     (place / "bad.toml").write_text('[head]\ndropuot = 0.2\n[input]\nsize = "big"\n')
     said = cli("run", "bad.toml")
