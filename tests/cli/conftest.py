@@ -89,7 +89,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """A trained run; tests change nothing in it."""
     folder = tmp_path_factory.mktemp("trained")
-    (folder / "tiny.toml").write_text(tiny('[[stages]]\nepochs = 4\noptimizer = { use = "adam", lr = 1e-2 }\n'))
+    (folder / "tiny.toml").write_text(tiny('[[stages]]\nepochs = 20\noptimizer = { use = "adam", lr = 1e-2 }\n'))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CELLCLS_CACHE", str(cache))
         with pytest.raises(SystemExit) as ended:
