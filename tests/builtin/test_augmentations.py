@@ -25,6 +25,12 @@ EXTREMES = {
     augmentations.Rotate: [{"degrees": 0}, {"degrees": 180}],
     augmentations.Translate: [{"share": 0}, {"share": 1}],
     augmentations.Crop: [{"min_side": 1e-3}, {"min_side": 1}],
+    augmentations.ChannelGains: [{"strength": 0}, {"strength": 2}],
+    augmentations.Gamma: [{"max_gamma": 1}, {"max_gamma": 10}],
+    augmentations.Zoom: [{"min_scale": 0.1, "max_scale": 0.1}, {"min_scale": 10, "max_scale": 10}, {}],
+    augmentations.Shear: [{"share": 0}, {"share": 0.9}],
+    augmentations.Noise: [{"max_std": 0}, {"max_std": 1}],
+    augmentations.Erase: [{"min_area": 0, "max_area": 0}, {"min_area": 1, "max_area": 1}, {"max_aspect": 100}],
     augmentations.Clahe: [
         {"clip_limit": 1, "tiles": 1},
         {"clip_limit": 1, "tiles": 8},
@@ -91,6 +97,12 @@ NEUTRAL = [
     (augmentations.Crop, {"min_side": 1}),
     (augmentations.Downscale, {"min_scale": 1, "max_scale": 1}),
     (augmentations.Blur, {"min_kernel": 1, "max_kernel": 1}),
+    (augmentations.ChannelGains, {"strength": 0}),
+    (augmentations.Gamma, {"max_gamma": 1}),
+    (augmentations.Zoom, {"min_scale": 1, "max_scale": 1}),
+    (augmentations.Shear, {"share": 0}),
+    (augmentations.Noise, {"max_std": 0}),
+    (augmentations.Erase, {"min_area": 0, "max_area": 0}),
 ]
 
 
@@ -109,6 +121,8 @@ def test_strength_nought_changes_nothing(cls, chosen):
         (augmentations.Clahe(tiles=64), "64 x 64 tiles"),
         (augmentations.Downscale(min_scale=0.9, max_scale=0.5), "min_scale 0.9 is above max_scale 0.5"),
         (augmentations.Downscale(min_scale=0.001), "nothing is left of 96 pixels"),
+        (augmentations.Zoom(min_scale=2, max_scale=1.5), "min_scale 2 is above max_scale 1.5"),
+        (augmentations.Erase(min_area=0.3), "min_area 0.3 is above max_area 0.2"),
         (augmentations.Blur(min_kernel=4), "4 to 5 are not a range of odd sizes"),
         (augmentations.Blur(min_kernel=7), "7 to 5 are not a range of odd sizes"),
     ],
@@ -146,6 +160,78 @@ def test_contract(cls):
     assert cls.__doc__
     assert all(field.metadata["param"].help for field in attrs.fields(cls))
     assert isinstance(cls().build(size=96), Geometric | Colour | Batch)
+
+
+def applied(component, images, count=1):
+    """Return ``count`` draws of what a component makes of one image (3, 32, 32)."""
+    pipeline = Pipeline([(1.0, component.build(size=32))])
+    ids = torch.arange(count)
+    return pipeline(images.expand(count, 3, 32, 32), torch.zeros(count, 8), seed=1, epoch=0, sample_ids=ids)[0]
+
+
+def test_zoom_shows_what_a_resized_centre_shows():
+    y, x = torch.meshgrid(torch.arange(32) / 31, torch.arange(32) / 31, indexing="ij")
+    ramp = torch.stack([x, y, (x + y) / 2])
+    inner = torch.nn.functional.interpolate(ramp[None, :, 8:24, 8:24], size=(32, 32), mode="bilinear")
+    twice = applied(augmentations.Zoom(min_scale=2, max_scale=2), ramp)
+    torch.testing.assert_close(twice[:, :, 2:-2, 2:-2], inner[:, :, 2:-2, 2:-2], atol=1e-5, rtol=0)
+    half = applied(augmentations.Zoom(min_scale=0.5, max_scale=0.5), ramp)
+    means = ramp.unfold(1, 2, 2).unfold(2, 2, 2).mean((3, 4))  # linear: the middle of 2 x 2 pixels is their mean
+    torch.testing.assert_close(half[0, :, 8:24, 8:24], means, atol=1e-5, rtol=0)
+
+
+def test_zoom_draws_the_logarithm_of_the_scale_uniformly():
+    ramp = torch.linspace(0, 1, 32).expand(3, 32, 32)
+    made = applied(augmentations.Zoom(), ramp, 4000)
+    slopes = (made[:, 0, 16, 16] - made[:, 0, 16, 15]) * 31
+    scales = -slopes.log2()
+    assert -1 <= scales.min() < -0.99
+    assert 0.99 < scales.max() <= 1
+    assert abs(scales.mean()) < 3 * (1 / 3) ** 0.5 / 4000**0.5
+
+
+def test_shear_keeps_the_centre_and_the_area_of_a_disc_on_the_whole():
+    y, x = torch.meshgrid(torch.arange(32) - 15.5, torch.arange(32) - 15.5, indexing="ij")
+    disc = (x**2 + y**2 < 64).float().expand(3, 32, 32)
+    made = applied(augmentations.Shear(share=0.3), disc, 50)
+    area = made[:, 0].sum((1, 2))
+    assert (area / disc[0].sum() - 1).abs().max() < 0.12  # 1 / (1 - 0.3 * 0.3) at most
+    centre = (made[:, 0] * x).sum((1, 2)) / area
+    assert centre.abs().max() < 0.1
+
+
+def test_channel_gains_multiply_each_channel_by_its_own_factor():
+    made = applied(augmentations.ChannelGains(strength=0.4), torch.full((3, 32, 32), 0.5), 2000)[:, :, 0, 0] / 0.5
+    assert torch.e**-0.4 <= made.min() < 0.68
+    assert 1.48 < made.max() <= torch.e**0.4
+    assert torch.corrcoef(made.T).fill_diagonal_(0).abs().max() < 0.1
+
+
+def test_gamma_raises_to_a_power_between_the_two_limits():
+    made = applied(augmentations.Gamma(max_gamma=2), torch.full((3, 32, 32), 0.25), 2000)[:, 0, 0, 0]
+    assert 0.25**2 <= made.min() < 0.065
+    assert 0.495 < made.max() <= 0.5
+
+
+def test_noise_has_the_standard_deviation_and_is_new_in_each_pixel_and_image():
+    made = applied(augmentations.Noise(max_std=0.1), torch.full((3, 32, 32), 0.5), 400) - 0.5
+    stds = made.flatten(1).std(1)
+    assert abs(stds.mean() - 0.05) < 0.005
+    assert stds.max() < 0.11
+    assert made.mean().abs() < 1e-3
+    assert torch.corrcoef(made[:, :, 0, :2].flatten(1).T).fill_diagonal_(0).abs().max() < 0.25
+
+
+def test_erase_hides_a_share_of_the_image_behind_one_colour():
+    y, x = torch.meshgrid(torch.arange(32) / 32, torch.arange(32) / 32, indexing="ij")
+    picture = torch.stack([x, y, x * y])
+    made = applied(augmentations.Erase(min_area=0.1, max_area=0.1, max_aspect=2), picture, 200)
+    for image in made:
+        hidden = (image - picture).abs().sum(0) > 1e-6
+        assert abs(hidden.float().mean() - 0.1) < 0.03
+        assert len(image[:, hidden].unique(dim=1).T) == 1
+        rows, columns = hidden.any(1).sum(), hidden.any(0).sum()
+        assert 0.4 < rows / columns < 2.5
 
 
 def test_half_of_the_images_are_flipped_by_default():

@@ -3,26 +3,32 @@
 Default strengths are those the report's pipeline is read with (recipe ``augmentation``).
 """
 
-from cellcls.builtin.augmentations.colour import Brightness, Contrast, Hue, Saturation
-from cellcls.builtin.augmentations.geometry import Crop, Flip, QuarterTurn, Rotate, Translate
+from cellcls.builtin.augmentations.colour import Brightness, ChannelGains, Contrast, Gamma, Hue, Saturation
+from cellcls.builtin.augmentations.geometry import Crop, Flip, QuarterTurn, Rotate, Shear, Translate, Zoom
 from cellcls.builtin.augmentations.kornia_class import Kornia
 from cellcls.builtin.augmentations.mixing import CutMix, Mixup
-from cellcls.builtin.augmentations.quality import Blur, Clahe, Downscale
+from cellcls.builtin.augmentations.quality import Blur, Clahe, Downscale, Erase, Noise
 
 __all__ = [
     "Blur",
     "Brightness",
+    "ChannelGains",
     "Clahe",
     "Contrast",
     "Crop",
     "CutMix",
     "Downscale",
+    "Erase",
     "Flip",
+    "Gamma",
     "Hue",
     "Kornia",
     "Mixup",
+    "Noise",
     "QuarterTurn",
     "Rotate",
     "Saturation",
+    "Shear",
     "Translate",
+    "Zoom",
 ]

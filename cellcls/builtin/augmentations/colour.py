@@ -1,8 +1,14 @@
-"""Augmentations of colour, each one linear in RGB."""
+"""Augmentations of colour; all but gamma are linear in RGB."""
 
 from __future__ import annotations
 
-from cellcls.api import Augmentation, Colour, component, param
+import math
+from typing import TYPE_CHECKING
+
+from cellcls.api import Augmentation, Batch, Colour, component, param
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @component("hue")
@@ -64,3 +70,38 @@ class Contrast(Augmentation):
 
         low, high = 1 - self.strength, 1 + self.strength
         return Colour(draws=1, matrix=lambda draws: contrast(between(draws[:, 0], low, high)))
+
+
+@component("channel_gains")
+class ChannelGains(Augmentation):
+    """Multiplies red, green and blue each by a factor of its own, as another white balance or lamp does."""
+
+    strength: float = param(
+        default=0.2, ge=0, le=2, help="Largest logarithm of a factor: factors lie within exp(-strength), exp(strength)."
+    )
+
+    def build(self, *, size: int) -> Colour:
+        """Return a multiplication of each channel, uniform in the logarithm of the factor."""
+        from cellcls.ops.draws import between
+        from cellcls.ops.imaging.colour import channel_gains
+
+        return Colour(draws=3, matrix=lambda draws: channel_gains(between(draws, -self.strength, self.strength).exp()))
+
+
+@component("gamma")
+class Gamma(Augmentation):
+    """Raises all values, 0 to 1, to one power, as another response of the camera does; black and white stay."""
+
+    max_gamma: float = param(default=1.5, ge=1, le=10, help="Largest exponent; the smallest is its reciprocal.")
+
+    def build(self, *, size: int) -> Batch:
+        """Return a power, uniform in its logarithm."""
+        from cellcls.ops.draws import between
+        from cellcls.ops.imaging.colour import gamma
+
+        limit = math.log(self.max_gamma)
+
+        def apply(images: Tensor, targets: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+            return gamma(images, between(draws[:, 0], -limit, limit).exp()), targets
+
+        return Batch(draws=1, apply=apply)

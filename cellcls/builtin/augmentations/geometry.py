@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from cellcls.api import Augmentation, Geometric, component, param
+from cellcls.errors import RecipeError
 
 
 @component("flip")
@@ -76,3 +78,40 @@ class Crop(Augmentation):
         return Geometric(
             draws=3, matrix=lambda draws: crop(between(draws[:, 0], self.min_side, 1.0), draws[:, 1], draws[:, 2])
         )
+
+
+@component("zoom")
+class Zoom(Augmentation):
+    """Enlarges or shrinks the image about its centre, as another magnification does."""
+
+    min_scale: float = param(default=0.5, ge=0.1, le=10, help="Smallest scale; below 1 more than the image is shown.")
+    max_scale: float = param(default=2.0, ge=0.1, le=10, help="Largest scale.")
+
+    def build(self, *, size: int) -> Geometric:
+        """Return a scale, uniform in its logarithm. Raises ``RecipeError`` for an empty range."""
+        if self.min_scale > self.max_scale:
+            raise RecipeError(
+                f"augmentation zoom: min_scale {self.min_scale} is above max_scale {self.max_scale}",
+                "swap the two, or make them equal for one scale",
+            )
+        from cellcls.ops.draws import between
+        from cellcls.ops.imaging.geometry import zoom
+
+        low, high = math.log(self.min_scale), math.log(self.max_scale)
+        return Geometric(draws=1, matrix=lambda draws: zoom(between(draws[:, 0], low, high).exp()))
+
+
+@component("shear")
+class Shear(Augmentation):
+    """Shears the image along both axes, each by a draw of its own: round cells become oblique ellipses."""
+
+    share: float = param(
+        default=0.15, ge=0, le=0.9, help="Largest shift either way of a row or column, per distance from the centre."
+    )
+
+    def build(self, *, size: int) -> Geometric:
+        """Return a shear by -``share`` to ``share`` along each axis."""
+        from cellcls.ops.draws import between
+        from cellcls.ops.imaging.geometry import shear
+
+        return Geometric(draws=2, matrix=lambda draws: shear(*between(draws, -self.share, self.share).unbind(1)))

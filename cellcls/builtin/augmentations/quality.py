@@ -90,3 +90,46 @@ class Blur(Augmentation):
             return gaussian_blur(images, kernel, self.max_kernel), targets
 
         return Batch(draws=1, apply=apply)
+
+
+@component("noise")
+class Noise(Augmentation):
+    """Gaussian noise, independent in each pixel and channel."""
+
+    max_std: float = param(default=0.1, ge=0, le=1, help="Largest standard deviation; white is 1.")
+
+    def build(self, *, size: int) -> Batch:
+        """Return noise with a standard deviation of 0 to ``max_std``."""
+        from cellcls.ops.imaging.corruptions.seeds import DRAWS, Seeds
+
+        def apply(images: Tensor, targets: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+            noise = Seeds.of(draws[:, :DRAWS]).normal(images[0].numel()).view_as(images)
+            return images + (self.max_std * draws[:, DRAWS])[:, None, None, None] * noise, targets
+
+        return Batch(draws=3, apply=apply)
+
+
+@component("erase")
+class Erase(Augmentation):
+    """Hides a rectangle behind one colour (Zhong et al., Random Erasing, AAAI 2020, section 3.2)."""
+
+    min_area: float = param(default=0.02, ge=0, le=1, help="Smallest share of the image's area.")
+    max_area: float = param(default=0.2, ge=0, le=1, help="Largest share.")
+    max_aspect: float = param(default=3.0, ge=1, le=100, help="Largest ratio of the sides, either way.")
+
+    def build(self, *, size: int) -> Batch:
+        """Return a rectangle anywhere in the image, of any colour. Raises ``RecipeError`` for an empty range."""
+        if self.min_area > self.max_area:
+            raise RecipeError(
+                f"augmentation erase: min_area {self.min_area} is above max_area {self.max_area}",
+                "swap the two, or make them equal for one area",
+            )
+        from cellcls.ops.draws import between
+        from cellcls.ops.imaging.erasing import aspects, erase
+
+        def apply(images: Tensor, targets: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+            area = between(draws[:, 0], self.min_area, self.max_area)
+            hidden = erase(images, area, aspects(draws[:, 1], self.max_aspect), draws[:, 2:4], draws[:, 4:])
+            return hidden, targets
+
+        return Batch(draws=7, apply=apply)

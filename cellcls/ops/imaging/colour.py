@@ -57,6 +57,16 @@ def contrast(factor: Tensor) -> Tensor:
     return matrix
 
 
+def channel_gains(factors: Tensor) -> Tensor:
+    """Return matrices (B, 3, 4) that multiply red, green and blue by ``factors`` (B, 3)."""
+    return _without_offset(torch.diag_embed(factors))
+
+
+def gamma(images: Tensor, exponent: Tensor) -> Tensor:
+    """Return images (B, 3, H, W) in 0..1 with each value raised to ``exponent`` (B,)."""
+    return images ** exponent[:, None, None, None]
+
+
 def homogeneous(matrices: Tensor) -> Tensor:
     """Return matrices (B, 3, 4) in homogeneous form (B, 4, 4), so that products are compositions."""
     last = torch.tensor([0.0, 0.0, 0.0, 1.0], device=matrices.device).expand(len(matrices), 1, 4)

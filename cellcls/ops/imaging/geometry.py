@@ -42,6 +42,19 @@ def translation(x: Tensor, y: Tensor) -> Tensor:
     return _matrix((ones, zeros, -2 * x), (zeros, ones, -2 * y))
 
 
+def zoom(scale: Tensor) -> Tensor:
+    """Return matrices (B, 3, 3) that enlarge images by ``scale`` (B,) about the centre; below 1 they shrink."""
+    side, zero = 1 / scale, torch.zeros_like(scale)
+    return _matrix((side, zero, zero), (zero, side, zero))
+
+
+def shear(x: Tensor, y: Tensor) -> Tensor:
+    """Return matrices (B, 3, 3) that shift rows by ``x`` (B,) and columns by ``y`` (B,) times their distance from the
+    centre."""
+    ones, zeros = torch.ones_like(x), torch.zeros_like(x)
+    return _matrix((ones, -x, zeros), (-y, ones, zeros))
+
+
 def crop(side: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """Return matrices (B, 3, 3) that crop a square and resize it to the full image.
 
