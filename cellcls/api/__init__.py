@@ -1,4 +1,4 @@
-"""What a plugin may use: components, their kinds, the events of a run and the hook.
+"""What a plugin may use: components, their kinds, the events of a run and the hooks.
 
 Neither torch nor numpy is imported here: ``Groups``, whose methods need numpy, is imported when it is used, and so is
 ``events``, which most plugins need in annotations only.
@@ -41,6 +41,7 @@ from cellcls.api.kinds import (
     WrappedSource,
     settings,
 )
+from cellcls.api.models import TrainedModel
 from cellcls.api.operations import Batch, Colour, Geometric, Mix
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ __all__ = [
     "Search",
     "Source",
     "StageHistory",
+    "TrainedModel",
     "Trial",
     "Value",
     "WantedWeights",

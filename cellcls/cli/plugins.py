@@ -51,6 +51,9 @@ def _lines(plugin: PluginRecord) -> list[str]:
     offered: dict[str, list[str]] = {}
     for cls in plugin.components:
         offered.setdefault(cls.kind, []).append(cls.component_name)
+    for model in plugin.models:
+        missing = "" if model.weights.is_file() else f" (its weights are missing: {model.weights})"
+        offered.setdefault("model", []).append(f"{model.name}{missing}")
     width = max(map(len, offered), default=0)
     lines = [f"{heading}  imported in {plugin.seconds:.3f} s"]
     lines += [f"  {kind:<{width}}  {', '.join(names)}" for kind, names in offered.items()]

@@ -63,7 +63,8 @@ def _try(task: CheckTask) -> str | None:
     """Return why the plugin cannot be used, or None."""
     try:
         refuse_other_version(task.requires)
-        refuse_unresolved(offered_by(metadata.EntryPoint(name=task.name, value=task.value, group=PROJECT)))
+        point = metadata.EntryPoint(name=task.name, value=task.value, group=PROJECT)
+        refuse_unresolved(offered_by(point).components)
     except Refused as reason:
         return str(reason)
     except BaseException as error:

@@ -15,7 +15,7 @@ from cellcls.api.hooks import PROJECT
 from cellcls.registry.choice import BLOCK, apply_environment
 from cellcls.registry.guard import guarded
 from cellcls.registry.heavy import HEAVY
-from cellcls.registry.hook import Refused, offered_by, refuse_unresolved
+from cellcls.registry.hook import Offered, Refused, offered_by, refuse_unresolved
 from cellcls.registry.marker import Named, ended_the_process, forgive, marked
 from cellcls.registry.registry import PluginRecord, Registry
 from cellcls.registry.version import refuse_other_version
@@ -86,9 +86,9 @@ def _checked(point: metadata.EntryPoint, record: PluginRecord) -> PluginRecord:
 
 
 def _load(point: metadata.EntryPoint, record: PluginRecord, before: Registry, named: Named) -> PluginRecord:
-    """Return the record with the plugin's components, or the reason why it cannot be used."""
+    """Return the record with what the plugin offers, or the reason why it cannot be used."""
     modules, started = set(sys.modules), time.perf_counter()
-    offered: list[type[Component]] = []
+    offered = Offered()
     failure, warnings = None, []
     try:
         if _is_own(record):
@@ -98,7 +98,7 @@ def _load(point: metadata.EntryPoint, record: PluginRecord, before: Registry, na
             named(point, record.version)
             with guarded() as warnings:
                 offered = offered_by(point)
-                refuse_unresolved(offered)
+                refuse_unresolved(offered.components)
         _refuse_taken(offered, before)
     except Refused as reason:
         failure = str(reason)
@@ -113,7 +113,8 @@ def _load(point: metadata.EntryPoint, record: PluginRecord, before: Registry, na
     heavy = tuple(sorted(HEAVY & (set(sys.modules) - modules)))
     return attrs.evolve(
         record,
-        components=() if failure else tuple(offered),
+        components=() if failure else tuple(offered.components),
+        models=() if failure else tuple(offered.models),
         failure=failure,
         seconds=seconds,
         heavy=heavy,
@@ -128,12 +129,17 @@ def _slow(seconds: float, heavy: Sequence[str]) -> list[str]:
     return warnings
 
 
-def _refuse_taken(offered: Sequence[type[Component]], before: Registry) -> None:
+def _refuse_taken(offered: Offered, before: Registry) -> None:
     seen: set[tuple[str, str]] = set()
-    for cls in offered:
+    for cls in offered.components:
         key = (cls.kind, cls.component_name)
         other = before.find(*key)
         if other or key in seen:
             owner = before.plugin_of(other).distribution if other else "this plugin itself"
             raise Refused(f"the {cls.kind} name `{cls.component_name}` is already taken by {owner}")
         seen.add(key)
+    models = {name: plugin.distribution for name, (_, plugin) in before.models().items()}
+    for model in offered.models:
+        if model.name in models:
+            raise Refused(f"the model name `{model.name}` is already taken by {models[model.name]}")
+        models[model.name] = "this plugin itself"

@@ -1,4 +1,4 @@
-"""Imports a plugin, calls its hook and checks the components that it offers."""
+"""Imports a plugin, calls its hooks and checks the components and models that it offers."""
 
 from __future__ import annotations
 
@@ -7,22 +7,32 @@ import typing
 from collections.abc import Sequence
 from importlib import metadata
 
+import attrs
 import pluggy
 
-from cellcls.api import KINDS, Callback, Component
+from cellcls.api import KINDS, Callback, Component, TrainedModel
 from cellcls.api import hooks as hookspecs
 from cellcls.api.hooks import PROJECT
 from cellcls.errors import suggestion
 
 _HOOK = "cellcls_components"
+_MODELS = "cellcls_models"
 
 
 class Refused(Exception):
     """The reason why a plugin cannot be used, for the user who has to repair or remove it."""
 
 
-def offered_by(point: metadata.EntryPoint) -> list[type[Component]]:
-    """Import a plugin, with its own pluggy manager, and return the components of its hook."""
+@attrs.frozen
+class Offered:
+    """What the hooks of a plugin return."""
+
+    components: Sequence[type[Component]] = ()
+    models: Sequence[TrainedModel] = ()
+
+
+def offered_by(point: metadata.EntryPoint) -> Offered:
+    """Import a plugin, with its own pluggy manager, and return what its hooks offer."""
     try:
         module = point.load()
     except (Exception, SystemExit) as error:
@@ -36,18 +46,38 @@ def offered_by(point: metadata.EntryPoint) -> list[type[Component]]:
         raise Refused(f"hook refused: {brief(error)}") from error
     if not manager.get_hookcallers(module):
         raise Refused(f"`{point.value}` has no hook: define {_HOOK}() marked with @cellcls.api.hookimpl")
+    components = _answer(manager, _HOOK, "component classes")
+    models = _answer(manager, _MODELS, "models")
+    return Offered(_checked(components), _checked_models(models))
+
+
+def _answer(manager: pluggy.PluginManager, hook: str, what: str) -> Sequence[object]:
+    """Call a hook; a plugin that does not have it offers nothing."""
+    caller = getattr(manager.hook, hook)
+    if not caller.get_hookimpls():
+        return ()
     try:
-        answers = manager.hook.cellcls_components()
+        answers = caller()
     except (Exception, SystemExit) as error:
-        raise Refused(f"{_HOOK}() failed: {brief(error)}") from error
+        raise Refused(f"{hook}() failed: {brief(error)}") from error
     if not answers:  # pluggy drops None
-        raise Refused(f"{_HOOK}() returned nothing, not a list of component classes: is `return` missing?")
-    return [cls for answer in answers for cls in _checked(answer)]
-
-
-def _checked(answer: object) -> Sequence[type[Component]]:
+        raise Refused(f"{hook}() returned nothing, not a list of {what}: is `return` missing?")
+    (answer,) = answers
     if not isinstance(answer, list | tuple):
-        raise Refused(f"{_HOOK}() returned {type(answer).__name__}, not a list of component classes")
+        raise Refused(f"{hook}() returned {type(answer).__name__}, not a list of {what}")
+    return answer
+
+
+def _checked_models(answer: Sequence[object]) -> Sequence[TrainedModel]:
+    models = [model for model in answer if isinstance(model, TrainedModel)]
+    if len(models) < len(answer):
+        wrong = next(model for model in answer if not isinstance(model, TrainedModel))
+        raise Refused(f"{_MODELS}() offers {wrong!r}, which is not a TrainedModel")
+    return models
+
+
+def _checked(answer: Sequence[object]) -> Sequence[type[Component]]:
+    checked: list[type[Component]] = []
     for cls in answer:
         if not (isinstance(cls, type) and issubclass(cls, Component)):
             raise Refused(f"{_HOOK}() offers {cls!r}, which is not a component class")
@@ -59,7 +89,8 @@ def _checked(answer: object) -> Sequence[type[Component]]:
             raise Refused(f"{cls.__name__} is of no known kind: subclass one of {known}")
         if kind is Callback:
             _refuse_methods(cls)
-    return answer
+        checked.append(cls)
+    return checked
 
 
 def refuse_unresolved(offered: Sequence[type[Component]]) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
-from cellcls.api import KINDS, Backbone, Component
+from cellcls.api import KINDS, Backbone, Component, TrainedModel
 from cellcls.errors import suggestion
 
 
 @attrs.frozen(kw_only=True)
 class PluginRecord:
-    """A plugin: where it comes from, and its components or its failure."""
+    """A plugin: where it comes from, and what it offers or its failure."""
 
     name: str
     distribution: str
@@ -21,6 +21,7 @@ class PluginRecord:
     requires: tuple[str, ...] = ()
     """The requirements of its distribution, as in its metadata: ``cellcls>=0.1``."""
     components: tuple[type[Component], ...] = ()
+    models: tuple[TrainedModel, ...] = ()
     failure: str | None = None
     blocked: bool = False
     """Whether it is excluded by an environment variable, which is its ``failure`` then."""
@@ -32,8 +33,9 @@ class PluginRecord:
     """Heavy libraries that were imported with it."""
 
     def offers(self) -> list[str]:
-        """Return its components as ``kind name``."""
-        return [f"{cls.kind} {cls.component_name}" for cls in self.components]
+        """Return its components as ``kind name``, and its models as ``model name``."""
+        components = [f"{cls.kind} {cls.component_name}" for cls in self.components]
+        return components + [f"model {model.name}" for model in self.models]
 
 
 @attrs.frozen(kw_only=True)
@@ -72,6 +74,10 @@ class Registry:
     def plugin_of(self, cls: type[Component]) -> PluginRecord:
         """Return the plugin that offers a component."""
         return next(plugin for plugin in self.plugins if cls in plugin.components)
+
+    def models(self) -> dict[str, tuple[TrainedModel, PluginRecord]]:
+        """Return the trained models by name, each with the plugin that brings it."""
+        return {model.name: (model, plugin) for plugin in self.plugins for model in plugin.models}
 
     def distributions(self) -> dict[str, str]:
         """Return the version of each working plugin's distribution by its name."""

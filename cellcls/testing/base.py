@@ -91,7 +91,7 @@ class ComponentTests:
 
     def test_its_module_imports_nothing_heavy(self, cls: type[Component]) -> None:
         """Listing plugins stays quick: heavy modules such as torch are imported in ``build``, not with the module."""
-        heavy = _heavy_imports(cls.__module__)
+        heavy = heavy_imports(cls.__module__)
         assert not heavy, f"importing {cls.__module__} imports {', '.join(heavy)}: move that into build"
 
     def test_a_recipe_gives_it_back(self, cls: type[Component], tmp_path: Path) -> None:
@@ -185,7 +185,8 @@ def _same(first: Any, second: Any) -> bool:
 
 
 @cache
-def _heavy_imports(module: str) -> list[str]:
+def heavy_imports(module: str) -> list[str]:
+    """Return the heavy libraries that importing a module imports."""
     code = (
         "import importlib, json, sys\n"
         f"importlib.import_module({module!r})\n"

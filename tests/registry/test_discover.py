@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -194,3 +195,44 @@ def test_registries_share_nothing(plugin: Plugin) -> None:
     assert load_registry([plugin("sound", GOOD)]).names("head") == ("sound",)
     assert load_registry([]).names("head") == ()
     assert load_registry([]).plugins == ()
+
+
+# --- models -----------------------------------------------------------------------------------------------------
+
+MODELS = """
+from pathlib import Path
+from cellcls.api import TrainedModel, hookimpl
+
+def model(name):
+    return TrainedModel(name=name, title="A few cells", weights=Path("nowhere.safetensors"))
+
+@hookimpl
+def cellcls_models():
+    return {answer}
+"""
+
+
+def test_a_plugin_may_bring_models_only_and_its_files_are_not_opened(plugin: Plugin) -> None:
+    registry = load_registry([*builtin(), plugin("boxed", MODELS.format(answer='[model("some_cells")]'))])
+    brought = record(registry, "boxed")
+    assert (brought.failure, brought.offers()) == (None, ["model some_cells"])
+    model, owner = registry.models()["some_cells"]
+    assert (model.weights, owner) == (Path("nowhere.safetensors"), brought)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("model('a')", r"cellcls_models\(\) returned TrainedModel, not a list of models"),
+        ("['a']", r"offers 'a', which is not a TrainedModel"),
+        ("[model('a'), model('a')]", "the model name `a` is already taken by this plugin itself"),
+        ("[model('some_cells')]", "the model name `some_cells` is already taken by"),
+        ("None", r"cellcls_models\(\) returned nothing, not a list of models"),
+        ("1 / 0", r"cellcls_models\(\) failed: ZeroDivisionError"),
+    ],
+)
+def test_bad_models_are_refused(plugin: Plugin, answer: str, why: str) -> None:
+    first = plugin("boxed", MODELS.format(answer='[model("some_cells")]'))
+    registry = load_registry([*builtin(), first, plugin("wrong", MODELS.format(answer=answer))])
+    assert re.search(why, record(registry, "wrong").failure or "")
+    assert [*registry.models()] == ["some_cells"]
