@@ -33,8 +33,8 @@ class Predictions:
     """(n,) the recipe's loss of each image, None where none was asked for."""
     seconds_per_image: float
     """The network's own, the median over batches: without reading, resizing and corrupting the image."""
-    views: dict[str, NDArray[np.int64]]
-    """The likeliest class (n,) by each view alone."""
+    views: dict[str, NDArray[np.float32]]
+    """Probabilities (n, K) by each view alone."""
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -102,8 +102,8 @@ def _batch(
     machine: Machine,
     loss: PerSampleLoss | None,
     views: Mapping[str, View],
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-    """Return probabilities (B, K), losses (B,) and the likeliest class by each view (B, V) of images (B, 3, S, S)."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return probabilities (B, K), losses (B,) and probabilities by view (B, V, K) of images (B, 3, S, S)."""
     with machine.autocast():
         logits = [network(view(images)).float() for view in views.values()]
     one_view = torch.stack([single.softmax(1) for single in logits])
@@ -111,7 +111,7 @@ def _batch(
     targets = torch.from_numpy(labels).to(probabilities.device)
     said = logits[0] if len(logits) == 1 else probabilities.clamp_min(1e-12).log()
     losses = loss(said, targets).float() if loss else torch.zeros(len(targets))
-    return probabilities.cpu().numpy(), losses.cpu().numpy(), one_view.argmax(2).T.cpu().numpy()
+    return probabilities.cpu().numpy(), losses.cpu().numpy(), one_view.transpose(0, 1).cpu().numpy()
 
 
 def most_confused(predictions: Predictions, images: Images, count: int = 24) -> dict[str, NDArray[Any]]:

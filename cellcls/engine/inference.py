@@ -15,10 +15,10 @@ from cellcls.engine.data import Indices, open_source, prepare
 from cellcls.engine.depth import ComparedNetwork, Comparison, compare_depths
 from cellcls.engine.device import Machine
 from cellcls.engine.device import machine as resolve_machine
-from cellcls.engine.evaluate import predict
+from cellcls.engine.ensemble import load_ensemble, measure_together, predict_together
 from cellcls.engine.heat import HeatMaps, heat_maps, heat_metrics, masks, spread
 from cellcls.engine.images import Images
-from cellcls.engine.measure import measure, suite
+from cellcls.engine.measure import suite
 from cellcls.engine.network import Trained, load_network
 from cellcls.engine.skipped import skipped_of, warn_of_skipped
 from cellcls.engine.unlabelled import unlabelled
@@ -28,6 +28,7 @@ from cellcls.ops.storage.hashing import source_hashes
 from cellcls.ops.storage.skipped import SkippedFiles
 from cellcls.recipe import PARTS, Evaluation, Recipe, load
 from cellcls.registry import Registry
+from cellcls.runs.chosen import refuse_absent
 from cellcls.runs.folder import RunFolder, refuse_recipe
 from cellcls.runs.inputs import Inputs, find_inputs, open_given
 from cellcls.runs.options import Options
@@ -53,12 +54,13 @@ class DataEvaluation:
     """A run's best weights measured on a data set."""
 
     record: EvaluationRecord
-    run: Path
+    runs: tuple[Path, ...]
+    """The run or weights file; several are an ensemble."""
     data: Path
     seen_in_training: int | None
-    """How many of the images the run was trained on, by content; None: not known."""
+    """How many of the images a run was trained on, by content; None: not known."""
     rehearsal: bool
-    """Whether the weights come from a rehearsal."""
+    """Whether weights come from a rehearsal."""
     bad_images: tuple[BadImage, ...]
     """Images that could not be read."""
     skipped_files: tuple[SkippedFiles, ...]
@@ -68,7 +70,7 @@ class DataEvaluation:
         """Return it as JSON data."""
         return {
             **to_data(self.record),
-            "run": str(self.run),
+            "runs": [str(run) for run in self.runs],
             "data": str(self.data),
             "seen_in_training": self.seen_in_training,
             "rehearsal": self.rehearsal,
@@ -78,7 +80,7 @@ class DataEvaluation:
 
 
 def evaluate_on(
-    run: Path,
+    runs: Path | Sequence[Path],
     data: Path,
     registry: Registry,
     options: Options,
@@ -88,31 +90,35 @@ def evaluate_on(
     corrupt: str | None = None,
     views: tuple[str, ...] = (),
 ) -> DataEvaluation:
-    """Measure a run's best weights on a data set. Of a set with its own parts, ``test`` unless ``part`` says else.
+    """Measure the best weights of a run, or of several as an ensemble, on a data set. Of a set with its own parts,
+    ``test`` unless ``part`` says else.
 
-    ``unseen`` leaves out the images the run was trained on. ``corrupt`` and ``views`` are as in ``[[evaluate]]``.
+    ``unseen`` leaves out the images that a run was trained on. ``corrupt`` and ``views`` are as in ``[[evaluate]]``.
 
     Raises ``MissingInputError``, ``DataError``, ``UsageError``.
     """
     if corrupt is not None:
         _refuse_unknown(corrupt, registry)
-    opened = _open(run, data, registry, options, part)
-    source, indices = opened.images.source, opened.indices
-    seen = _seen(run, source, indices)
+    runs = _several(runs)
+    members = _open(runs, data, registry, options, part)
+    source, indices = members[0].images.source, members[0].indices
+    seen = _seen(runs, source, indices)
     if unseen:
         if seen is None:
-            raise UsageError(f"{run}: which images it was trained on is not known (no data.json)", "omit --unseen")
+            unknown = ", ".join(str(run) for run in runs if not _data_record(run).exists())
+            raise UsageError(f"{unknown}: which images it was trained on is not known (no data.json)", "omit --unseen")
         indices = indices[~seen]
         if not len(indices):
-            raise DataError(f"{data}: the run was trained on every image of it; --unseen leaves nothing to measure on")
+            raise DataError(f"{data}: a run was trained on every image of it; --unseen leaves nothing to measure on")
     how = Evaluation(name="given", part="test", corrupt=corrupt, views=cast("Any", views))
-    found = measure(opened.trained.network, opened.images, indices, opened.machine, how, registry)
+    networks = [(opened.trained.network, opened.images) for opened in members]
+    found = measure_together(networks, indices, members[0].machine, how, registry)
     return DataEvaluation(
-        record=attrs.evolve(found.record(opened.trained.config.classes), part=opened.part),
-        run=run,
+        record=attrs.evolve(found.record(source.class_names), part=members[0].part),
+        runs=runs,
         data=data,
         seen_in_training=None if seen is None else int(seen.sum()),
-        rehearsal=opened.trained.rehearsal,
+        rehearsal=any(opened.trained.rehearsal for opened in members),
         bad_images=source.bad_images,
         skipped_files=skipped_of(source),
     )
@@ -152,7 +158,7 @@ def explain_on(
     if cls is None:
         raise UsageError(f"no explainer is called `{use}`", f"there are: {', '.join(registry.names('explainer'))}")
     explainer = cast("Explainer", cast("Any", cls)(images=images, depths=depths))
-    opened = _open(run, data, registry, options, None) if data else _own(run, registry, options)
+    opened = _open((run,), data, registry, options, None)[0] if data else _own(run, registry, options)
     network, source = opened.trained.network, opened.images.source
     chosen = spread(source.labels, opened.indices, images)
     maps = heat_maps(explainer, network, opened.images, chosen)
@@ -182,11 +188,11 @@ def _runs(
     run: Path, other: Path, opened: _Opened, data: Path | None, registry: Registry, options: Options
 ) -> tuple[ComparedNetwork, ComparedNetwork]:
     """Return two runs, each with the images that ``opened`` has at its own size."""
-    trained, machine = _trained(other, registry, options)
+    (trained,), machine = _trained((other,), registry, options)
     if trained.config.classes != opened.trained.config.classes:
         raise DataError(f"{other}: its classes are not those of {run}", "compare runs on the same classes")
     if data:
-        images = _open(other, data, registry, options, None).images
+        images = _open((other,), data, registry, options, None)[0].images
     else:
         source = open_source(_own_inputs(run, registry, options, trained))
         images = _images(source, trained, machine)
@@ -212,7 +218,7 @@ def _parts(path: Path) -> tuple[str, ...]:
 
 @attrs.frozen(kw_only=True)
 class Answers:
-    """What a network says of images without labels."""
+    """What a network, or an ensemble of several, says of images without labels."""
 
     names: tuple[str, ...]
     """Of all images, those that could not be read included."""
@@ -261,34 +267,32 @@ class Answers:
 
 
 def predict_images(
-    run: Path, images: Sequence[Path | NDArray[np.uint8]], registry: Registry, options: Options
+    runs: Path | Sequence[Path], images: Sequence[Path | NDArray[np.uint8]], registry: Registry, options: Options
 ) -> Answers:
-    """Predict image files, folders of them (at any depth), npz files with ``images``, data sets, and arrays
-    (H, W, 3) or (N, H, W, 3) uint8, RGB, or gray without the last axis, in this order.
+    """Predict with the best weights of a run, or of several as an ensemble: image files, folders of them (at any
+    depth), npz files with ``images``, data sets, and arrays (H, W, 3) or (N, H, W, 3) uint8, RGB, or gray without the
+    last axis, in this order.
 
     Images that cannot be read are listed in the answers. Raises ``MissingInputError`` where nothing is found,
     ``DataError`` if no image can be read, and for an array that holds no images.
     """
-    trained, machine = _trained(run, registry, options)
-    if not images:
-        raise UsageError("no images to predict", "name files, folders of images, or npz files")
-    absent = [str(path) for path in images if isinstance(path, Path) and not path.exists() and not path.is_symlink()]
-    if absent:
-        raise MissingInputError(f"no image, folder or npz at {', '.join(absent)}")
+    refuse_absent(images)
+    members, machine = _trained(_several(runs), registry, options)
     names: list[str] = []
     rows: list[NDArray[np.float32]] = []
     unreadable: dict[int, str] = {}
-    for portion in unlabelled(images, trained.config, registry):
-        source = portion.source
-        found = predict(trained.network, _images(source, trained, machine), np.arange(len(source)), machine)
+    for portion in unlabelled(images, [trained.config for trained in members], registry):
+        pairs = zip(members, portion.sources, strict=True)
+        networks = [(trained.network, _images(source, trained, machine)) for trained, source in pairs]
+        found = predict_together(networks, machine)
         unreadable |= {len(names) + index: reason for index, reason in portion.unreadable.items()}
         names += portion.names
-        rows.append(found.probabilities)
+        rows.append(found)
     answers = Answers(
         names=tuple(names),
         probabilities=np.concatenate(rows),
-        classes=trained.config.classes,
-        rehearsal=trained.rehearsal,
+        classes=members[0].config.classes,
+        rehearsal=any(trained.rehearsal for trained in members),
         unreadable=unreadable,
     )
     error = answers.error()
@@ -297,21 +301,28 @@ def predict_images(
     return answers
 
 
-def _trained(run: Path, registry: Registry, options: Options) -> tuple[Trained, Machine]:
-    trained = load_network(run, registry)
+def _several(runs: Path | Sequence[Path]) -> tuple[Path, ...]:
+    return (runs,) if isinstance(runs, Path) else tuple(runs)
+
+
+def _trained(runs: Sequence[Path], registry: Registry, options: Options) -> tuple[list[Trained], Machine]:
+    members = load_ensemble(runs, registry)
     machine = resolve_machine(options, "float32")
-    trained.network.to(machine.device)
-    return trained, machine
+    for trained in members:
+        trained.network.to(machine.device)
+    return members, machine
 
 
 def _images(source: Source, trained: Trained, machine: Machine) -> Images:
     return Images(source, trained.config.input, machine.device)
 
 
-def _open(run: Path, data: Path, registry: Registry, options: Options, part: str | None) -> _Opened:
-    trained, machine = _trained(run, registry, options)
+def _open(runs: Sequence[Path], data: Path, registry: Registry, options: Options, part: str | None) -> list[_Opened]:
+    """Open a labelled set for each network of an ensemble."""
+    members, machine = _trained(runs, registry, options)
     dataset = open_given(data, registry).leniently()
-    source = dataset.build(path=data, input=trained.config.input, cache=cache_folder())
+    sources = [dataset.build(path=data, input=trained.config.input, cache=cache_folder()) for trained in members]
+    source = sources[0]
     warn_of_skipped(source, data)
     if source.parts is None and part not in (None, "all"):
         raise UsageError(f"{data}: has no parts of its own, so --part {part} means nothing; omit it")
@@ -321,10 +332,11 @@ def _open(run: Path, data: Path, registry: Registry, options: Options, part: str
     if not len(indices):
         held = ", ".join(f"{part} {np.sum(source.parts == part):,}" for part in PARTS) if name in PARTS else "none"
         raise DataError(f"{data}: its part `{name}` has no images", f"it has: {held}")
-    matched = _Matched(source, trained.config.classes, data)
-    return _Opened(
-        trained=trained, machine=machine, images=_images(matched, trained, machine), indices=indices, part=name
-    )
+    matched = [_Matched(source, members[0].config.classes, data) for source in sources]
+    return [
+        _Opened(trained=trained, machine=machine, images=_images(source, trained, machine), indices=indices, part=name)
+        for trained, source in zip(members, matched, strict=True)
+    ]
 
 
 class _Matched(WrappedSource):
@@ -345,7 +357,7 @@ class _Matched(WrappedSource):
 def _own(run: Path, registry: Registry, options: Options) -> _Opened:
     """Open the run's own test part (val where there is none)."""
     _run_folder(run)  # a file of weights has no images of its own
-    trained, machine = _trained(run, registry, options)
+    (trained,), machine = _trained((run,), registry, options)
     data = prepare(_own_inputs(run, registry, options, trained))
     part = "test" if len(data.parts["test"]) else "val"
     images = _images(data.source, trained, machine)
@@ -371,11 +383,15 @@ def _run_folder(run: Path) -> RunFolder:
     return folder
 
 
-def _seen(run: Path, source: Source, indices: Indices) -> NDArray[np.bool_] | None:
-    """Tell of each image whether the run was trained on it, by content; None where the run does not say."""
-    record = (run if run.is_dir() else run.parent) / "data.json"
-    if not record.exists():
+def _seen(runs: Sequence[Path], source: Source, indices: Indices) -> NDArray[np.bool_] | None:
+    """Tell of each image whether a run was trained on it, by content; None where a run does not say."""
+    records = [_data_record(run) for run in runs]
+    if not all(record.exists() for record in records):
         return None
-    trained_on = set(read(record, DataRecord).trained_on or ())
+    trained_on = {image for record in records for image in read(record, DataRecord).trained_on or ()}
     hashes = source_hashes(source)
     return np.array([hashes[index] in trained_on for index in indices])
+
+
+def _data_record(run: Path) -> Path:
+    return (run if run.is_dir() else run.parent) / "data.json"

@@ -60,8 +60,8 @@ class Measured:
     evaluation: Evaluation
     conditions: tuple[Condition, ...]
     predictions: tuple[Predictions, ...]
-    clean_error: float | None = None
-    """Balanced error of the same images without corruption, where the suite's published figures need it."""
+    clean: Predictions | None = None
+    """Those of the same images without corruption, where the suite's published figures need them."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what ``predictions/NAME.npz`` holds; ``condition`` numbers the corruption and severity of a row."""
@@ -105,10 +105,9 @@ class Measured:
             name = str(condition.corruption)
             errors[name] = (*errors.get(name, ()), _balanced_error(predictions))
         relative: dict[str, float] = {}
-        if self.clean_error is not None:
-            relative = {
-                name: relative_balanced_error(name, values, self.clean_error) for name, values in errors.items()
-            }
+        if self.clean is not None:
+            clean = _balanced_error(self.clean)
+            relative = {name: relative_balanced_error(name, values, clean) for name, values in errors.items()}
             relative["mean"] = float(np.mean(list(relative.values())))
         return attrs.evolve(
             made,
@@ -151,8 +150,8 @@ def measure(
     published = whole and evaluation.severities == (1, 2, 3, 4, 5)
     clean = None
     if published:
-        clean = _balanced_error(predict(network, images, indices, machine, views=evaluation.views))
-    return Measured(evaluation=evaluation, conditions=conditions, predictions=made, clean_error=clean)
+        clean = predict(network, images, indices, machine, views=evaluation.views)
+    return Measured(evaluation=evaluation, conditions=conditions, predictions=made, clean=clean)
 
 
 def conditions_of(evaluation: Evaluation, size: int, registry: Registry) -> Iterator[Condition]:
@@ -184,13 +183,13 @@ def suite(name: str, registry: Registry) -> dict[str, Corruption]:
 def _views(found: Predictions) -> dict[str, ViewScore]:
     """Return for each view, and for their mean, its accuracy and how many predictions it fixed and broke compared with
     the image as it is."""
-    plain = found.views["as_it_is"] == found.label
-    named = {name: predicted for name, predicted in found.views.items() if name != "as_it_is"}
+    by_view = {name: probabilities.argmax(1) for name, probabilities in found.views.items()}
+    plain = by_view.pop("as_it_is") == found.label
     return {"as_it_is": ViewScore(accuracy=float(plain.mean()), fixed=0, broken=0)} | {
         name: ViewScore(
             accuracy=float((predicted == found.label).mean()),
             fixed=int(((predicted == found.label) & ~plain).sum()),
             broken=int(((predicted != found.label) & plain).sum()),
         )
-        for name, predicted in {**named, "mean": found.predicted}.items()
+        for name, predicted in {**by_view, "mean": found.predicted}.items()
     }

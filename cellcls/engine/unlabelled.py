@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcls.api import Source
+from cellcls.api import Input, Source
 from cellcls.engine.network import NetworkConfig
 from cellcls.errors import CellclsError, DataError, MissingInputError, Problems
 from cellcls.ops.storage import npz
@@ -33,16 +33,17 @@ Picture: TypeAlias = "Path | NDArray[np.uint8] | CellclsError"
 class Portion:
     """Some of the images, in order."""
 
-    source: Source
+    sources: Sequence[Source]
+    """The images for each network, which may differ in the input they take."""
     names: list[str]
     unreadable: Mapping[int, str] = attrs.field(factory=dict)
-    """Reason by position of each image that could not be read; complete when ``source`` was read as a whole."""
+    """Reason by position of each image that could not be read; complete when a source was read as a whole."""
 
 
 def unlabelled(
-    images: Sequence[Path | NDArray[np.uint8]], config: NetworkConfig, registry: Registry
+    images: Sequence[Path | NDArray[np.uint8]], configs: Sequence[NetworkConfig], registry: Registry
 ) -> Iterator[Portion]:
-    """Yield the images in order; files and arrays that follow each other are one portion.
+    """Yield the images in order, for each network; files and arrays that follow each other are one portion.
 
     A file or folder without images that can be read is an unreadable image of its portion. Raises its error if there is
     nothing else.
@@ -56,29 +57,30 @@ def unlabelled(
             pictures += more
             names += [f"array {number}" if len(more) == 1 else f"array {number}[{at}]" for at in range(len(more))]
             continue
-        opened: Source | Mapping[Path, Picture]
+        opened: Sequence[Source] | Mapping[Path, Picture]
         try:
-            opened = _opened(given, config, registry)
+            opened = _opened(given, configs, registry)
         except (DataError, MissingInputError) as error:
             problems.errors.append(error)
             opened = {given: error}
-        if not isinstance(opened, Source):
+        if isinstance(opened, Mapping):
             pictures += opened.values()
             names += map(printable, opened)
             continue
         if pictures:
-            yield _portion(pictures, names, config)
+            yield _portion(pictures, names, configs)
             pictures, names = [], []
-        yield Portion(opened, [f"{printable(given)}[{place}]" for place in range(len(opened))])
+        yield Portion(opened, [f"{printable(given)}[{place}]" for place in range(len(opened[0]))])
     if len(problems.errors) == len(images):
         problems.raise_any()
     if pictures:
-        yield _portion(pictures, names, config)
+        yield _portion(pictures, names, configs)
 
 
-def _portion(pictures: Sequence[Picture], names: list[str], config: NetworkConfig) -> Portion:
-    source = _Pictures(pictures, config)
-    return Portion(source, names, source.unreadable)
+def _portion(pictures: Sequence[Picture], names: list[str], configs: Sequence[NetworkConfig]) -> Portion:
+    prepared = _Prepared(pictures, [config.input for config in configs])
+    sources = [_Pictures(prepared, number, config) for number, config in enumerate(configs)]
+    return Portion(sources, names, prepared.unreadable)
 
 
 class _Unlabelled(Source):
@@ -90,30 +92,51 @@ class _Unlabelled(Source):
         self.labels = np.zeros(count, dtype=np.int64)
 
 
-class _Pictures(_Unlabelled):
-    """Files and arrays of any size. One that cannot be read is black, and noted."""
+class _Prepared:
+    """Pictures, decoded as they are asked for and prepared for the inputs of all networks at once.
 
-    prepared = True
+    Those asked for last are kept, as the networks ask one after another. One that cannot be read is black, and noted.
+    """
 
-    def __init__(self, pictures: Sequence[Picture], config: NetworkConfig) -> None:
-        super().__init__(len(pictures), config)
+    def __init__(self, pictures: Sequence[Picture], inputs: Sequence[Input]) -> None:
         self.pictures = pictures
+        self.inputs = inputs
         self.unreadable: dict[int, str] = {}
+        self._asked: list[int] = []
+        self._kept: list[NDArray[np.uint8]] = []
 
-    def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """Return images, decoding files as they are asked for."""
-        return np.stack([self._image(int(index)) for index in indices])
+    def take(self, indices: list[int]) -> list[NDArray[np.uint8]]:
+        """Return images (B, S, S, 3) for each input."""
+        if indices != self._asked:
+            rows = [self._prepared(index) for index in indices]
+            self._asked, self._kept = indices, [np.stack(images) for images in zip(*rows, strict=True)]
+        return self._kept
 
-    def _image(self, index: int) -> NDArray[np.uint8]:
-        picture, input = self.pictures[index], self.config.input
+    def _prepared(self, index: int) -> list[NDArray[np.uint8]]:
+        picture = self.pictures[index]
         try:
             if isinstance(picture, CellclsError):
                 raise picture
             pixels = decode(picture) if isinstance(picture, Path) else picture
         except CellclsError as error:
             self.unreadable[index] = error.message
-            return np.zeros((input.size, input.size, 3), dtype=np.uint8)
-        return input.prepare(pixels)
+            return [np.zeros((input.size, input.size, 3), dtype=np.uint8) for input in self.inputs]
+        return [input.prepare(pixels) for input in self.inputs]
+
+
+class _Pictures(_Unlabelled):
+    """Files and arrays of any size, prepared for one of the networks."""
+
+    prepared = True
+
+    def __init__(self, pictures: _Prepared, number: int, config: NetworkConfig) -> None:
+        super().__init__(len(pictures.pictures), config)
+        self.pictures = pictures
+        self.number = number
+
+    def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Return images, decoding files as they are asked for."""
+        return self.pictures.take(indices.tolist())[self.number]
 
 
 class _Array(_Unlabelled):
@@ -145,7 +168,9 @@ def _pictures_of(array: NDArray[np.uint8], number: int) -> list[NDArray[np.uint8
     return list(array)
 
 
-def _opened(path: Path, config: NetworkConfig, registry: Registry) -> Source | Mapping[Path, Picture]:
+def _opened(
+    path: Path, configs: Sequence[NetworkConfig], registry: Registry
+) -> Sequence[Source] | Mapping[Path, Picture]:
     """Open a file with many images, or list the images of a folder; an image is listed alone."""
     if path.is_dir():
         return _images_in(path)
@@ -154,10 +179,11 @@ def _opened(path: Path, config: NetworkConfig, registry: Registry) -> Source | M
     if path.suffix != ".npz" or "images" not in npz.keys(path):
         dataset = recognised(path, registry)
         if dataset is not None:
-            return dataset.build(path=path, input=config.input, cache=cache_folder())
+            return [dataset.build(path=path, input=config.input, cache=cache_folder()) for config in configs]
         if path.suffix != ".npz":
             return {path: path}
-    return _Array(npz.memory_mapped(npz.image_member(path, "images"), cache=cache_folder()), config)
+    pixels = npz.memory_mapped(npz.image_member(path, "images"), cache=cache_folder())
+    return [_Array(pixels, config) for config in configs]
 
 
 def _images_in(path: Path) -> Mapping[Path, Picture]:

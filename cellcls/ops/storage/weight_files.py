@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
+import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -56,3 +57,24 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, source: st
                 "these are the weights of another network"
             )
     module.load_state_dict(dict(tensors), strict=False)
+
+
+def save_half(source: Path, target: Path) -> None:
+    """Write a copy of a weights file in half precision, with the same metadata: half the size.
+
+    Vectors (biases, the statistics of BatchNorm) stay as they are: they are small, and a variance can be too large or
+    too small for float16. ``load_weights`` copies all into float32. Raises ``DataError`` for other files, and where a
+    weight is too large for float16.
+    """
+    tensors = read_weights(source)
+    with safe_open(source, framework="pt") as opened:
+        metadata = opened.metadata() or {}
+    halved = {name: _half(tensor) for name, tensor in tensors.items()}
+    for name, tensor in halved.items():
+        if not torch.isfinite(tensor).all():
+            raise DataError(f"{source}: `{name}` has values that float16 does not hold", "keep this file in float32")
+    save_tensors(target, halved, metadata)
+
+
+def _half(tensor: Tensor) -> Tensor:
+    return tensor.half() if tensor.ndim > 1 and tensor.dtype == torch.float32 else tensor
