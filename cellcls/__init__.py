@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from cellcls.library.functions import audit, check, compare, list_plugins, open_run, resume, run
     from cellcls.library.handles import Run, Runs
     from cellcls.library.table import HistoryTable, Prediction, PredictionTable, Table, comparison_table
+    from cellcls.library.using import evaluate, predict
 
 __all__ = [
     "HistoryTable",
@@ -22,8 +23,10 @@ __all__ = [
     "compare",
     "comparison_table",
     "errors",
+    "evaluate",
     "list_plugins",
     "open_run",
+    "predict",
     "resume",
     "run",
 ]
@@ -33,6 +36,7 @@ _FROM = {
     "functions": ("audit", "check", "compare", "list_plugins", "open_run", "resume", "run"),
     "handles": ("Run", "Runs"),
     "table": ("HistoryTable", "Prediction", "PredictionTable", "Table", "comparison_table"),
+    "using": ("evaluate", "predict"),
 }
 """The modules of ``cellcls.library`` that the names come from; they are imported when one is asked for."""
 

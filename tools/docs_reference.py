@@ -11,7 +11,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from docs_schema import schema
 
 from cellcls.api import KINDS
-from cellcls.api.hooks import cellcls_components
+from cellcls.api.hooks import cellcls_components, cellcls_models
 from cellcls.cli.main import cellcls
 from cellcls.errors import ExitCode
 from cellcls.recipe.model import OUTER
@@ -90,7 +90,7 @@ def _index(registry: Registry) -> str:
         "- [Commands](commands.md), [exit codes](exit-codes.md), [environment variables](environment.md)\n"
         "- [The recipe's grammar](recipe.md), [its JSON Schema for editors](schema.md), "
         "[the shipped recipes](recipes.md)\n"
-        "- [Plugins that ship](plugins.md); [the hook](hook.md) and [the API](api.md) for plugins\n"
+        "- [Plugins that ship](plugins.md); [the hooks](hook.md) and [the API](api.md) for plugins\n"
         "- [What to cite](citation.md)\n\n## Components\n\n"
         f"Of {', '.join(plugins)}.\n\n" + _table(["kind", "what it is", "components"], rows)
     )
@@ -169,8 +169,12 @@ def _exit_codes() -> str:
 
 
 def _hook() -> str:
-    signature = f"def {cellcls_components.__name__}{inspect.signature(cellcls_components)}"
-    return _HOOK.format(signature=signature.replace("'", ""), doc=inspect.getdoc(cellcls_components))
+    return _HOOK.format(hooks="\n\n".join(_signature(hook) for hook in (cellcls_components, cellcls_models)))
+
+
+def _signature(hook: Callable[..., object]) -> str:
+    signature = f"def {hook.__name__}{inspect.signature(hook)}"
+    return f"<pre><code>{signature}</code></pre>\n\n{inspect.getdoc(hook)}".replace("'", "")
 
 
 def _environment() -> str:
@@ -302,16 +306,14 @@ chooses.
 """
 
 _HOOK = """\
-# The hook
+# The hooks
 
 A plugin is a package with an entry point of the group `cellcls`, which names a module. In that module it implements
-the one hook of cellcls, marked with `cellcls.api.hookimpl`:
+one hook of cellcls or both, marked with `cellcls.api.hookimpl`:
 
-<pre><code>{signature}</code></pre>
+{hooks}
 
-{doc}
-
-The built-ins use the same hook. Importing a plugin registers nothing and must be quick: torch is imported inside
+The built-ins use the same hooks. Importing a plugin registers nothing and must be quick: torch is imported inside
 `build`. A name that is taken, a misspelt hook, a class that is no component and an import that fails are named by
 `cellcls list-plugins`, and everything else goes on working. How to write one:
 [Write a plugin](../tutorials/write-a-plugin.md).
@@ -324,6 +326,10 @@ _LIBRARY = """\
 [In a notebook or a script](../tutorials/in-a-notebook.md).
 
 ::: cellcls.library.functions
+
+::: cellcls.library.using
+    options:
+      members: [predict, evaluate]
 
 ::: cellcls.library.handles
 
@@ -365,6 +371,10 @@ What a plugin may use: `cellcls.api`, `cellcls.ops`, `cellcls.errors` and, in it
 ## Kinds
 
 ::: cellcls.api.kinds
+
+## Trained models
+
+::: cellcls.api.models
 
 ## Files that settings name
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellcls.cli.output import PathType, json_option, print_json
-from cellcls.cli.results import device_option, refuse_taken, run_argument, threads_option
+from cellcls.cli.results import device_option, refuse_taken, tell_model, threads_option
 from cellcls.errors import UsageError
 from cellcls.ops.storage.files import write_bytes
 from cellcls.registry import load_registry
+from cellcls.runs.chosen import Chosen, choose
 from cellcls.runs.options import Options
 from cellcls.terminal import table
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@run_argument
+@click.argument("run", required=False, type=PathType(), metavar="[RUN]")
 @click.argument("other", required=False, type=PathType(), metavar="[OTHER_RUN]")
 @click.option("--data", type=PathType(), help="A labelled data set; default: the run's own test part.")
 @click.option("--images", type=click.IntRange(1, 512), default=16, show_default=True, help="Number of images.")
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 @threads_option
 @json_option
 def explain(
-    run: Path,
+    run: Path | None,
     other: Path | None,
     data: Path | None,
     images: int,
@@ -47,17 +48,29 @@ def explain(
     """Draw where a run's best weights look, as heat maps on images.
 
     For a run with several stages, the networks after the first and the last stage are also compared layer by layer.
-    With OTHER_RUN, the two runs are compared on the same images.
+    With OTHER_RUN, the two runs are compared on the same images. Without RUN, the installed model is explained.
     """
     refuse_taken(out)
     registry = load_registry()
+    chosen = choose([] if run is None else [run], registry)
+    (network,) = chosen.runs
+    if chosen.models and data is None:
+        raise UsageError(f"the model {chosen.models[0]} has no images of its own", "name some: --data PATH")
     from cellcls.engine.inference import explain_on
 
     found = explain_on(
-        run, data, registry, Options(device=device, threads=threads), use=use, images=images, other=other, depths=depths
+        network,
+        data,
+        registry,
+        Options(device=device, threads=threads),
+        use=use,
+        images=images,
+        other=other,
+        depths=depths,
     )
-    target = out or _free(run / "figures" if run.is_dir() else run.parent)
-    answer = {"run": str(run), **_draw(found, target)}
+    tell_model(chosen)
+    target = out or _free(_place(chosen))
+    answer = {"run": str(network), **_draw(found, target)}
     if as_json:
         print_json(answer)
         return
@@ -129,6 +142,14 @@ def _beside(target: Path, name: str) -> Path:
     if not target.suffix:
         raise UsageError(f"{target}: not the name of an image file; write, for example, maps.png")
     return target.with_name(f"{target.stem}-{name}{target.suffix}")
+
+
+def _place(chosen: Chosen) -> Path:
+    """Return the folder for new pictures: never that of an installed package."""
+    if chosen.models:
+        return Path()
+    (run,) = chosen.runs
+    return run / "figures" if run.is_dir() else run.parent
 
 
 def _free(folder: Path) -> Path:

@@ -14,22 +14,22 @@ from cellcls.cli.output import PathType, json_option, print_json
 from cellcls.errors import UsageError
 from cellcls.ops.storage.files import write_json, write_text
 from cellcls.registry import load_registry
+from cellcls.runs.chosen import Chosen, choose, leading_runs, refuse_absent
 from cellcls.runs.options import Options
 from cellcls.terminal import say, table
 
 if TYPE_CHECKING:
     from cellcls.engine.inference import Answers
 
-run_argument = click.argument("run", type=PathType())
 device_option = click.option("--device", help="cpu, cuda, cuda:1, mps; default: the fastest available.")
 threads_option = click.option("--threads", type=click.IntRange(min=1), help="Number of CPU threads.")
 
 
 @click.command()
-@run_argument
+@click.argument("runs", nargs=-1, type=PathType(), metavar="[RUN]...")
 @click.option("--data", type=PathType(), required=True, help="A labelled data set: npz, folder, MedMNIST.")
 @click.option("--part", type=click.Choice(["train", "val", "test", "all"]), help="Part of a data set that has parts.")
-@click.option("--unseen", is_flag=True, help="Leave out images that the run was trained on.")
+@click.option("--unseen", is_flag=True, help="Leave out images that a run was trained on.")
 @click.option("--corrupt", metavar="SUITE", help="Corrupt the images: competition, medmnist_c, or a single corruption.")
 @click.option(
     "--view",
@@ -43,7 +43,7 @@ threads_option = click.option("--threads", type=click.IntRange(min=1), help="Num
 @threads_option
 @json_option
 def evaluate(
-    run: Path,
+    runs: tuple[Path, ...],
     data: Path,
     part: str | None,
     unseen: bool,
@@ -54,13 +54,18 @@ def evaluate(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Evaluate a run's best weights on a labelled data set. Classes are matched by name."""
+    """Evaluate a run's best weights on a labelled data set. Classes are matched by name.
+
+    RUN is a run folder or a weights file; several are an ensemble. Without it, the installed model is evaluated.
+    """
     refuse_taken(out)
     registry = load_registry()
+    chosen = choose(runs, registry)
     from cellcls.engine.inference import evaluate_on
 
     options = Options(device=device, threads=threads)
-    answer = evaluate_on(run, data, registry, options, part=part, unseen=unseen, corrupt=corrupt, views=views)
+    answer = evaluate_on(chosen.runs, data, registry, options, part=part, unseen=unseen, corrupt=corrupt, views=views)
+    tell_model(chosen)
     if out is not None:
         write_json(out, answer.to_data())
     if answer.seen_in_training and not unseen:
@@ -76,22 +81,24 @@ def evaluate(
     from cellcls.report import tables
 
     shown = answer.record
-    table(f"{run} on {data}", [tables.of_evaluation(shown.part, shown)])
+    table(f"{' + '.join(chosen.names)} on {data}", [tables.of_evaluation(shown.part, shown)])
     table("per class", tables.per_class(shown))
     table("corruptions: balanced error at each severity", tables.corruptions(shown))
     table("views", tables.views(shown))
 
 
 @click.command()
-@run_argument
-@click.argument("paths", nargs=-1, required=True, type=PathType(), metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=PathType(), metavar="[RUN]... PATH...")
+@click.option(
+    "--run", "runs", multiple=True, type=PathType(), metavar="RUN", help="A run; all arguments are then images."
+)
 @click.option("--csv", "csv_file", type=PathType(), help="Write the table to a new CSV file (- : stdout).")
 @device_option
 @threads_option
 @json_option
 def predict(
-    run: Path,
     paths: tuple[Path, ...],
+    runs: tuple[Path, ...],
     csv_file: Path | None,
     device: str | None,
     threads: int | None,
@@ -99,16 +106,21 @@ def predict(
 ) -> None:
     """Predict the class of images: files, folders, or npz files.
 
+    RUN is a run folder or a weights file; several are an ensemble. Without it, the installed model predicts.
     Images that cannot be read are listed with the reason; the exit code is then 65.
     """
     to_stdout = str(csv_file) == "-"
     if to_stdout and as_json:
         raise UsageError("--csv - and --json both write to stdout", "give --csv a file")
     refuse_taken(None if to_stdout else csv_file)
+    named, images = (runs, paths) if runs else leading_runs(paths)
+    refuse_absent(images)
     registry = load_registry()
+    chosen = choose(named, registry)
     from cellcls.engine.inference import predict_images
 
-    found = predict_images(run, paths, registry, Options(device=device, threads=threads))
+    found = predict_images(chosen.runs, images, registry, Options(device=device, threads=threads))
+    tell_model(chosen)
     if found.rehearsal:
         say("cellcls: warning: weights of a rehearsal: the predictions say nothing about real cells")
     rows = found.rows()
@@ -119,7 +131,7 @@ def predict(
     if as_json:
         print_json(rows)
     elif csv_file is None:
-        table(f"{run}", [_shown(row) for row in rows])
+        table(" + ".join(chosen.names), [_shown(row) for row in rows])
     error = found.error()
     if error is not None:
         raise error
@@ -134,6 +146,12 @@ def _shown(row: dict[str, Any]) -> dict[str, str]:
         "probability": f"{row['probability']:.3f}",
         "next": f"{row['second']} {row['probabilities'][row['second']]:.3f}" if row["second"] else "-",
     }
+
+
+def tell_model(chosen: Chosen) -> None:
+    """Say which installed model answered."""
+    for model in chosen.models:
+        say(f"cellcls: model {model}")
 
 
 def refuse_taken(path: Path | None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cellcls.errors import UsageError
 from cellcls.execution.context import Context, Output
-from cellcls.library.handles import PathLike, Run, Runs, folder_of
+from cellcls.library.handles import PathLike, Run, Runs
 from cellcls.library.table import Table
 from cellcls.ops.storage.paths import expanded
 from cellcls.registry import load_registry
@@ -102,7 +102,7 @@ def compare(runs: Sequence[Run | PathLike], *, by: str | None = None) -> RunComp
     images. Raises ``MissingInputError``, ``UsageError``, ``DataError``."""
     from cellcls.report.compare_read import read_comparison
 
-    return read_comparison([folder_of(run) for run in runs], by)
+    return read_comparison([expanded(run) for run in runs], by)
 
 
 def check(
@@ -158,13 +158,17 @@ def audit(
 
 def list_plugins() -> Table:
     """Return a row for each installed plugin: what it offers, or why it is not used."""
-    rows = []
-    for plugin in load_registry().plugins:
-        offers = ", ".join(f"{cls.kind} {cls.component_name}" for cls in plugin.components)
-        rows.append(
-            {"plugin": plugin.name, "version": plugin.version, "offers": offers, "problem": plugin.failure or ""}
-        )
-    return Table(rows)
+    return Table(
+        [
+            {
+                "plugin": plugin.name,
+                "version": plugin.version,
+                "offers": ", ".join(plugin.offers()),
+                "problem": plugin.failure or "",
+            }
+            for plugin in load_registry().plugins
+        ]
+    )
 
 
 def _load(

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
-from cellcls.library.table import HistoryTable, Prediction, PredictionTable, Table, comparison_table
+from cellcls.library.table import HistoryTable, PredictionTable, Table, comparison_table
 from cellcls.ops.storage.paths import expanded
 from cellcls.registry import load_registry
 from cellcls.runs.options import Options
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from cellcls.engine.export import Export
     from cellcls.engine.inference import DataEvaluation, Explained
     from cellcls.execution.result import RunResult
+    from cellcls.library.using import Image
     from cellcls.report.compare import RunComparison
     from cellcls.report.read import RunRecord
     from cellcls.runs.records import EvaluationRecord
 
-_log = logging.getLogger(__name__)
 PathLike: TypeAlias = "str | Path"
-Image: TypeAlias = "str | Path | NDArray[np.uint8]"
 
 
 class Run:
@@ -35,6 +30,9 @@ class Run:
     def __init__(self, folder: PathLike, options: Options | None = None) -> None:
         self.folder = expanded(folder)
         self._options = options or Options()
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
 
     @cached_property
     def record(self) -> RunRecord:
@@ -77,25 +75,10 @@ class Run:
         Images that cannot be read are in ``bad_images`` of the result, with a warning. Raises ``MissingInputError``,
         and ``DataError`` if no image can be read.
         """
-        from cellcls.engine.inference import predict_images
+        from cellcls.library.using import predict
 
-        listed: list[Image] = list(images) if isinstance(images, list | tuple) else [images]
-        given = [expanded(image) if isinstance(image, str | Path) else image for image in listed]
-        found = predict_images(self.folder, given, load_registry(), self._machine(device, threads))
-        predictions = [
-            Prediction(
-                image=row["image"],
-                label=row["predicted"],
-                probability=row["probability"],
-                probabilities=row["probabilities"],
-            )
-            for row in found.rows()
-            if "error" not in row
-        ]
-        error = found.error()
-        if error is not None:
-            _log.warning("%s", error)
-        return PredictionTable(predictions, rehearsal=found.rehearsal, bad_images=found.bad_images)
+        options = self._machine(device, threads)
+        return predict(images, run=self, device=options.device, threads=options.threads)
 
     def evaluate(
         self,
@@ -113,17 +96,18 @@ class Run:
         ``unseen`` leaves out images that the run was trained on; ``corrupt`` and ``views`` are as in a recipe's
         ``[[evaluate]]``. Raises ``MissingInputError``, ``DataError``, ``UsageError``.
         """
-        from cellcls.engine.inference import evaluate_on
+        from cellcls.library.using import evaluate
 
-        return evaluate_on(
-            self.folder,
-            expanded(data),
-            load_registry(),
-            self._machine(device, threads),
+        options = self._machine(device, threads)
+        return evaluate(
+            data,
+            run=self,
             part=part,
             unseen=unseen,
             corrupt=corrupt,
-            views=tuple(views),
+            views=views,
+            device=options.device,
+            threads=options.threads,
         )
 
     def explain(
@@ -148,7 +132,7 @@ class Run:
             self._machine(device, threads),
             use=use,
             images=images,
-            other=folder_of(other) if other is not None else None,
+            other=expanded(other) if other is not None else None,
             depths=depths,
         )
 
@@ -203,8 +187,3 @@ class Runs(Sequence[Run]):
 
     def _repr_html_(self) -> str:
         return comparison_table(self.comparison)._repr_html_() if self.comparison else ""
-
-
-def folder_of(run: Run | PathLike) -> Path:
-    """Return the folder of a run."""
-    return run.folder if isinstance(run, Run) else expanded(run)

@@ -65,11 +65,18 @@ class PredictionTable(Table):
     """A ``Prediction`` for each image that can be read, in order."""
 
     def __init__(
-        self, predictions: Sequence[Prediction], *, rehearsal: bool, bad_images: Sequence[BadImage] = ()
+        self,
+        predictions: Sequence[Prediction],
+        *,
+        rehearsal: bool,
+        bad_images: Sequence[BadImage] = (),
+        models: Sequence[str] = (),
     ) -> None:
         self.predictions = tuple(predictions)
         self.bad_images = tuple(bad_images)
         """Images that could not be read, which have no prediction."""
+        self.models = tuple(models)
+        """Name, version and hash of the installed models that predicted; empty for runs."""
         self.rehearsal = rehearsal
         """Whether the weights are from a rehearsal, so that the predictions mean nothing."""
         super().__init__(

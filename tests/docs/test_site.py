@@ -120,7 +120,7 @@ def test_every_environment_variable_has_its_entry(site: Path):
 def test_every_shipped_plugin_has_its_entry(site: Path):
     page, text = (site / "reference/plugins.html").read_text(), _text(site / "reference/plugins.html")
     folders = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
-    assert len(folders) >= 7
+    assert len(folders) >= 8
     for name in folders:
         assert f'id="{name}"' in page
         assert f"$ pip install ./plugins/{name}" in text
@@ -150,7 +150,9 @@ def test_every_exit_code_has_its_entry(site: Path):
 
 
 def test_the_hook_stands_with_its_exact_signature(site: Path):
-    assert "def cellcls_components() -> list[type[Component]]" in _text(site / "reference/hook.html")
+    text = _text(site / "reference/hook.html")
+    assert "def cellcls_components() -> list[type[Component]]" in text
+    assert "def cellcls_models() -> list[TrainedModel]" in text
 
 
 def test_the_api_has_every_kind(site: Path):

@@ -24,7 +24,7 @@ from cellcls.testing import TINY
 
 FACE = {
     "HistoryTable", "Prediction", "PredictionTable", "Run", "Runs", "Table", "audit", "check", "compare",
-    "comparison_table", "errors", "list_plugins", "open_run", "resume", "run",
+    "comparison_table", "errors", "evaluate", "list_plugins", "open_run", "predict", "resume", "run",
 }  # fmt: skip
 """The public names: a change of this is a change of the contract."""
 
