@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cellcls.cli.heat import HeatFolder
 from cellcls.cli.output import PathType, json_option, print_json
 from cellcls.errors import UsageError
 from cellcls.ops.storage.files import write_json, write_text
@@ -92,6 +93,9 @@ def evaluate(
 @click.option(
     "--run", "runs", multiple=True, type=PathType(), metavar="RUN", help="A run; all arguments are then images."
 )
+@click.option(
+    "--heat", type=PathType(), metavar="FOLDER", help="Also draw where the network looks: a PNG for each image."
+)
 @click.option("--csv", "csv_file", type=PathType(), help="Write the table to a new CSV file (- : stdout).")
 @device_option
 @threads_option
@@ -99,6 +103,7 @@ def evaluate(
 def predict(
     paths: tuple[Path, ...],
     runs: tuple[Path, ...],
+    heat: Path | None,
     csv_file: Path | None,
     device: str | None,
     threads: int | None,
@@ -115,15 +120,19 @@ def predict(
     refuse_taken(None if to_stdout else csv_file)
     named, images = (runs, paths) if runs else leading_runs(paths)
     refuse_absent(images)
+    drawn = None if heat is None else HeatFolder(heat)
     registry = load_registry()
     chosen = choose(named, registry)
     from cellcls.engine.inference import predict_images
 
-    found = predict_images(chosen.runs, images, registry, Options(device=device, threads=threads))
+    options = Options(device=device, threads=threads)
+    found = predict_images(chosen.runs, images, registry, options, draw=drawn.draw if drawn else None)
     tell_model(chosen)
     if found.rehearsal:
         say("cellcls: warning: weights of a rehearsal: the predictions say nothing about real cells")
     rows = found.rows()
+    if drawn:
+        rows = [{**row, "heat": drawn.file(position)} for position, row in enumerate(rows)]
     if to_stdout:
         sys.stdout.write(_csv(found))
     elif csv_file is not None:
@@ -132,6 +141,8 @@ def predict(
         print_json(rows)
     elif csv_file is None:
         table(" + ".join(chosen.names), [_shown(row) for row in rows])
+    if drawn:
+        say(f"cellcls: {len(drawn.files):,} heat maps in {heat}")
     error = found.error()
     if error is not None:
         raise error

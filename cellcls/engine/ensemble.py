@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 import numpy as np
@@ -47,20 +47,36 @@ def _in_order(trained: Trained, classes: tuple[str, ...]) -> Trained:
     if trained.config.classes == classes:
         return trained
     order = [trained.config.classes.index(name) for name in classes]
-
-    def reorder(_network: nn.Module, _images: tuple[Tensor, ...], logits: Tensor) -> Tensor:
-        return logits[:, order]
-
-    trained.network.register_forward_hook(reorder)
+    trained.network.head = nn.Sequential(trained.network.head, _Reordered(order))
     return attrs.evolve(trained, config=attrs.evolve(trained.config, classes=classes))
 
 
-def predict_together(members: Sequence[Member], machine: Machine) -> NDArray[np.float32]:
-    """Return the probabilities (N, K) of all images, batch by batch, so that the networks can share what is read."""
+class _Reordered(nn.Module):
+    """Logits in another order of the classes."""
+
+    def __init__(self, order: list[int]) -> None:
+        super().__init__()
+        self.order = order
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits[:, self.order]
+
+
+def predict_together(
+    members: Sequence[Member], machine: Machine, then: Callable[[Indices, Predictions], None] | None = None
+) -> Predictions:
+    """Predict all images, batch by batch, so that the networks can share what is read.
+
+    ``then`` gets the indices and predictions of each batch, whose images are still at hand.
+    """
     everything = np.arange(len(members[0][1].source))
-    batches = [everything[start : start + BATCH] for start in range(0, len(everything), BATCH)]
-    found = [mean([predict(*member, batch, machine) for member in members]) for batch in batches]
-    return np.concatenate([predictions.probabilities for predictions in found])
+    found: list[Predictions] = []
+    for start in range(0, len(everything), BATCH):
+        batch = everything[start : start + BATCH]
+        found.append(mean([predict(*member, batch, machine) for member in members]))
+        if then is not None:
+            then(batch, found[-1])
+    return _each_array(found, np.concatenate, keep=())
 
 
 def measure_together(
@@ -78,17 +94,25 @@ def measure_together(
 
 
 def mean(found: Sequence[Predictions]) -> Predictions:
-    """Return the mean of several networks' probabilities for the same images. Their times add up."""
-    first = found[0]
+    """Return the mean of several networks' predictions of the same images. Their times add up."""
     if len(found) == 1:
-        return first
-    return attrs.evolve(
-        first,
-        probabilities=_mean([predictions.probabilities for predictions in found]),
-        loss=None,
-        seconds_per_image=sum(predictions.seconds_per_image for predictions in found),
-        views={name: _mean([predictions.views[name] for predictions in found]) for name in first.views},
-    )
+        return found[0]
+    seconds = sum(predictions.seconds_per_image for predictions in found)
+    return attrs.evolve(_each_array(found, _mean, keep=("index", "label")), seconds_per_image=seconds)
+
+
+Combine: TypeAlias = "Callable[[Sequence[NDArray[np.float32]]], NDArray[np.float32]]"
+
+
+def _each_array(found: Sequence[Predictions], combine: Combine, keep: Sequence[str]) -> Predictions:
+    """Combine every array of predictions but those of ``keep``; one that some of them lack is None."""
+    combined: dict[str, Any] = {}
+    for name, value in attrs.asdict(found[0], recurse=False).items():
+        arrays = [getattr(predictions, name) for predictions in found]
+        if name not in keep and isinstance(value, np.ndarray):
+            combined[name] = None if any(array is None for array in arrays) else combine(arrays)
+    combined["views"] = {name: combine([predictions.views[name] for predictions in found]) for name in found[0].views}
+    return attrs.evolve(found[0], **combined)
 
 
 def _mean(arrays: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

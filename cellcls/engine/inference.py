@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellcls.api import BadImage, Explainer, Source, WrappedSource, changed
+from cellcls.engine.answer_heat import AnswerHeat, Draw
 from cellcls.engine.data import Indices, open_source, prepare
 from cellcls.engine.depth import ComparedNetwork, Comparison, compare_depths
 from cellcls.engine.device import Machine
@@ -267,27 +269,34 @@ class Answers:
 
 
 def predict_images(
-    runs: Path | Sequence[Path], images: Sequence[Path | NDArray[np.uint8]], registry: Registry, options: Options
+    runs: Path | Sequence[Path],
+    images: Sequence[Path | NDArray[np.uint8]],
+    registry: Registry,
+    options: Options,
+    *,
+    draw: Draw | None = None,
 ) -> Answers:
     """Predict with the best weights of a run, or of several as an ensemble: image files, folders of them (at any
     depth), npz files with ``images``, data sets, and arrays (H, W, 3) or (N, H, W, 3) uint8, RGB, or gray without the
-    last axis, in this order.
+    last axis, in this order. ``draw`` gets the heat map of each.
 
     Images that cannot be read are listed in the answers. Raises ``MissingInputError`` where nothing is found,
     ``DataError`` if no image can be read, and for an array that holds no images.
     """
     refuse_absent(images)
     members, machine = _trained(_several(runs), registry, options)
+    heat = AnswerHeat(draw, registry) if draw else None
     names: list[str] = []
     rows: list[NDArray[np.float32]] = []
     unreadable: dict[int, str] = {}
     for portion in unlabelled(images, [trained.config for trained in members], registry):
         pairs = zip(members, portion.sources, strict=True)
         networks = [(trained.network, _images(source, trained, machine)) for trained, source in pairs]
-        found = predict_together(networks, machine)
+        add = partial(heat.add, networks, portion, len(names)) if heat else None
+        found = predict_together(networks, machine, add)
         unreadable |= {len(names) + index: reason for index, reason in portion.unreadable.items()}
         names += portion.names
-        rows.append(found)
+        rows.append(found.probabilities)
     answers = Answers(
         names=tuple(names),
         probabilities=np.concatenate(rows),

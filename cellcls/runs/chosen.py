@@ -9,7 +9,6 @@ import attrs
 
 from cellcls.api import TrainedModel
 from cellcls.errors import MissingInputError, MissingPluginError, UsageError
-from cellcls.ops.storage.hashing import file_hash
 from cellcls.registry import PluginRecord, Registry
 from cellcls.runs.folder import RunFolder
 
@@ -108,4 +107,6 @@ def _model(model: TrainedModel, plugin: PluginRecord) -> tuple[Path, str]:
             f"install it again: pip install --force-reinstall {plugin.distribution}",
             "or name a run folder or a weights file first",
         )
+    from cellcls.ops.storage.hashing import file_hash  # it imports numpy
+
     return model.weights, f"{model.name} {plugin.version} ({file_hash(model.weights)[:12]})"

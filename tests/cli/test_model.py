@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from support.models import install
@@ -119,6 +120,44 @@ def test_run_says_outright_that_a_run_folder_holds_images(cli, shared_run: Path)
     assert len(said.json()) == len([*(shared_run / "figures").glob("*.png")])
     assert cli("predict", shared_run).code == 2
     assert cli("predict", "photo.png", shared_run).code == 2
+
+
+# --- heat maps --------------------------------------------------------------------------------------------------
+
+
+def test_each_image_gets_a_picture_of_its_heat(cli, place: Path, boxed: Path, photo: Path, challenge: Path):
+    (place / "more").mkdir()
+    shutil.copy(photo, place / "more" / "photo.png")
+    (place / "more" / "bad.png").write_bytes(b"no picture")
+    said = cli("predict", photo, "more", challenge, "--heat", "heat", "--json")
+    assert said.code == 65  # bad.png
+    files = {row["image"]: row["heat"] for row in said.json()}
+    assert (files["photo.png"], files["more/photo.png"]) == ("heat/photo.png", "heat/photo-2.png")
+    assert files["more/bad.png"] is None
+    assert files[f"{challenge}[7]"] == "heat/cells.npz_7.png"
+    assert {f"heat/{path.name}" for path in (place / "heat").iterdir()} == {*files.values()} - {None}
+    pixels = np.asarray(Image.open(place / files[f"{challenge}[7]"])).astype(int)
+    with np.load(challenge) as cells:
+        np.testing.assert_array_equal(pixels[:, :32], cells["images"][7])
+    assert np.abs(pixels[:, 32:] - pixels[:, :32]).mean() > 1
+
+
+def test_an_ensemble_has_the_mean_of_the_maps(cli, place: Path, shared_run: Path, boxed: Path, photo: Path):
+    """Twice the same network is that network."""
+    for folder, runs in (("one", [shared_run]), ("two", [shared_run, boxed])):
+        assert cli("predict", *runs, photo, "--heat", folder).code == 0
+    one, two = (np.asarray(Image.open(place / folder / "photo.png")).astype(int) for folder in ("one", "two"))
+    assert np.abs(one - two).max() <= 1
+
+
+def test_heat_maps_overwrite_nothing(cli, place: Path, shared_run: Path, photo: Path):
+    (place / "kept").mkdir()
+    (place / "kept" / "photo.png").write_bytes(b"mine")
+    said = cli("predict", shared_run, photo, "--heat", "kept")
+    assert said.code == 2
+    assert "nothing is overwritten" in said.err
+    assert (place / "kept" / "photo.png").read_bytes() == b"mine"
+    assert cli("predict", shared_run, photo, "--heat", photo).code == 2
 
 
 # --- the library ------------------------------------------------------------------------------------------------

@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from PIL import Image
+
+from cellcls.ops.rendering.cells import render
+
 QUICKSTART = Path(__file__).parents[2] / "recipes" / "quickstart.toml"
 
 
@@ -48,3 +52,15 @@ def test_a_command_that_used_torch_ends_quietly(tmp_path: Path) -> None:
         timeout=250,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_predicting_an_image_imports_only_what_it_uses(tmp_path: Path, shared_run: Path) -> None:
+    Image.fromarray(render(3, 5, size=60).image).save(tmp_path / "photo.png")
+    modules = imported("predict", str(shared_run), "photo.png", cwd=tmp_path)
+    assert "torch" in modules
+    assert modules.isdisjoint({"timm", "torchvision", "torch._dynamo", "sympy"})  # its network is not one of timm
+    assert modules.isdisjoint({"pandas", "matplotlib", "kornia", "captum", "scipy", "skimage", "sklearn"})
+
+
+def test_asking_how_to_predict_imports_no_numpy(tmp_path: Path) -> None:
+    assert imported("predict", "--help", cwd=tmp_path).isdisjoint({"numpy", "torch"})

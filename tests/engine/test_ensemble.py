@@ -143,7 +143,7 @@ def test_weights_in_half_precision_are_loaded_as_float32(
 
 
 def test_a_weight_too_large_for_half_precision_is_refused(tmp_path: Path) -> None:
-    save_file({"layer.weight": torch.full((2, 2), 1e6)}, tmp_path / "large.safetensors")
-    with pytest.raises(DataError, match=r"`layer.weight` has values that float16 does not hold"):
+    save_file({"head.weight": torch.full((2, 2), 1e6)}, tmp_path / "large.safetensors")
+    with pytest.raises(DataError, match=r"`head.weight` has values that float16 does not hold"):
         save_half(tmp_path / "large.safetensors", tmp_path / "half.safetensors")
     assert not (tmp_path / "half.safetensors").exists()

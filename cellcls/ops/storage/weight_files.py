@@ -62,19 +62,20 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, source: st
 def save_half(source: Path, target: Path) -> None:
     """Write a copy of a weights file in half precision, with the same metadata: half the size.
 
-    Vectors (biases, the statistics of BatchNorm) stay as they are: they are small, and a variance can be too large or
-    too small for float16. ``load_weights`` copies all into float32. Raises ``DataError`` for other files, and where a
-    weight is too large for float16.
+    Only matrices and kernels of backbone and head are converted: vectors (biases, the statistics of BatchNorm) are
+    small, and a variance can be too large or too small for float16. ``load_weights`` copies all into float32. Raises
+    ``DataError`` for other files, and where a weight is too large for float16.
     """
     tensors = read_weights(source)
     with safe_open(source, framework="pt") as opened:
         metadata = opened.metadata() or {}
-    halved = {name: _half(tensor) for name, tensor in tensors.items()}
+    halved = {name: _half(name, tensor) for name, tensor in tensors.items()}
     for name, tensor in halved.items():
         if not torch.isfinite(tensor).all():
             raise DataError(f"{source}: `{name}` has values that float16 does not hold", "keep this file in float32")
     save_tensors(target, halved, metadata)
 
 
-def _half(tensor: Tensor) -> Tensor:
-    return tensor.half() if tensor.ndim > 1 and tensor.dtype == torch.float32 else tensor
+def _half(name: str, tensor: Tensor) -> Tensor:
+    converted = name.startswith(("backbone.", "head.")) and tensor.ndim > 1 and tensor.dtype == torch.float32
+    return tensor.half() if converted else tensor
