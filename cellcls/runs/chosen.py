@@ -10,7 +10,7 @@ import attrs
 from cellcls.api import TrainedModel
 from cellcls.errors import MissingInputError, MissingPluginError, UsageError
 from cellcls.registry import PluginRecord, Registry
-from cellcls.runs.folder import RunFolder
+from cellcls.runs.folder import RunFolder, refuse_recipe
 
 _WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt")
 """Suffixes of files with weights. Only the first are read; the network's loader says why the others are not."""
@@ -43,10 +43,13 @@ def is_run(path: Path) -> bool:
 def leading_runs(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """Return the leading paths that are runs, and the others.
 
-    Raises ``UsageError`` for a run behind an image, as the pictures in its folder would be taken for cells.
+    Raises ``UsageError`` for a run behind an image, as the pictures in its folder would be taken for cells, and for a
+    recipe in the place of a run.
     """
     count = next((at for at, path in enumerate(paths) if not is_run(path)), len(paths))
     runs, others = list(paths[:count]), list(paths[count:])
+    if others and not runs:
+        refuse_recipe(others[0])
     late = next(filter(is_run, others), None)
     if late is not None:
         raise UsageError(

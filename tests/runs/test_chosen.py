@@ -60,6 +60,13 @@ def test_a_run_behind_images_is_refused(
         leading_runs([place / name for name in (*before, image, late, *after)])
 
 
+def test_a_recipe_in_the_place_of_a_run_is_refused(place: Path) -> None:
+    recipe = place / "config" / "recipe.toml"
+    with pytest.raises(UsageError, match="a recipe, not a run"):
+        leading_runs([recipe, place / "photo.png"])
+    assert leading_runs([place / "whole", recipe]) == ([place / "whole"], [recipe])  # an image that cannot be read
+
+
 def test_images_must_be_there(place: Path) -> None:
     refuse_absent([place / "photo.png", place / "cells"])
     with pytest.raises(MissingInputError, match=r"nowhere, .*nowhere\.png"):
