@@ -142,7 +142,7 @@ def predict(
     elif csv_file is None:
         table(" + ".join(chosen.names), [_shown(row) for row in rows])
     if drawn:
-        say(f"cellcls: {len(drawn.files):,} heat maps in {heat}")
+        say(f"cellcls: heat maps: {heat}")
     error = found.error()
     if error is not None:
         raise error
