@@ -151,11 +151,13 @@ def predict(
 def _shown(row: dict[str, Any]) -> dict[str, str]:
     if "error" in row:
         return {"image": row["image"], "class": "cannot be read", "probability": "-", "next": "-"}
+    unknown = {} if row["unknown"] is None else {"unknown": row["unknown"] or "-"}
     return {
         "image": row["image"],
         "class": row["predicted"],
         "probability": f"{row['probability']:.3f}",
         "next": f"{row['second']} {row['probabilities'][row['second']]:.3f}" if row["second"] else "-",
+        **unknown,
     }
 
 
@@ -176,13 +178,12 @@ def _csv(found: Answers) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     more = ["error"] if found.unreadable else []
-    writer.writerow(["image", "predicted", "probability", *found.classes, *more])
+    writer.writerow(["image", "predicted", "probability", "unknown", *found.classes, *more])
     for row in found.rows():
         if "error" in row:
-            writer.writerow([row["image"], "", "", *("" for _ in found.classes), row["error"]])
+            writer.writerow([row["image"], "", "", "", *("" for _ in found.classes), row["error"]])
             continue
         probabilities = [f"{row['probabilities'][name]:.6f}" for name in found.classes]
-        writer.writerow(
-            [row["image"], row["predicted"], f"{row['probability']:.6f}", *probabilities, *("" for _ in more)]
-        )
+        said = [row["image"], row["predicted"], f"{row['probability']:.6f}", row["unknown"] or ""]
+        writer.writerow([*said, *probabilities, *("" for _ in more)])
     return text.getvalue()

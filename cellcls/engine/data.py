@@ -154,3 +154,8 @@ def _parts(inputs: Inputs, source: Source, groups: Groups, kept: NDArray[np.bool
         taken = cut(of_train, 0.0)
         parts |= {"train": taken["train"], "val": taken["val"]}
     return parts
+
+
+def evenly_spaced(indices: Indices, most: int) -> Indices:
+    """Return at most ``most`` of ``indices``, evenly spaced."""
+    return indices[np.linspace(0, len(indices) - 1, min(len(indices), most)).round().astype(np.int64)]

@@ -15,8 +15,10 @@ from cellcls.api import PerSampleLoss
 from cellcls.engine.data import Indices
 from cellcls.engine.device import Machine
 from cellcls.engine.images import Images
+from cellcls.engine.network import Network
 from cellcls.engine.views import View
 from cellcls.engine.views import views as view_functions
+from cellcls.ops.statistics.features import FeatureModel
 from cellcls.ops.statistics.metrics import confusion_matrix
 
 BATCH = 64
@@ -35,6 +37,13 @@ class Predictions:
     """The network's own, the median over batches: without reading, resizing and corrupting the image."""
     views: dict[str, NDArray[np.float32]]
     """Probabilities (n, K) by each view alone."""
+    distance: NDArray[np.float32] | None = None
+    """(n,) from the known images, in thresholds; None if the network has no model of them."""
+
+    @property
+    def unknown(self) -> NDArray[np.bool_] | None:
+        """Which images (n,) are unlike the known ones, None if that cannot be told."""
+        return None if self.distance is None else self.distance > 1
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -47,7 +56,8 @@ class Predictions:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what ``predictions/NAME.npz`` holds."""
-        return {"index": self.index, "label": self.label, "probabilities": self.probabilities}
+        distance = {} if self.distance is None else {"distance": self.distance}
+        return {"index": self.index, "label": self.label, "probabilities": self.probabilities, **distance}
 
 
 @torch.inference_mode()
@@ -80,7 +90,9 @@ def predict(
     if not shares:
         raise ValueError("no images to predict")
     order = np.argsort(np.concatenate([part[0] for part in shares]))
-    probabilities, losses, by_view = (np.concatenate([part[place] for part in shares])[order] for place in (1, 2, 3))
+    probabilities, losses, by_view, distance = (
+        np.concatenate([part[place] for part in shares])[order] for place in (1, 2, 3, 4)
+    )
     return Predictions(
         index=indices,
         label=labels,
@@ -88,6 +100,7 @@ def predict(
         loss=losses if loss else None,
         seconds_per_image=float(np.median(seconds)) if seconds else 0.0,
         views={name: by_view[:, number] for number, name in enumerate(seen)},
+        distance=None if known_images(network) is None else distance,
     )
 
 
@@ -102,16 +115,35 @@ def _batch(
     machine: Machine,
     loss: PerSampleLoss | None,
     views: Mapping[str, View],
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return probabilities (B, K), losses (B,) and probabilities by view (B, V, K) of images (B, 3, S, S)."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return probabilities (B, K), losses (B,), probabilities by view (B, V, K) and the distance from known images
+    (B,) of images (B, 3, S, S)."""
+    known = known_images(network)
+    distance = np.zeros(len(images), np.float32)
     with machine.autocast():
-        logits = [network(view(images)).float() for view in views.values()]
+        if known is None:
+            logits = [network(view(images)).float() for view in views.values()]
+        else:
+            seen = [network.logits_and_features(view(images)) for view in views.values()]  # type: ignore[operator]
+            logits = [single.float() for single, _ in seen]
+            distance = known.in_thresholds(pooled(seen[0][1]))
     one_view = torch.stack([single.softmax(1) for single in logits])
     probabilities = one_view.mean(0)
     targets = torch.from_numpy(labels).to(probabilities.device)
     said = logits[0] if len(logits) == 1 else probabilities.clamp_min(1e-12).log()
     losses = loss(said, targets).float() if loss else torch.zeros(len(targets))
-    return probabilities.cpu().numpy(), losses.cpu().numpy(), one_view.transpose(0, 1).cpu().numpy()
+    return probabilities.cpu().numpy(), losses.cpu().numpy(), one_view.transpose(0, 1).cpu().numpy(), distance
+
+
+def known_images(network: nn.Module) -> FeatureModel | None:
+    """Return a network's model of the images it knows, if it has one."""
+    return network.known if isinstance(network, Network) else None
+
+
+def pooled(features: torch.Tensor) -> NDArray[np.float32]:
+    """Return the mean (B, C) of a map of features (B, C, h, w)."""
+    means: NDArray[np.float32] = features.float().mean((2, 3)).cpu().numpy()
+    return means
 
 
 def most_confused(predictions: Predictions, images: Images, count: int = 24) -> dict[str, NDArray[Any]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from cellcls.engine.calibrate import calibrate
 from cellcls.engine.evaluate import most_confused
 from cellcls.engine.explain import explain_run
 from cellcls.engine.measure import Measured
 from cellcls.engine.network import load_network
 from cellcls.engine.session import Session
 from cellcls.ops.storage.npz import save_arrays
-from cellcls.recipe import Recipe
+from cellcls.recipe import Prediction, Recipe
 from cellcls.runs.records import ClaimRecord, EvaluationRecord, MetricsRecord, write
 
 
@@ -18,6 +19,9 @@ def finish(session: Session, memory_mb: float) -> dict[str, float]:
     """Measure, write ``metrics.json`` and return the accuracy of each evaluation by its name."""
     folder, machine = session.job.folder, session.machine
     machine.barrier()  # the first process has written the best weights
+    if machine.first and session.recipe.prediction != Prediction():
+        calibrate(session)
+    machine.barrier()
     trained = load_network(folder.best, session.job.registry)
     network = trained.network.to(machine.device)
     found = {

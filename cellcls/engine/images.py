@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cellcls.api import Input, Source
-from cellcls.engine.data import Indices
+from cellcls.engine.data import Indices, evenly_spaced
 from cellcls.ops.imaging.colour import from_uint8
 from cellcls.runs.records import TrainingImagesRecord
 
@@ -64,7 +64,7 @@ class Images:
 
     def describe(self, indices: Indices) -> TrainingImagesRecord:
         """Return what the images of ``indices`` look like, measured on an evenly spaced sample of them."""
-        chosen = indices[np.linspace(0, len(indices) - 1, min(len(indices), DESCRIBED)).round().astype(np.int64)]
+        chosen = evenly_spaced(indices, DESCRIBED)
         sizes = self.source.sizes
         if sizes is None:
             sizes = np.broadcast_to(self.source.read(chosen[:1]).shape[1:3], (len(self.source), 2))

@@ -230,6 +230,8 @@ class Answers:
     rehearsal: bool
     unreadable: Mapping[int, str]
     """Reason by index of each image that could not be read."""
+    distance: NDArray[np.float32] | None = None
+    """(N,) from the known images, in thresholds; None if the weights have no model of them."""
 
     @property
     def bad_images(self) -> tuple[BadImage, ...]:
@@ -237,14 +239,14 @@ class Answers:
         return tuple(BadImage(self.names[index], reason) for index, reason in sorted(self.unreadable.items()))
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a row an image: ``image``, ``predicted``, ``probability``, ``second``, ``probabilities``, and for an
-        image that could not be read ``error``."""
+        """Return a row an image: ``image``, ``predicted``, ``probability``, ``second``, ``unknown`` (why it is; ""
+        if it is not, None if that cannot be told), ``probabilities``, and for an unreadable image ``error``."""
         return [self._row(index, row) for index, row in enumerate(self.probabilities)]
 
     def _row(self, index: int, row: NDArray[np.float32]) -> dict[str, Any]:
         image = {"image": self.names[index]}
         if index in self.unreadable:
-            nothing = dict.fromkeys(("predicted", "probability", "second"))
+            nothing = dict.fromkeys(("predicted", "probability", "second", "unknown"))
             return {**image, **nothing, "probabilities": {}, "error": self.unreadable[index]}
         order = np.argsort(-row, kind="stable")
         return {
@@ -252,6 +254,7 @@ class Answers:
             "predicted": self.classes[order[0]],
             "probability": float(row[order[0]]),
             "second": self.classes[order[1]] if len(order) > 1 else None,
+            "unknown": None if self.distance is None else why_unknown(float(self.distance[index])),
             "probabilities": {label: float(value) for label, value in zip(self.classes, row, strict=True)},
         }
 
@@ -266,6 +269,13 @@ class Answers:
             return DataError(bad[0], *hints)
         more = [f"and {len(bad) - _MAX_NAMED:,} more"] if len(bad) > _MAX_NAMED else []
         return DataError(f"{len(bad):,} of {len(self.names):,} images cannot be read", *bad[:_MAX_NAMED], *more, *hints)
+
+
+def why_unknown(distance: float) -> str:
+    """Return why an image at ``distance`` thresholds from the known ones is unknown, "" if it is not."""
+    if not distance > 1:
+        return ""
+    return f"unlike the training images (feature distance {distance:.1f} times the threshold)"
 
 
 def predict_images(
@@ -288,6 +298,7 @@ def predict_images(
     heat = AnswerHeat(draw, registry) if draw else None
     names: list[str] = []
     rows: list[NDArray[np.float32]] = []
+    distances: list[NDArray[np.float32]] = []
     unreadable: dict[int, str] = {}
     for portion in unlabelled(images, [trained.config for trained in members], registry):
         pairs = zip(members, portion.sources, strict=True)
@@ -297,12 +308,15 @@ def predict_images(
         unreadable |= {len(names) + index: reason for index, reason in portion.unreadable.items()}
         names += portion.names
         rows.append(found.probabilities)
+        if found.distance is not None:
+            distances.append(found.distance)
     answers = Answers(
         names=tuple(names),
         probabilities=np.concatenate(rows),
         classes=members[0].config.classes,
         rehearsal=any(trained.rehearsal for trained in members),
         unreadable=unreadable,
+        distance=np.concatenate(distances) if distances else None,
     )
     error = answers.error()
     if error is not None and len(unreadable) == len(names):

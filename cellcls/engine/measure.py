@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import attrs
@@ -94,6 +94,7 @@ class Measured:
             per_class=dict(zip(class_names, found.per_class, strict=True)),
             confusion=found.confusion,
             seconds_per_image=float(np.mean([predictions.seconds_per_image for predictions in self.predictions])),
+            unknown=_unknown(self.predictions),
             views=_views(self.predictions[0]) if self.evaluation.views else {},
         )
         return self._corrupted(made) if self.evaluation.corrupt else made
@@ -117,6 +118,11 @@ class Measured:
             balanced_error=errors,
             relative_balanced_error=relative,
         )
+
+
+def _unknown(predictions: Sequence[Predictions]) -> int | None:
+    marked = [int(found.unknown.sum()) for found in predictions if found.unknown is not None]
+    return sum(marked) if len(marked) == len(predictions) else None
 
 
 def _balanced_error(predictions: Predictions) -> float:

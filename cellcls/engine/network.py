@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import attrs
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from cellcls.api import Backbone, Features, Head, Input, WeightPlaces
 from cellcls.errors import DataError, MissingInputError, PluginError
 from cellcls.ops.networks.freezing import Depth
+from cellcls.ops.statistics.features import FeatureModel
 from cellcls.ops.storage.weight_files import load_weights, save_tensors
 from cellcls.recipe import Freeze, Recipe, differences, dump, to_data
 from cellcls.recipe.structure import INVALID, Structurer
@@ -24,6 +27,8 @@ from cellcls.runs.folder import RunFolder, refuse_recipe
 from cellcls.runs.records import TrainingImagesRecord, from_data, json_object
 
 FORMAT = "cellcls-1"
+_KNOWN = "known_images."
+"""Prefix of the tensors that are no weights but the model of known images."""
 
 
 class Network(nn.Module):
@@ -32,8 +37,15 @@ class Network(nn.Module):
     mean: Tensor
     std: Tensor
 
+    temperature: float
+    """What logits are divided by, so that probabilities are calibrated."""
+    known: FeatureModel | None
+    """The features of known images, if other images are to be marked unknown."""
+
     def __init__(self, features: Features, head: nn.Module) -> None:
         super().__init__()
+        self.temperature = 1.0
+        self.known = None
         self.backbone = features.module
         self.head = head
         self.features = features
@@ -42,7 +54,13 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits."""
-        return cast("Tensor", self.head(self.backbone((images - self.mean) / self.std)))
+        return self.logits_and_features(images)[0]
+
+    def logits_and_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits (B, K) and the map of features (B, C, h, w) that they come from."""
+        found = self.backbone((images - self.mean) / self.std)
+        logits = cast("Tensor", self.head(found))
+        return (logits if self.temperature == 1.0 else logits / self.temperature), found
 
     def depth(self, name: str) -> Depth:
         """Return what freezing counts."""
@@ -175,6 +193,8 @@ def load_network(path: Path, registry: Registry) -> Trained:
     config = _config(file, metadata, registry)
     network = config.build(config.backbone.build(size=config.input.size, weights=None))
     load_weights(network, tensors, source=str(file))
+    network.temperature = _temperature(file, metadata)
+    network.known = _known(file, tensors, network.features.channels)
     return Trained(network=network.eval(), config=config, metadata=metadata)
 
 
@@ -198,6 +218,35 @@ def _read(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             "give pretrained weights of a backbone with --weights DIR, in timm's layout",
         )
     return metadata, tensors
+
+
+def known_tensors(known: FeatureModel) -> dict[str, Tensor]:
+    """Return the model of known images as tensors of a weights file."""
+    return {f"{_KNOWN}{name}": torch.from_numpy(array) for name, array in attrs.asdict(known).items()}
+
+
+def _temperature(file: Path, metadata: Mapping[str, str]) -> float:
+    try:
+        found = float(metadata.get("temperature", "1.0"))
+    except ValueError as error:
+        raise DataError(f"{file}: its metadata are damaged: {error}") from error
+    if not 0 < found < math.inf:
+        raise DataError(f"{file}: its metadata are damaged: temperature {found}")
+    return found
+
+
+def _known(file: Path, tensors: Mapping[str, Tensor], channels: int) -> FeatureModel | None:
+    arrays = {
+        name.removeprefix(_KNOWN): tensor.float().numpy() for name, tensor in tensors.items() if name.startswith(_KNOWN)
+    }
+    if not arrays:
+        return None
+    try:
+        known = FeatureModel(**arrays)
+        known.distance(np.zeros((1, channels), np.float32))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{file}: its model of known images is damaged: {error}") from error
+    return known
 
 
 def _config(file: Path, metadata: Mapping[str, str], registry: Registry) -> NetworkConfig:

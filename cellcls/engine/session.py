@@ -23,7 +23,7 @@ from cellcls.engine.images import Images
 from cellcls.engine.init import Start, recorded_start, start_from
 from cellcls.engine.job import Job
 from cellcls.engine.measure import Measured, measure
-from cellcls.engine.network import Network, NetworkConfig, build_features, network_config, save_weights
+from cellcls.engine.network import Network, NetworkConfig, build_features, known_tensors, network_config, save_weights
 from cellcls.engine.pipeline import Pipeline
 from cellcls.engine.resuming import fingerprint, refuse_changes
 from cellcls.engine.samples import EpochSamples, samples
@@ -149,12 +149,22 @@ class Session:
         return self.images.describe(self.data.parts["train"])
 
     def write_weights(self, path: Path, network: nn.Module) -> None:
-        """Write a network's weights, if this is the process that writes."""
+        """Write a network's weights, if this is the process that writes, with what was fitted to use them."""
         if self.machine.first:
-            rehearsal = self.job.options.rehearse
-            images = to_data(self.training_images)
+            fitted: dict[str, float] = {}
+            tensors = network.state_dict()
+            if isinstance(network, Network) and network.temperature != 1.0:
+                fitted["temperature"] = network.temperature
+            if isinstance(network, Network) and network.known is not None:
+                tensors |= known_tensors(network.known)
             save_weights(
-                path, network.state_dict(), self.recipe, self.config, rehearsal=rehearsal, training_images=images
+                path,
+                tensors,
+                self.recipe,
+                self.config,
+                rehearsal=self.job.options.rehearse,
+                training_images=to_data(self.training_images),
+                **fitted,
             )
 
     def save(self, optimizer: torch.optim.Optimizer | None, *, force: bool = False) -> None:

@@ -59,6 +59,8 @@ class Prediction:
     """The probability of this class, 0..1."""
     probabilities: Mapping[str, float]
     """The probability of each class."""
+    unknown: str | None = None
+    """Why the image is unlike those that the network knows; "" if it is not, None if that cannot be told."""
 
 
 class PredictionTable(Table):
@@ -81,7 +83,12 @@ class PredictionTable(Table):
         """Whether the weights are from a rehearsal, so that the predictions mean nothing."""
         super().__init__(
             [
-                {"image": prediction.image, "class": prediction.label, "probability": f"{prediction.probability:.3f}"}
+                {
+                    "image": prediction.image,
+                    "class": prediction.label,
+                    "probability": f"{prediction.probability:.3f}",
+                    **({} if prediction.unknown is None else {"unknown": prediction.unknown or "-"}),
+                }
                 for prediction in predictions
             ]
         )

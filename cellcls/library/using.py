@@ -54,6 +54,7 @@ def predict(
             label=row["predicted"],
             probability=row["probability"],
             probabilities=row["probabilities"],
+            unknown=row["unknown"],
         )
         for row in found.rows()
         if "error" not in row

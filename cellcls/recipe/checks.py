@@ -27,6 +27,7 @@ def check(recipe: Recipe, *, rehearse: bool) -> Iterator[Problem]:
     yield from _watched(recipe)
     yield from _compared(recipe)
     yield from _claimed(recipe)
+    yield from _fitted(recipe)
     if recipe.split.val + recipe.split.test >= 1:
         message = "`val` and `test` together leave nothing to train on: their sum must be below 1"
         yield Problem(("split",), message, "the default of each is 0.1")
@@ -126,6 +127,27 @@ def _compared(recipe: Recipe) -> Iterator[Problem]:
             if stage not in stages:
                 hint = f"{suggestion(stage, stages)}available: {', '.join(stages)}"
                 yield Problem(("explain", number, "compare", place), f"no stage is called `{stage}`", hint)
+
+
+def _fitted(recipe: Recipe) -> Iterator[Problem]:
+    """Yield evaluations that do not exist, or are of training or test images, where something is fitted."""
+    parts = {"val": "val"} | {evaluation.name: evaluation.part_name for evaluation in recipe.evaluate}
+    offered = [name for name, part in parts.items() if part == "val"]
+    if recipe.prediction.unknown and not recipe.prediction.known:
+        yield Problem(("prediction", "known"), "`unknown` needs an evaluation in `known`", 'the default is ["val"]')
+    named: list[tuple[Path, str]] = [
+        (("prediction", "known", number), name) for number, name in enumerate(recipe.prediction.known)
+    ]
+    if recipe.prediction.temperature is not None:
+        named.append((("prediction", "temperature"), recipe.prediction.temperature))
+    for path, name in named:
+        hint = f"{suggestion(name, offered)}available: {', '.join(offered)}"
+        if name not in parts:
+            yield Problem(path, f"no evaluation is called `{name}`", hint)
+        elif name not in offered:
+            yield Problem(
+                path, f"`{path[1]}` must not use `{name}`, which is measured on the part `{parts[name]}`", hint
+            )
 
 
 def _claimed(recipe: Recipe) -> Iterator[Problem]:

@@ -154,6 +154,25 @@ class Evaluation:
 
 
 @section
+class Prediction:
+    """What is fitted on validation images after training, for use with the best weights; it changes no weights."""
+
+    temperature: str | None = param(
+        default=None,
+        help="Evaluation of val whose images calibrate probabilities (temperature scaling); default: none.",
+    )
+    unknown: float = param(
+        default=0.0,
+        ge=0,
+        lt=1,
+        help="Share of known images that may be marked unknown, as unlike the training images (0: no image is marked).",
+    )
+    known: tuple[str, ...] = param(
+        default=("val",), help="Evaluations of val whose images are known ones, equally many of each."
+    )
+
+
+@section
 class Band:
     """A claimed value of a metric with its tolerance, or a bound."""
 
@@ -211,6 +230,7 @@ class Recipe:
     evaluate: tuple[Evaluation, ...] = chosen(
         [{"name": "val"}, {"name": "test"}], help="Evaluations of the best weights."
     )
+    prediction: Prediction = param(factory=Prediction, help="What is fitted after training, for use of the weights.")
     explain: tuple[Explainer, ...] = param(default=(), help="Heat maps of the best weights.")
     callbacks: tuple[Callback, ...] = param(default=(), help="Callbacks during the run.")
     claim: Claim | None = param(default=None, help="Published results to compare with.")

@@ -65,6 +65,8 @@ class EvaluationRecord:
     """(K, K) counts: rows are the true classes, columns the predicted ones."""
     seconds_per_image: float | None = None
     """The network's own time, the median over batches."""
+    unknown: int | None = None
+    """Images marked unknown, counted under each condition; None if the network cannot tell."""
     views: Mapping[str, ViewScore] = attrs.field(factory=dict)
     suite: str | None = None
     """The suite of corruptions, or one corruption."""
@@ -411,7 +413,7 @@ def _converter() -> cattrs.Converter:
     made.register_unstructure_hook(Path, str)
     optional: dict[str, Any] = {
         name: override(omit_if_default=True)
-        for name in ("views", "suite", "severities", "seed", "balanced_error", "relative_balanced_error")
+        for name in ("unknown", "views", "suite", "severities", "seed", "balanced_error", "relative_balanced_error")
     }
     made.register_structure_hook(
         EvaluationRecord, partial(_gathered, make_dict_structure_fn(EvaluationRecord, made), _values_and_intervals)

@@ -221,7 +221,7 @@ def test_csv(cli, place: Path, shared_run: Path, pictures: Path):
     printed = cli("predict", shared_run, pictures, "--csv", "-").out
     assert printed == (place / "table.csv").read_text()
     table = list(csv.DictReader(io.StringIO(printed)))
-    assert list(table[0]) == ["image", "predicted", "probability", *CLASSES]
+    assert list(table[0]) == ["image", "predicted", "probability", "unknown", *CLASSES]
     assert [(row["image"], row["predicted"]) for row in table] == [(row["image"], row["predicted"]) for row in rows]
     for shown, row in zip(table, rows, strict=True):
         assert float(shown["probability"]) == pytest.approx(row["probability"], abs=1e-6)

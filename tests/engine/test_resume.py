@@ -55,6 +55,9 @@ patience = 3
 [[explain]]
 use = "grad_cam"
 images = 4
+[prediction]
+temperature = "val"
+unknown = 0.1
 """
 OVERRIDES = ("train.ema_decay=0.9", "train.accumulate=2", "train.batch_size=8")
 
