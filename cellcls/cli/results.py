@@ -39,6 +39,11 @@ threads_option = click.option("--threads", type=click.IntRange(min=1), help="Num
     type=click.Choice(["flips", "turns"]),
     help="Average over these views of each image.",
 )
+@click.option(
+    "--classes-present",
+    is_flag=True,
+    help="Restrict probabilities to the classes that occur, for a data set with only some of them.",
+)
 @click.option("--out", type=PathType(), help="Also write the result as JSON to a new file.")
 @device_option
 @threads_option
@@ -50,6 +55,7 @@ def evaluate(
     unseen: bool,
     corrupt: str | None,
     views: tuple[str, ...],
+    classes_present: bool,
     out: Path | None,
     device: str | None,
     threads: int | None,
@@ -65,7 +71,17 @@ def evaluate(
     from cellcls.engine.inference import evaluate_on
 
     options = Options(device=device, threads=threads)
-    answer = evaluate_on(chosen.runs, data, registry, options, part=part, unseen=unseen, corrupt=corrupt, views=views)
+    answer = evaluate_on(
+        chosen.runs,
+        data,
+        registry,
+        options,
+        part=part,
+        unseen=unseen,
+        corrupt=corrupt,
+        views=views,
+        classes_present=classes_present,
+    )
     tell_model(chosen)
     if out is not None:
         write_json(out, answer.to_data())
@@ -85,7 +101,12 @@ def evaluate(
     table(f"{' + '.join(chosen.names)} on {data}", [tables.of_evaluation(shown.part, shown)])
     table("per class", tables.per_class(shown))
     table("corruptions: balanced error at each severity", tables.corruptions(shown))
+    for metric, rows in tables.by_corruption(shown).items():
+        table(f"corruptions: {metric} at each severity", rows)
     table("views", tables.views(shown))
+    table("risk by coverage: errors among the surest predictions", tables.risk_coverage(shown))
+    if shown.restricted_to:
+        say(f"cellcls: probabilities restricted to the classes that occur: {', '.join(shown.restricted_to)}")
 
 
 @click.command()

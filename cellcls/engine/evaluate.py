@@ -40,6 +40,12 @@ class Predictions:
     distance: NDArray[np.float32] | None = None
     """(n,) from the known images, in thresholds; None if the network has no model of them."""
 
+    def restricted(self) -> Predictions:
+        """Return the same with probabilities restricted to the classes that occur, to add up to 1 over these."""
+        kept = np.isin(np.arange(self.probabilities.shape[1]), self.label)
+        views = {name: _among(kept, probabilities) for name, probabilities in self.views.items()}
+        return attrs.evolve(self, probabilities=_among(kept, self.probabilities), views=views)
+
     @property
     def unknown(self) -> NDArray[np.bool_] | None:
         """Which images (n,) are unlike the known ones, None if that cannot be told."""
@@ -58,6 +64,14 @@ class Predictions:
         """Return what ``predictions/NAME.npz`` holds."""
         distance = {} if self.distance is None else {"distance": self.distance}
         return {"index": self.index, "label": self.label, "probabilities": self.probabilities, **distance}
+
+
+def _among(kept: NDArray[np.bool_], probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return probabilities (n, K) of the classes ``kept`` (K,) alone, made to add up to 1; equal where all are 0."""
+    among = np.where(kept, probabilities, 0)
+    total = among.sum(1, keepdims=True)
+    even = np.broadcast_to(kept / kept.sum(), among.shape)
+    return np.asarray(np.divide(among, total, out=even.astype(np.float32), where=total > 0), dtype=np.float32)
 
 
 @torch.inference_mode()

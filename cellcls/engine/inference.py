@@ -91,11 +91,13 @@ def evaluate_on(
     unseen: bool = False,
     corrupt: str | None = None,
     views: tuple[str, ...] = (),
+    classes_present: bool = False,
 ) -> DataEvaluation:
     """Measure the best weights of a run, or of several as an ensemble, on a data set. Of a set with its own parts,
     ``test`` unless ``part`` says else.
 
     ``unseen`` leaves out the images that a run was trained on. ``corrupt`` and ``views`` are as in ``[[evaluate]]``.
+    ``classes_present`` restricts probabilities to the classes that occur.
 
     Raises ``MissingInputError``, ``DataError``, ``UsageError``.
     """
@@ -115,8 +117,12 @@ def evaluate_on(
     how = Evaluation(name="given", part="test", corrupt=corrupt, views=cast("Any", views))
     networks = [(opened.trained.network, opened.images) for opened in members]
     found = measure_together(networks, indices, members[0].machine, how, registry)
+    classes = source.class_names
+    present = tuple(classes[label] for label in np.unique(source.labels[indices])) if classes_present else ()
+    if classes_present:
+        found = found.restricted()
     return DataEvaluation(
-        record=attrs.evolve(found.record(source.class_names), part=members[0].part),
+        record=attrs.evolve(found.record(classes), part=members[0].part, restricted_to=present),
         runs=runs,
         data=data,
         seen_in_training=None if seen is None else int(seen.sum()),

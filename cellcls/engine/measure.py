@@ -18,7 +18,9 @@ from cellcls.engine.evaluate import Predictions, predict
 from cellcls.engine.images import Images
 from cellcls.errors import RecipeError, suggestion
 from cellcls.ops.imaging.corruptions.baselines import ALEXNET, relative_balanced_error
-from cellcls.ops.statistics.metrics import of_predictions, points, summary
+from cellcls.ops.statistics.calibration import ranked, risk_coverage
+from cellcls.ops.statistics.metrics import of_predictions, points, pooled, summary
+from cellcls.ops.statistics.table import METRICS
 from cellcls.recipe import Evaluation
 from cellcls.registry import Registry
 from cellcls.runs.records import EvaluationRecord, ViewScore
@@ -94,17 +96,28 @@ class Measured:
             per_class=dict(zip(class_names, found.per_class, strict=True)),
             confusion=found.confusion,
             seconds_per_image=float(np.mean([predictions.seconds_per_image for predictions in self.predictions])),
+            risk_coverage=risk_coverage(ranked(*pooled(self.predictions))),
             unknown=_unknown(self.predictions),
             views=_views(self.predictions[0]) if self.evaluation.views else {},
         )
         return self._corrupted(made) if self.evaluation.corrupt else made
 
+    def restricted(self) -> Measured:
+        """Return the same with probabilities restricted to the classes that occur, to add up to 1 over these."""
+        made = tuple(predictions.restricted() for predictions in self.predictions)
+        return attrs.evolve(self, predictions=made)
+
     def _corrupted(self, made: EvaluationRecord) -> EvaluationRecord:
         """Return the record with the errors under each corruption."""
         errors: dict[str, tuple[float, ...]] = {}
+        others: dict[str, dict[str, tuple[float, ...]]] = {}
         for condition, predictions in zip(self.conditions, self.predictions, strict=True):
             name = str(condition.corruption)
             errors[name] = (*errors.get(name, ()), _balanced_error(predictions))
+            for metric, value in of_predictions([predictions]).items():
+                if METRICS[metric].pooled:
+                    values = others.setdefault(metric, {})
+                    values[name] = (*values.get(name, ()), value)
         relative: dict[str, float] = {}
         if self.clean is not None:
             clean = _balanced_error(self.clean)
@@ -116,6 +129,7 @@ class Measured:
             severities=self.evaluation.severities,
             seed=self.evaluation.seed,
             balanced_error=errors,
+            by_corruption=others,
             relative_balanced_error=relative,
         )
 

@@ -88,13 +88,15 @@ class Run:
         unseen: bool = False,
         corrupt: str | None = None,
         views: Sequence[str] = (),
+        classes_present: bool = False,
         device: str | None = None,
         threads: int | None = None,
     ) -> DataEvaluation:
         """Evaluate the best weights on a labelled data set. Classes are matched by name.
 
         ``unseen`` leaves out images that the run was trained on; ``corrupt`` and ``views`` are as in a recipe's
-        ``[[evaluate]]``. Raises ``MissingInputError``, ``DataError``, ``UsageError``.
+        ``[[evaluate]]``; ``classes_present`` restricts probabilities to the classes that occur. Raises
+        ``MissingInputError``, ``DataError``, ``UsageError``.
         """
         from cellcls.library.using import evaluate
 
@@ -106,6 +108,7 @@ class Run:
             unseen=unseen,
             corrupt=corrupt,
             views=views,
+            classes_present=classes_present,
             device=options.device,
             threads=options.threads,
         )

@@ -73,14 +73,15 @@ def evaluate(
     unseen: bool = False,
     corrupt: str | None = None,
     views: Sequence[str] = (),
+    classes_present: bool = False,
     device: str | None = None,
     threads: int | None = None,
 ) -> DataEvaluation:
     """Evaluate on a labelled data set. Classes are matched by name.
 
     ``run`` is as in ``predict``. ``unseen`` leaves out images that a run was trained on; ``corrupt`` and ``views`` are
-    as in a recipe's ``[[evaluate]]``. Raises ``MissingPluginError``, ``MissingInputError``, ``DataError``,
-    ``UsageError``.
+    as in a recipe's ``[[evaluate]]``; ``classes_present`` restricts probabilities to the classes that occur. Raises
+    ``MissingPluginError``, ``MissingInputError``, ``DataError``, ``UsageError``.
     """
     from cellcls.engine.inference import evaluate_on
 
@@ -94,6 +95,7 @@ def evaluate(
         unseen=unseen,
         corrupt=corrupt,
         views=tuple(views),
+        classes_present=classes_present,
     )
 
 

@@ -45,6 +45,7 @@ def of_evaluation(name: str, shown: EvaluationRecord) -> Row:
             for key, metric in columns.items()
         },
         "images": count(shown.n),
+        **({} if shown.unknown is None else {"unknown": count(shown.unknown)}),
         "part": shown.part,
         "time per image": milliseconds(shown.seconds_per_image),
     }
@@ -96,6 +97,25 @@ def corruptions(shown: EvaluationRecord) -> list[Row]:
         row = {"corruption": plain(name), **each, "mean": percent(sum(errors) / len(errors))}
         rows.append(row | ({"relative to AlexNet": f"{relative[name]:.0f}%"} if relative else {}))
     return rows
+
+
+def by_corruption(shown: EvaluationRecord) -> dict[str, list[Row]]:
+    """Return tables of other metrics at each severity of each corruption, by the metric's title."""
+    return {
+        METRICS[metric].title: [
+            {"corruption": plain(name)}
+            | {f"severity {level}": percent(value) for level, value in zip(shown.severities, each, strict=True)}
+            for name, each in values.items()
+        ]
+        for metric, values in shown.by_corruption.items()
+        if metric in METRICS
+    }
+
+
+def risk_coverage(shown: EvaluationRecord) -> list[Row]:
+    """Return one row: the share of errors among shares of the images, the surest first."""
+    errors = {f"surest {share:.0%}": percent(value) for share, value in shown.risk_coverage}
+    return [{"of the images": "errors", **errors}] if errors else []
 
 
 def views(shown: EvaluationRecord) -> list[Row]:

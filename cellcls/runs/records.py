@@ -75,6 +75,12 @@ class EvaluationRecord:
     """Of the corruption."""
     balanced_error: Mapping[str, tuple[float, ...]] = attrs.field(factory=dict)
     """By corruption: 1 - balanced accuracy at each severity."""
+    by_corruption: Mapping[str, Mapping[str, tuple[float, ...]]] = attrs.field(factory=dict)
+    """By metric of the probabilities and corruption: its value at each severity."""
+    risk_coverage: tuple[tuple[float, float], ...] = ()
+    """Shares of the images, the surest first, and the share of errors among them."""
+    restricted_to: tuple[str, ...] = ()
+    """The classes that probabilities were restricted to, if they were: those that occur."""
     relative_balanced_error: Mapping[str, float] = attrs.field(factory=dict)
     """By corruption: the error it adds, in percent of what it adds to the published AlexNet."""
 
@@ -413,7 +419,18 @@ def _converter() -> cattrs.Converter:
     made.register_unstructure_hook(Path, str)
     optional: dict[str, Any] = {
         name: override(omit_if_default=True)
-        for name in ("unknown", "views", "suite", "severities", "seed", "balanced_error", "relative_balanced_error")
+        for name in (
+            "unknown",
+            "views",
+            "suite",
+            "severities",
+            "seed",
+            "balanced_error",
+            "by_corruption",
+            "risk_coverage",
+            "restricted_to",
+            "relative_balanced_error",
+        )
     }
     made.register_structure_hook(
         EvaluationRecord, partial(_gathered, make_dict_structure_fn(EvaluationRecord, made), _values_and_intervals)

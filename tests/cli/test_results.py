@@ -323,3 +323,33 @@ def test_views_count_what_they_fix_and_break(cli, shared_run: Path, challenge: P
     assert len(answer["views"]) >= 6
     for view in answer["views"].values():
         assert right + view["fixed"] - view["broken"] == round(view["accuracy"] * 40)
+
+
+def test_evaluate_tells_calibration_and_risk_by_corruption(cli, shared_run: Path, challenge: Path):
+    answer = cli("evaluate", shared_run, "--data", challenge, "--corrupt", "brightness_down", "--json").json()
+    assert {"calibration_error", "aurc"} <= answer.keys()
+    for metric in ("calibration_error", "aurc"):
+        assert len(answer["by_corruption"][metric]["brightness_down"]) == 5
+    shares, risks = zip(*answer["risk_coverage"], strict=True)
+    assert shares == (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+    assert risks[-1] == pytest.approx(1 - answer["accuracy"])
+    shown = cli("evaluate", shared_run, "--data", challenge, "--corrupt", "brightness_down").out
+    assert "corruptions: calibration error at each severity" in shown
+    assert "risk by coverage" in shown
+
+
+def test_classes_present_restricts_probabilities_to_them(cli, place: Path, shared_run: Path, pictures: Path):
+    rows = cli("predict", shared_run, pictures, "--json").json()
+    given = [TRUE[Path(row["image"]).parent.name] for row in rows]
+    present = sorted(set(given), key=list(CLASSES).index)
+    likeliest = [max(present, key=lambda name, row=row: row["probabilities"][name]) for row in rows]
+    answer = cli("evaluate", shared_run, "--data", pictures, "--classes-present", "--json").json()
+    assert answer["accuracy"] == pytest.approx(accuracy_score(given, likeliest))
+    assert answer["restricted_to"] == present
+    assert answer["confusion"] == confusion_matrix(given, likeliest, labels=list(CLASSES)).tolist()
+    whole = cli("evaluate", shared_run, "--data", pictures, "--json").json()
+    assert "restricted_to" not in whole
+    said = cli("evaluate", shared_run, "--data", pictures, "--classes-present")
+    assert "probabilities restricted to the classes that occur" in said.err
+    viewed = cli("evaluate", shared_run, "--data", pictures, "--classes-present", "--view", "flips", "--json").json()
+    assert viewed["views"]["as_it_is"]["accuracy"] == answer["accuracy"]

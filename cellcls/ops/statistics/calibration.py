@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import ceil
+
 import attrs
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +12,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 BINS = 15
+COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+"""Shares of the images at which the risk is reported."""
 
 
 @attrs.frozen(kw_only=True)
@@ -52,6 +57,12 @@ def risk(images: Ranked) -> Floats:
     """Return the share of errors among the n surest predictions, for n = 1..N (N,)."""
     found: Floats = np.cumsum(1 - images.right) / np.arange(1, len(images.right) + 1)
     return found
+
+
+def risk_coverage(images: Ranked, shares: Sequence[float] = COVERAGES) -> tuple[tuple[float, float], ...]:
+    """Return the share of errors among each share of the images, the surest first, as (share, errors)."""
+    found = risk(images)
+    return tuple((share, float(found[max(1, ceil(share * len(found) - 1e-9)) - 1])) for share in shares)
 
 
 def aurc(images: Ranked) -> float:

@@ -78,14 +78,33 @@ def points(confusion: NDArray[np.int64]) -> dict[str, float]:
 
 
 def of_predictions(predictions: Sequence[Predicted]) -> dict[str, float]:
-    """Return the metrics that need more than a confusion matrix: their mean over ``predictions``, such as those of the
-    same images under several conditions. Metrics that need a loss are omitted if there is none."""
+    """Return the metrics that need more than a confusion matrix, of the same images under several conditions: of all
+    predictions together or the mean over conditions. Metrics that need a loss are omitted if there is none."""
     found = {}
+    probabilities, label = pooled(predictions)
+    together = _Pooled(label=label, probabilities=probabilities)
     for name, metric in METRICS.items():
         if metric.of_predictions is None or (metric.needs_loss and predictions[0].loss is None):
             continue
-        found[name] = float(np.mean([metric.of_predictions(predicted) for predicted in predictions]))
+        taken: Sequence[Predicted] = [together] if metric.pooled else predictions
+        found[name] = float(np.mean([metric.of_predictions(predicted) for predicted in taken]))
     return found
+
+
+def pooled(predictions: Sequence[Predicted]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return probabilities (N, K) and labels (N,) under all conditions together."""
+    return np.concatenate([each.probabilities for each in predictions]), np.concatenate(
+        [each.label for each in predictions]
+    )
+
+
+@attrs.frozen(kw_only=True)
+class _Pooled:
+    """Predictions under all conditions together."""
+
+    label: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    loss: None = None
 
 
 def _of_matrices(matrices: Floats) -> dict[str, Floats]:

@@ -68,6 +68,8 @@ class Metric:
     """Whether classes rather than images have equal weight, so that rare classes make its interval wide."""
     needs_loss: bool = False
     """Whether it is measured only if there is a recipe, which has a loss."""
+    pooled: bool = False
+    """Whether ``of_predictions`` takes the images of all conditions together, instead of the mean over conditions."""
     in_summary: bool = True
     """Whether it has a column in tables of evaluations."""
 
@@ -110,6 +112,18 @@ def _mean_loss(predicted: Predicted) -> np.floating | float:
     return mean
 
 
+def _calibration_error(predicted: Predicted) -> float:
+    from cellcls.ops.statistics import calibration
+
+    return calibration.calibration_error(calibration.ranked(predicted.probabilities, predicted.label))
+
+
+def _aurc(predicted: Predicted) -> float:
+    from cellcls.ops.statistics import calibration
+
+    return calibration.aurc(calibration.ranked(predicted.probabilities, predicted.label))
+
+
 METRICS: dict[str, Metric] = {
     "accuracy": Metric(title="accuracy", of_confusion=_accuracy),
     "balanced_accuracy": Metric(title="balanced accuracy", of_confusion=_balanced_accuracy, mean_over_classes=True),
@@ -117,6 +131,10 @@ METRICS: dict[str, Metric] = {
     "loss": Metric(
         title="loss", of_predictions=_mean_loss, unit="nats", lower_is_better=True, needs_loss=True, in_summary=False
     ),
+    "calibration_error": Metric(
+        title="calibration error", of_predictions=_calibration_error, lower_is_better=True, pooled=True
+    ),
+    "aurc": Metric(title="risk-coverage area", of_predictions=_aurc, lower_is_better=True, pooled=True),
 }
 """The metrics by their names in recipes and files. Means over classes are over classes with images."""
 
