@@ -154,6 +154,8 @@ def measure(
     loss: PerSampleLoss | None = None,
 ) -> Measured:
     """Predict ``indices`` under every condition of an evaluation. Raises ``RecipeError`` for an unknown suite."""
+    if evaluation.images is not None:
+        indices = spread(indices, images.source.labels, evaluation.images)
     conditions = tuple(conditions_of(evaluation, images.size, registry))
     made = tuple(
         predict(
@@ -172,6 +174,14 @@ def measure(
     if published:
         clean = predict(network, images, indices, machine, views=evaluation.views)
     return Measured(evaluation=evaluation, conditions=conditions, predictions=made, clean=clean)
+
+
+def spread(indices: Indices, labels: NDArray[np.integer[Any]], count: int) -> Indices:
+    """Return ``count`` of the indices, or all if fewer: each class about as often as among all, evenly in its order."""
+    if count >= len(indices):
+        return indices
+    by_class = indices[np.argsort(labels[indices], kind="stable")]
+    return np.sort(by_class[(np.arange(count) * len(indices) + len(indices) // 2) // count])
 
 
 def conditions_of(evaluation: Evaluation, size: int, registry: Registry) -> Iterator[Condition]:

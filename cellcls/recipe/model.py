@@ -138,6 +138,11 @@ class Evaluation:
         default=(1, 2, 3, 4, 5), ge=1, le=5, help="Strengths of the corruption, 1 to 5; all are pooled."
     )
     seed: int = param(default=0, ge=0, help="Seed of the corruption.")
+    images: int | None = param(
+        default=None,
+        ge=1,
+        help="Measure on at most so many images, spread evenly over the part's classes; default: all.",
+    )
 
     def problem(self) -> str | None:
         """Say what is wrong with the combination."""
@@ -244,10 +249,14 @@ class Recipe:
         return next((evaluation for evaluation in self.evaluate if evaluation.name == name), Evaluation(name=name))
 
     def watched(self) -> tuple[str, ...]:
-        """Return the metrics measured at every epoch: ``select`` and what schedules and callbacks watch."""
+        """Return the metrics measured at every epoch: ``select``, the same on the clean part where it is measured on
+        corrupted images, and what schedules and callbacks watch."""
         watching: list[Schedule | Callback] = [*(stage.schedule for stage in self.stages), *self.callbacks]
         named = [getattr(watcher, field) for watcher in watching for field in watcher.watches]
-        return tuple(dict.fromkeys([self.train.select, *named]))
+        evaluation, _, metric = self.train.select.partition(".")
+        selecting = self.evaluation(evaluation)
+        clean = [f"{selecting.part_name}.{metric}"] if selecting.corrupt else []
+        return tuple(dict.fromkeys([self.train.select, *clean, *named]))
 
 
 FORMS = ("order", "among", "difference")

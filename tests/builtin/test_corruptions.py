@@ -38,12 +38,14 @@ def changed(cls, images, severity, *, ids=None, seed=0, place=0):
 
 def test_the_registry_offers_the_suites():
     offered = load_registry().components["corruption"]
-    assert len(offered) == len(CLASSES) == 12
+    assert len(offered) == len(CLASSES) == 18
     suites = {
-        suite: {name for name, cls in offered.items() if cls.suite == suite} for suite in ("medmnist_c", "competition")
+        suite: {name for name, cls in offered.items() if cls.suite == suite}
+        for suite in ("medmnist_c", "competition", "shifts")
     }
     assert suites["medmnist_c"] == set(ALEXNET)
     assert suites["competition"] == {"competition"}
+    assert suites["shifts"] == {"uneven_light", "haze", "speckle", "glass", "cast", "dust"}
     assert all(issubclass(cls, Corruption) for cls in offered.values())
 
 
@@ -115,7 +117,13 @@ def test_shape_and_range_hold_and_the_batch_does_not_matter(cls, seed, first, se
     assert (off > 1e-5).float().mean() < 1e-3  # a rounding may tip a threshold of 8 bits, seldom
 
 
-@pytest.mark.parametrize("name", ["Motion", "StainDeposit", "Bubble", "Competition"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *["Motion", "StainDeposit", "Bubble", "Competition"],
+        *["UnevenLight", "Haze", "Speckle", "Glass", "Cast", "Dust"],
+    ],
+)
 def test_chance_depends_on_seed_place_and_sample(name, cells):
     cls, same = getattr(corruptions, name), cells[:1].repeat(4, 1, 1, 1)
     base = changed(cls, same, 3)

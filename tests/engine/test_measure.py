@@ -6,8 +6,9 @@ import json
 
 import numpy as np
 import pytest
+from support.recipes import tiny
 
-from cellcls.engine.measure import suite
+from cellcls.engine.measure import spread, suite
 from cellcls.errors import RecipeError
 
 RECIPE = """
@@ -80,3 +81,43 @@ def test_an_unknown_suite_is_told_with_what_there_is(registry):
         suite("competion", registry)
     assert "competition" in str(told.value)
     assert list(suite("jpeg", registry)) == ["jpeg"]
+
+
+def test_a_part_of_the_images_keeps_the_shares_of_the_classes():
+    labels = np.tile([0, 0, 0, 1], 50)  # three in four are of class 0
+    indices = np.arange(20, 200)
+    chosen = spread(indices, labels, 40)
+    assert len(set(chosen.tolist())) == 40
+    assert set(chosen) <= set(indices)
+    assert np.array_equal(chosen, np.sort(chosen))
+    assert np.bincount(labels[chosen]).tolist() == [30, 10]
+    assert np.array_equal(spread(indices, labels, 180), indices)
+    assert np.array_equal(spread(indices, labels, 500), indices)
+
+
+def test_weights_are_selected_on_corrupted_images_with_the_clean_score_beside(make_job, execute):
+    selecting = tiny(train={"batch_size": 16, "select": "shifted.accuracy"})
+    more = """
+    [[stages]]
+    epochs = 2
+    [[evaluate]]
+    name = "shifted"
+    part = "val"
+    corrupt = "shifts"
+    severities = [3, 5]
+    images = 6
+    [[evaluate]]
+    name = "val"
+    """
+    job = make_job(more, tiny=selecting)
+    execute(job)
+    epochs = [json.loads(line) for line in job.folder.history.read_text().splitlines()]
+    assert [{"shifted.accuracy", "val.accuracy"} <= set(epoch) for epoch in epochs] == [True, True]
+    accuracy = [epoch["shifted.accuracy"] for epoch in epochs]
+    ranks = [(epoch["shifted.accuracy"], -epoch["shifted.loss"]) for epoch in epochs]
+    assert [epoch["best"] for epoch in epochs] == [True, ranks[1] > ranks[0]]
+    measured = json.loads(job.folder.metrics.read_text())["evaluations"]
+    assert measured["shifted"]["n"] == 6
+    assert measured["shifted"]["accuracy"] == pytest.approx(max(accuracy))
+    assert len(measured["shifted"]["balanced_error"]) == 6
+    assert measured["val"]["n"] == 16

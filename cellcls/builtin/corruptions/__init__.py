@@ -14,18 +14,25 @@ from cellcls.builtin.corruptions.medmnist_c import (
     Saturate,
     StainDeposit,
 )
+from cellcls.builtin.corruptions.shifts import Cast, Dust, Glass, Haze, Speckle, UnevenLight
 
 __all__ = [
     "BrightnessDown",
     "BrightnessUp",
     "Bubble",
+    "Cast",
     "Competition",
     "ContrastDown",
     "ContrastUp",
     "Defocus",
+    "Dust",
+    "Glass",
+    "Haze",
     "Jpeg",
     "Motion",
     "Pixelate",
     "Saturate",
+    "Speckle",
     "StainDeposit",
+    "UnevenLight",
 ]
