@@ -73,7 +73,7 @@ def _claims(one: Loaded) -> str:
     claim = one.recipe.claim
     if claim is None:
         return ""
-    claims = [f"{name}.{metric} {band}" for name, bands in claim.figures.items() for metric, band in bands.items()]
+    claims = [f"{name}.{metric} {band}" for name, bands in claim.bands.items() for metric, band in bands.items()]
     return f"{'; '.join(claims)} ({claim.place})"
 
 

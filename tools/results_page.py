@@ -136,7 +136,7 @@ def _claims(one: Loaded, records: Sequence[RunRecord], *, checked: bool) -> Iter
             verdict = claim["verdict"] if checked else "not checked, another network"
             yield f"{claim['metric']} {claim['claimed']}: {claim['measured']}, **{verdict}**"
     elif one.recipe.claim:
-        for name, bands in one.recipe.claim.figures.items():
+        for name, bands in one.recipe.claim.bands.items():
             yield from (f"{starred(name)}, {metric} {band}" for metric, band in bands.items())
 
 
