@@ -42,6 +42,7 @@ ELSEWHERE = {
     "runs/init.py": "engine/test_init.py",
     # classes without logic of their own
     "engine/job.py": "engine/test_train.py",
+    "engine/prediction_heat.py": "cli/test_model.py",
     "execution/context.py": "execution/test_single.py",
 }
 """Modules without a file of their name, and the file that tests them."""

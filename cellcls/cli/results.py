@@ -20,7 +20,7 @@ from cellcls.runs.options import Options
 from cellcls.terminal import say, table
 
 if TYPE_CHECKING:
-    from cellcls.engine.inference import Answers
+    from cellcls.engine.inference import ImagePredictions
 
 device_option = click.option("--device", help="cpu, cuda, cuda:1, mps; default: the fastest available.")
 threads_option = click.option("--threads", type=click.IntRange(min=1), help="Number of CPU threads.")
@@ -194,7 +194,7 @@ def refuse_taken(path: Path | None) -> None:
         raise UsageError(f"{path} already exists and is not overwritten")
 
 
-def _csv(found: Answers) -> str:
+def _csv(found: ImagePredictions) -> str:
     """Return the rows as CSV, with a column ``error`` if an image could not be read."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellcls.api import BadImage, Explainer, Source, WrappedSource, changed
-from cellcls.engine.answer_heat import AnswerHeat, Draw
 from cellcls.engine.data import Indices, open_source, prepare
 from cellcls.engine.depth import ComparedNetwork, Comparison, compare_depths
 from cellcls.engine.device import Machine
@@ -22,6 +21,7 @@ from cellcls.engine.heat import HeatMaps, heat_maps, heat_metrics, masks, spread
 from cellcls.engine.images import Images
 from cellcls.engine.measure import suite
 from cellcls.engine.network import Trained, load_network
+from cellcls.engine.prediction_heat import Draw, PredictionHeat
 from cellcls.engine.skipped import skipped_of, warn_of_skipped
 from cellcls.engine.unlabelled import unlabelled
 from cellcls.errors import DataError, MissingInputError, RecipeError, UsageError
@@ -225,7 +225,7 @@ def _parts(path: Path) -> tuple[str, ...]:
 
 
 @attrs.frozen(kw_only=True)
-class Answers:
+class ImagePredictions:
     """What a network, or an ensemble of several, says of images without labels."""
 
     names: tuple[str, ...]
@@ -291,7 +291,7 @@ def predict_images(
     options: Options,
     *,
     draw: Draw | None = None,
-) -> Answers:
+) -> ImagePredictions:
     """Predict with the best weights of a run, or of several as an ensemble: image files, folders of them (at any
     depth), npz files with ``images``, data sets, and arrays (H, W, 3) or (N, H, W, 3) uint8, RGB, or gray without the
     last axis, in this order. ``draw`` gets the heat map of each.
@@ -301,7 +301,7 @@ def predict_images(
     """
     refuse_absent(images)
     members, machine = _trained(_several(runs), registry, options)
-    heat = AnswerHeat(draw, registry) if draw else None
+    heat = PredictionHeat(draw, registry) if draw else None
     names: list[str] = []
     rows: list[NDArray[np.float32]] = []
     distances: list[NDArray[np.float32]] = []
@@ -316,7 +316,7 @@ def predict_images(
         rows.append(found.probabilities)
         if found.distance is not None:
             distances.append(found.distance)
-    answers = Answers(
+    answers = ImagePredictions(
         names=tuple(names),
         probabilities=np.concatenate(rows),
         classes=members[0].config.classes,

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from cellcls.engine.inference import Answers, distinct_names, evaluate_on, explain_on, predict_images
+from cellcls.engine.inference import ImagePredictions, distinct_names, evaluate_on, explain_on, predict_images
 from cellcls.engine.network import load_network
 from cellcls.errors import DataError, MissingInputError, UsageError
 from cellcls.ops.rendering.cells import render
@@ -37,7 +37,7 @@ def said(tiny_run: Path, registry: Registry) -> Callable[[np.ndarray], np.ndarra
 
 
 @pytest.fixture
-def predicted(tiny_run: Path, registry: Registry) -> Callable[..., Answers]:
+def predicted(tiny_run: Path, registry: Registry) -> Callable[..., ImagePredictions]:
     return lambda *images: predict_images(tiny_run, list(images), registry, CPU)
 
 
@@ -92,7 +92,7 @@ def test_what_is_not_there_is_told_before_anything_is_predicted(tmp_path: Path, 
 
 def test_a_row_names_the_likeliest_and_the_second() -> None:
     probabilities = np.array([[0.2, 0.5, 0.3], [0.4, 0.4, 0.2]], np.float32)
-    answers = Answers(
+    answers = ImagePredictions(
         names=("x", "y"), probabilities=probabilities, classes=tuple("abc"), rehearsal=False, unreadable={}
     )
     first, tied = answers.rows()

@@ -16,7 +16,18 @@ def test_a_rectangle_of_the_area_and_aspect_is_hidden_where_it_is_placed():
 def test_a_side_longer_than_the_image_is_cut():
     images = torch.zeros(1, 3, 10, 10)
     hidden = erase(images, torch.tensor([0.5]), torch.tensor([8.0]), torch.zeros(1, 2), torch.ones(1, 3))
-    assert hidden[0, 0].sum(1).tolist() == [10.0, 10, 0, 0, 0, 0, 0, 0, 0, 0]  # a quarter high, the middle of a row within
+    assert hidden[0, 0].sum(1).tolist() == [
+        10.0,
+        10,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ]  # 2.5 high
 
 
 def test_aspects_reach_from_the_reciprocal_to_the_limit():

@@ -26,7 +26,7 @@ Draw: TypeAlias = "Callable[[int, str, NDArray[np.uint8], NDArray[np.float32]], 
 """Gets position and name of an image, its pixels (S, S, 3) as the first network gets them, its map (S, S) in 0..1."""
 
 
-class AnswerHeat:
+class PredictionHeat:
     """Draws where the networks look for the class that they predict; for an ensemble, the mean of their maps."""
 
     def __init__(self, draw: Draw, registry: Registry, use: str = "grad_cam") -> None:
