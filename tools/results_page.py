@@ -25,7 +25,7 @@ from cellcls.report import expect, tables
 from cellcls.report.numbers import percent, starred
 from cellcls.report.read import RunRecord, read_run
 from cellcls.runs.plan import plan
-from cellcls.runs.records import EvaluationRecord
+from cellcls.runs.records import EnvironmentRecord, EvaluationRecord
 
 ROOT = Path(__file__).parents[1]
 HEAD = """\
@@ -60,10 +60,10 @@ def page(recipes: Sequence[Path], runs: Path, registry: Registry) -> str:
 
 def _machines(records: Sequence[RunRecord]) -> str:
     """Say where the runs were made, as their environment records it."""
+    known = (record.environment or EnvironmentRecord() for record in records)
     seen = Counter(
-        f"{one.environment.get('device')}, {one.environment.get('threads')} thread(s), torch "
-        f"{one.environment.get('versions', {}).get('torch')}"
-        for one in records
+        f"{where.device or 'a device not recorded'}, {where.threads} thread(s), torch {where.versions.get('torch')}"
+        for where in known
     )
     return "".join(f"- {number} runs on {machine}\n" for machine, number in seen.most_common()) + "\n"
 

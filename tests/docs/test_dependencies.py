@@ -18,6 +18,7 @@ PROJECTS = [ROOT, *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject
 DISTRIBUTIONS = packages_distributions()
 NOT_OURS = {
     ("pytest", "cellcls/testing/base.py"),  # imported by tests of plugins only
+    ("pytest", "cellcls/testing/models.py"),
     ("model", "cellcls/engine/export/clean_run.py"),  # the file of an exported submission
 }
 

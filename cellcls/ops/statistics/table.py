@@ -132,9 +132,15 @@ METRICS: dict[str, Metric] = {
         title="loss", of_predictions=_mean_loss, unit="nats", lower_is_better=True, needs_loss=True, in_summary=False
     ),
     "calibration_error": Metric(
-        title="calibration error", of_predictions=_calibration_error, lower_is_better=True, pooled=True
+        title="calibration error",
+        of_predictions=_calibration_error,
+        lower_is_better=True,
+        pooled=True,
+        in_summary=False,
     ),
-    "aurc": Metric(title="risk-coverage area", of_predictions=_aurc, lower_is_better=True, pooled=True),
+    "aurc": Metric(
+        title="risk-coverage area", of_predictions=_aurc, lower_is_better=True, pooled=True, in_summary=False
+    ),
 }
 """The metrics by their names in recipes and files. Means over classes are over classes with images."""
 
