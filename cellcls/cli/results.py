@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from cellcls.engine.inference import ImagePredictions
 
 device_option = click.option("--device", help="cpu, cuda, cuda:1, mps; default: the fastest available.")
+crop_option = click.option(
+    "--center-crop",
+    type=click.IntRange(min=8),
+    metavar="PIXELS",
+    help="Cut out the middle of each image first, for frames wider than a cell.",
+)
 threads_option = click.option("--threads", type=click.IntRange(min=1), help="Number of CPU threads.")
 
 
@@ -45,6 +51,7 @@ threads_option = click.option("--threads", type=click.IntRange(min=1), help="Num
     help="Restrict probabilities to the classes that occur, for a data set with only some of them.",
 )
 @click.option("--out", type=PathType(), help="Also write the result as JSON to a new file.")
+@crop_option
 @device_option
 @threads_option
 @json_option
@@ -57,6 +64,7 @@ def evaluate(
     views: tuple[str, ...],
     classes_present: bool,
     out: Path | None,
+    center_crop: int | None,
     device: str | None,
     threads: int | None,
     as_json: bool,
@@ -81,6 +89,7 @@ def evaluate(
         corrupt=corrupt,
         views=views,
         classes_present=classes_present,
+        center_crop=center_crop,
     )
     tell_model(chosen)
     if out is not None:
@@ -118,6 +127,7 @@ def evaluate(
     "--heat", type=PathType(), metavar="FOLDER", help="Also draw where the network looks: a PNG for each image."
 )
 @click.option("--csv", "csv_file", type=PathType(), help="Write the table to a new CSV file (- : stdout).")
+@crop_option
 @device_option
 @threads_option
 @json_option
@@ -126,6 +136,7 @@ def predict(
     runs: tuple[Path, ...],
     heat: Path | None,
     csv_file: Path | None,
+    center_crop: int | None,
     device: str | None,
     threads: int | None,
     as_json: bool,
@@ -147,7 +158,8 @@ def predict(
     from cellcls.engine.inference import predict_images
 
     options = Options(device=device, threads=threads)
-    found = predict_images(chosen.runs, images, registry, options, draw=drawn.draw if drawn else None)
+    draw = drawn.draw if drawn else None
+    found = predict_images(chosen.runs, images, registry, options, draw=draw, center_crop=center_crop)
     tell_model(chosen)
     if found.rehearsal:
         say("cellcls: warning: weights of a rehearsal: the predictions say nothing about real cells")

@@ -62,17 +62,22 @@ class Images:
             return self.held[torch.from_numpy(indices).to(self.device)]
         return torch.from_numpy(np.ascontiguousarray(self._read(indices))).to(self.device)
 
-    def describe(self, indices: Indices) -> TrainingImagesRecord:
-        """Return what the images of ``indices`` look like, measured on an evenly spaced sample of them."""
-        chosen = evenly_spaced(indices, DESCRIBED)
+    def describe(self, indices: Indices, most: int = DESCRIBED) -> TrainingImagesRecord | None:
+        """Return what the images of ``indices`` look like, None if none can be read, from an evenly spaced sample of at
+        most ``most``."""
+        chosen = evenly_spaced(indices, most)
+        parts = np.array_split(chosen, max(1, len(chosen) // 64))
+        colours = torch.cat([self.take(part).mean(dim=(2, 3)) for part in parts]).double().cpu()
         sizes = self.source.sizes
         if sizes is None:
             sizes = np.broadcast_to(self.source.read(chosen[:1]).shape[1:3], (len(self.source), 2))
-        percentiles = np.percentile(sizes[chosen], (10, 50, 90), axis=0).T.tolist()
-        parts = np.array_split(chosen, max(1, len(chosen) // 64))
-        colours = torch.cat([self.take(part).mean(dim=(2, 3)) for part in parts]).double().cpu()
+        readable = sizes[chosen].min(axis=1) > 0
+        if not readable.any():
+            return None
+        percentiles = np.percentile(sizes[chosen][readable], (10, 50, 90), axis=0).T.tolist()
+        colours = colours[torch.from_numpy(readable)]
         return TrainingImagesRecord(
-            n=len(chosen),
+            n=len(colours),
             height=tuple(percentiles[0]),
             width=tuple(percentiles[1]),
             mean=tuple(colours.mean(0).tolist()),

@@ -22,6 +22,7 @@ from cellcls.engine.images import Images
 from cellcls.engine.measure import suite
 from cellcls.engine.network import Trained, load_network
 from cellcls.engine.prediction_heat import Draw, PredictionHeat
+from cellcls.engine.resemblance import warn_if_unlike
 from cellcls.engine.skipped import skipped_of, warn_of_skipped
 from cellcls.engine.unlabelled import unlabelled
 from cellcls.errors import DataError, MissingInputError, RecipeError, UsageError
@@ -92,19 +93,23 @@ def evaluate_on(
     corrupt: str | None = None,
     views: tuple[str, ...] = (),
     classes_present: bool = False,
+    center_crop: int | None = None,
 ) -> DataEvaluation:
     """Measure the best weights of a run, or of several as an ensemble, on a data set. Of a set with its own parts,
     ``test`` unless ``part`` says else.
 
     ``unseen`` leaves out the images that a run was trained on. ``corrupt`` and ``views`` are as in ``[[evaluate]]``.
-    ``classes_present`` restricts probabilities to the classes that occur.
+    ``classes_present`` restricts probabilities to the classes that occur; ``center_crop`` is as in ``predict_images``.
+    Images of another scale or colour than the training images' are a warning.
 
     Raises ``MissingInputError``, ``DataError``, ``UsageError``.
     """
     if corrupt is not None:
         _refuse_unknown(corrupt, registry)
     runs = _several(runs)
-    members = _open(runs, data, registry, options, part)
+    members = _open(runs, data, registry, options, part, center_crop)
+    for opened in members:
+        warn_if_unlike(opened.trained.training_images, opened.images, cropped=center_crop is not None)
     source, indices = members[0].images.source, members[0].indices
     seen = _seen(runs, source, indices)
     if unseen:
@@ -291,16 +296,18 @@ def predict_images(
     options: Options,
     *,
     draw: Draw | None = None,
+    center_crop: int | None = None,
 ) -> ImagePredictions:
     """Predict with the best weights of a run, or of several as an ensemble: image files, folders of them (at any
     depth), npz files with ``images``, data sets, and arrays (H, W, 3) or (N, H, W, 3) uint8, RGB, or gray without the
-    last axis, in this order. ``draw`` gets the heat map of each.
+    last axis, in this order. ``draw`` gets the heat map of each. Of larger images, the middle ``center_crop`` pixels
+    are cut out first. Images of another scale or colour than the training images' are a warning.
 
     Images that cannot be read are listed in the answers. Raises ``MissingInputError`` where nothing is found,
     ``DataError`` if no image can be read, and for an array that holds no images.
     """
     refuse_absent(images)
-    members, machine = _trained(_several(runs), registry, options)
+    members, machine = _trained(_several(runs), registry, options, center_crop)
     heat = PredictionHeat(draw, registry) if draw else None
     names: list[str] = []
     rows: list[NDArray[np.float32]] = []
@@ -309,6 +316,8 @@ def predict_images(
     for portion in unlabelled(images, [trained.config for trained in members], registry):
         pairs = zip(members, portion.sources, strict=True)
         networks = [(trained.network, _images(source, trained, machine)) for trained, source in pairs]
+        for trained, (_, seen) in zip(members, networks, strict=True):
+            warn_if_unlike(trained.training_images, seen, cropped=center_crop is not None)
         add = partial(heat.add, networks, portion, len(names)) if heat else None
         found = predict_together(networks, machine, add)
         unreadable |= {len(names) + index: reason for index, reason in portion.unreadable.items()}
@@ -334,8 +343,12 @@ def _several(runs: Path | Sequence[Path]) -> tuple[Path, ...]:
     return (runs,) if isinstance(runs, Path) else tuple(runs)
 
 
-def _trained(runs: Sequence[Path], registry: Registry, options: Options) -> tuple[list[Trained], Machine]:
+def _trained(
+    runs: Sequence[Path], registry: Registry, options: Options, center_crop: int | None = None
+) -> tuple[list[Trained], Machine]:
     members = load_ensemble(runs, registry)
+    if center_crop is not None:
+        members = [trained.with_center_crop(center_crop) for trained in members]
     machine = resolve_machine(options, "float32")
     for trained in members:
         trained.network.to(machine.device)
@@ -346,9 +359,16 @@ def _images(source: Source, trained: Trained, machine: Machine) -> Images:
     return Images(source, trained.config.input, machine.device)
 
 
-def _open(runs: Sequence[Path], data: Path, registry: Registry, options: Options, part: str | None) -> list[_Opened]:
+def _open(
+    runs: Sequence[Path],
+    data: Path,
+    registry: Registry,
+    options: Options,
+    part: str | None,
+    center_crop: int | None = None,
+) -> list[_Opened]:
     """Open a labelled set for each network of an ensemble."""
-    members, machine = _trained(runs, registry, options)
+    members, machine = _trained(runs, registry, options, center_crop)
     dataset = open_given(data, registry).leniently()
     sources = [dataset.build(path=data, input=trained.config.input, cache=cache_folder()) for trained in members]
     source = sources[0]

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from cellcls.api import Backbone, Features, Head, Input, WeightPlaces
+from cellcls.api import Backbone, Features, Head, Input, WeightPlaces, changed
 from cellcls.errors import DataError, MissingInputError, PluginError
 from cellcls.ops.networks.freezing import Depth
 from cellcls.ops.statistics.features import FeatureModel
@@ -175,6 +175,12 @@ class Trained:
         if data is None:
             return None
         return from_data(json_object("metadata of the weights", data), TrainingImagesRecord, "metadata of the weights")
+
+    def with_center_crop(self, pixels: int) -> Trained:
+        """Return the network for images whose middle is cut out first, whatever its training did."""
+        return attrs.evolve(
+            self, config=attrs.evolve(self.config, input=changed(self.config.input, center_crop=pixels))
+        )
 
     @property
     def rehearsal(self) -> bool:

@@ -146,7 +146,9 @@ class Session:
     @cached_property
     def training_images(self) -> TrainingImagesRecord:
         """What the training images look like."""
-        return self.images.describe(self.data.parts["train"])
+        found = self.images.describe(self.data.parts["train"])
+        assert found is not None, "images to train on can be read"
+        return found
 
     def write_weights(self, path: Path, network: nn.Module) -> None:
         """Write a network's weights, if this is the process that writes, with what was fitted to use them."""

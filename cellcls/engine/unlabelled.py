@@ -102,6 +102,8 @@ class _Prepared:
         self.pictures = pictures
         self.inputs = inputs
         self.unreadable: dict[int, str] = {}
+        self.sizes = np.zeros((len(pictures), 2), dtype=np.int64)
+        """Height and width of those that were decoded."""
         self._asked: list[int] = []
         self._kept: list[NDArray[np.uint8]] = []
 
@@ -121,6 +123,7 @@ class _Prepared:
         except CellclsError as error:
             self.unreadable[index] = error.message
             return [np.zeros((input.size, input.size, 3), dtype=np.uint8) for input in self.inputs]
+        self.sizes[index] = pixels.shape[:2]
         return [input.prepare(pixels) for input in self.inputs]
 
 
@@ -133,6 +136,7 @@ class _Pictures(_Unlabelled):
         super().__init__(len(pictures.pictures), config)
         self.pictures = pictures
         self.number = number
+        self.sizes = pictures.sizes
 
     def read(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Return images, decoding files as they are asked for."""

@@ -67,18 +67,24 @@ class Run:
         return self.folder / "report.html"
 
     def predict(
-        self, images: Image | list[Image], *, device: str | None = None, threads: int | None = None
+        self,
+        images: Image | list[Image],
+        *,
+        center_crop: int | None = None,
+        device: str | None = None,
+        threads: int | None = None,
     ) -> PredictionTable:
         """Predict the class of images with the run's best weights.
 
         ``images``: a file, a folder or an npz, an array (H, W, 3) or (N, H, W, 3) uint8, RGB, or a list of these.
-        Images that cannot be read are in ``bad_images`` of the result, with a warning. Raises ``MissingInputError``,
-        and ``DataError`` if no image can be read.
+        Of larger images, the middle ``center_crop`` pixels are cut out first. Images that cannot be read are in
+        ``bad_images`` of the result, with a warning. Raises ``MissingInputError``, and ``DataError`` if no image can be
+        read.
         """
         from cellcls.library.using import predict
 
         options = self._machine(device, threads)
-        return predict(images, run=self, device=options.device, threads=options.threads)
+        return predict(images, run=self, center_crop=center_crop, device=options.device, threads=options.threads)
 
     def evaluate(
         self,

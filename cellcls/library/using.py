@@ -31,6 +31,7 @@ def predict(
     images: Image | list[Image],
     *,
     run: RunOrRuns | None = None,
+    center_crop: int | None = None,
     device: str | None = None,
     threads: int | None = None,
 ) -> PredictionTable:
@@ -38,8 +39,9 @@ def predict(
 
     ``images``: a file, a folder or an npz, an array (H, W, 3) or (N, H, W, 3) uint8, RGB, or a list of these. ``run``:
     a run or a weights file; a list of them is an ensemble, whose probabilities are averaged; None: the installed model.
-    Images that cannot be read are in ``bad_images`` of the result, with a warning. Raises ``MissingPluginError`` if no
-    model is installed, ``MissingInputError``, and ``DataError`` if no image can be read.
+    Of larger images, the middle ``center_crop`` pixels are cut out first. Images that cannot be read are in
+    ``bad_images`` of the result, with a warning. Raises ``MissingPluginError`` if no model is installed,
+    ``MissingInputError``, and ``DataError`` if no image can be read.
     """
     from cellcls.engine.inference import predict_images
 
@@ -47,7 +49,9 @@ def predict(
     given = [expanded(image) if isinstance(image, str | Path) else image for image in listed]
     registry = load_registry()
     chosen = _chosen(run, registry)
-    found = predict_images(chosen.runs, given, registry, Options(device=device, threads=threads))
+    found = predict_images(
+        chosen.runs, given, registry, Options(device=device, threads=threads), center_crop=center_crop
+    )
     predictions = [
         Prediction(
             image=row["image"],
@@ -74,14 +78,16 @@ def evaluate(
     corrupt: str | None = None,
     views: Sequence[str] = (),
     classes_present: bool = False,
+    center_crop: int | None = None,
     device: str | None = None,
     threads: int | None = None,
 ) -> DataEvaluation:
     """Evaluate on a labelled data set. Classes are matched by name.
 
     ``run`` is as in ``predict``. ``unseen`` leaves out images that a run was trained on; ``corrupt`` and ``views`` are
-    as in a recipe's ``[[evaluate]]``; ``classes_present`` restricts probabilities to the classes that occur. Raises
-    ``MissingPluginError``, ``MissingInputError``, ``DataError``, ``UsageError``.
+    as in a recipe's ``[[evaluate]]``; ``classes_present`` restricts probabilities to the classes that occur;
+    ``center_crop`` is as in ``predict``. Raises ``MissingPluginError``, ``MissingInputError``, ``DataError``,
+    ``UsageError``.
     """
     from cellcls.engine.inference import evaluate_on
 
@@ -96,6 +102,7 @@ def evaluate(
         corrupt=corrupt,
         views=tuple(views),
         classes_present=classes_present,
+        center_crop=center_crop,
     )
 
 
