@@ -25,6 +25,8 @@ EXTREMES = {
     augmentations.Rotate: [{"degrees": 0}, {"degrees": 180}],
     augmentations.Translate: [{"share": 0}, {"share": 1}],
     augmentations.Crop: [{"min_side": 1e-3}, {"min_side": 1}],
+    augmentations.TrivialAugment: [{"magnitude": 0}, {"magnitude": 1}],
+    augmentations.RandAugment: [{"magnitude": 0}, {"magnitude": 1, "operations": 10}],
     augmentations.ChannelGains: [{"strength": 0}, {"strength": 2}],
     augmentations.Gamma: [{"max_gamma": 1}, {"max_gamma": 10}],
     augmentations.Zoom: [{"min_scale": 0.1, "max_scale": 0.1}, {"min_scale": 10, "max_scale": 10}, {}],

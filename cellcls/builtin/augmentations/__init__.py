@@ -7,6 +7,7 @@ from cellcls.builtin.augmentations.colour import Brightness, ChannelGains, Contr
 from cellcls.builtin.augmentations.geometry import Crop, Flip, QuarterTurn, Rotate, Shear, Translate, Zoom
 from cellcls.builtin.augmentations.kornia_class import Kornia
 from cellcls.builtin.augmentations.mixing import CutMix, Mixup
+from cellcls.builtin.augmentations.policies import RandAugment, TrivialAugment
 from cellcls.builtin.augmentations.quality import Blur, Clahe, Downscale, Erase, Noise
 
 __all__ = [
@@ -26,9 +27,11 @@ __all__ = [
     "Mixup",
     "Noise",
     "QuarterTurn",
+    "RandAugment",
     "Rotate",
     "Saturation",
     "Shear",
     "Translate",
+    "TrivialAugment",
     "Zoom",
 ]

@@ -1,0 +1,80 @@
+"""Policies: operations chosen at random for each image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import attrs
+
+from cellcls.api import Augmentation, Batch, component, param
+from cellcls.errors import suggestion
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+OPERATIONS = (
+    "identity", "shear_x", "shear_y", "translate_x", "translate_y", "rotate", "zoom", "brightness", "contrast",
+    "saturation", "channel_gains", "gamma", "sharpness", "posterize", "solarize", "autocontrast", "equalize", "blur",
+    "noise",
+)  # fmt: skip
+"""What a policy chooses from; known without torch."""
+
+
+@attrs.frozen(kw_only=True, slots=False, repr=False)
+class _Policy(Augmentation):
+    """A choice among ``OPERATIONS``."""
+
+    exclude: tuple[str, ...] = param(default=(), help=f"Operations to leave out, of: {', '.join(OPERATIONS)}.")
+
+    def problems(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the names that are no operation, and that nothing is left."""
+        for name in self.exclude:
+            if name not in OPERATIONS:
+                hint = f"{suggestion(name, OPERATIONS)}there are: {', '.join(OPERATIONS)}"
+                yield "exclude", f"no operation is called `{name}`", hint
+        if not self.names:
+            yield "exclude", "no operation is left", "exclude fewer"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The operations that are left."""
+        return tuple(name for name in OPERATIONS if name not in self.exclude)
+
+
+@component("trivial_augment")
+class TrivialAugment(_Policy):
+    """One operation an image, and a magnitude from nothing to ``magnitude``, all as likely (Müller and Hutter,
+    TrivialAugment, ICCV 2021, algorithm 1)."""
+
+    magnitude: float = param(default=1.0, ge=0, le=1, help="Largest strength; 1: that of the paper's wide space.")
+
+    def build(self, *, size: int) -> Batch:
+        """Return the policy."""
+        from cellcls.ops.imaging.policy import CHOICES, change
+
+        def apply(images: Tensor, targets: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+            return change(images, self.names, draws, self.magnitude * draws[:, 1]), targets
+
+        return Batch(draws=CHOICES, apply=apply)
+
+
+@component("rand_augment")
+class RandAugment(_Policy):
+    """Some operations one after another, all with one magnitude (Cubuk et al., RandAugment, 2020, section 3)."""
+
+    operations: int = param(default=2, ge=1, le=10, help="Number of operations; one can be chosen again.")
+    magnitude: float = param(default=0.5, ge=0, le=1, help="Strength of each, either way.")
+
+    def build(self, *, size: int) -> Batch:
+        """Return the policy."""
+        import torch
+
+        from cellcls.ops.imaging.policy import CHOICES, change
+
+        def apply(images: Tensor, targets: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+            for own in torch.split(draws, CHOICES, dim=1):
+                images = change(images, self.names, own, self.magnitude * own.new_ones(len(own)))
+            return images, targets
+
+        return Batch(draws=self.operations * CHOICES, apply=apply)
