@@ -6,7 +6,7 @@ import csv
 import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,7 +20,7 @@ from cellcls.runs.options import Options
 from cellcls.terminal import say, table
 
 if TYPE_CHECKING:
-    from cellcls.engine.inference import ImagePredictions
+    from cellcls.engine.inference import ImagePrediction, ImagePredictions
 
 device_option = click.option("--device", help="cpu, cuda, cuda:1, mps; default: the fastest available.")
 crop_option = click.option(
@@ -164,14 +164,13 @@ def predict(
     if found.rehearsal:
         say("cellcls: warning: weights of a rehearsal: the predictions say nothing about real cells")
     rows = found.rows()
-    if drawn:
-        rows = [{**row, "heat": drawn.file(position)} for position, row in enumerate(rows)]
     if to_stdout:
         sys.stdout.write(_csv(found))
     elif csv_file is not None:
         write_text(csv_file, _csv(found))
     if as_json:
-        print_json(rows)
+        heat_files = [{"heat": drawn.file(position)} if drawn else {} for position in range(len(rows))]
+        print_json([{**row.to_data(), **file} for row, file in zip(rows, heat_files, strict=True)])
     elif csv_file is None:
         table(" + ".join(chosen.names), [_shown(row) for row in rows])
     if drawn:
@@ -181,15 +180,15 @@ def predict(
         raise error
 
 
-def _shown(row: dict[str, Any]) -> dict[str, str]:
-    if "error" in row:
-        return {"image": row["image"], "class": "cannot be read", "probability": "-", "next": "-"}
-    unknown = {} if row["unknown"] is None else {"unknown": row["unknown"] or "-"}
+def _shown(row: ImagePrediction) -> dict[str, str]:
+    if row.error is not None:
+        return {"image": row.image, "class": "cannot be read", "probability": "-", "next": "-"}
+    unknown = {} if row.unknown is None else {"unknown": row.unknown or "-"}
     return {
-        "image": row["image"],
-        "class": row["predicted"],
-        "probability": f"{row['probability']:.3f}",
-        "next": f"{row['second']} {row['probabilities'][row['second']]:.3f}" if row["second"] else "-",
+        "image": row.image,
+        "class": row.predicted,
+        "probability": f"{row.probability:.3f}",
+        "next": f"{row.second} {row.probabilities[row.second]:.3f}" if row.second else "-",
         **unknown,
     }
 
@@ -213,10 +212,10 @@ def _csv(found: ImagePredictions) -> str:
     more = ["error"] if found.unreadable else []
     writer.writerow(["image", "predicted", "probability", "unknown", *found.classes, *more])
     for row in found.rows():
-        if "error" in row:
-            writer.writerow([row["image"], "", "", "", *("" for _ in found.classes), row["error"]])
+        if row.error is not None:
+            writer.writerow([row.image, "", "", "", *("" for _ in found.classes), row.error])
             continue
-        probabilities = [f"{row['probabilities'][name]:.6f}" for name in found.classes]
-        said = [row["image"], row["predicted"], f"{row['probability']:.6f}", row["unknown"] or ""]
+        probabilities = [f"{row.probabilities[name]:.6f}" for name in found.classes]
+        said = [row.image, row.predicted, f"{row.probability:.6f}", row.unknown or ""]
         writer.writerow([*said, *probabilities, *("" for _ in more)])
     return text.getvalue()

@@ -69,7 +69,7 @@ class DataEvaluation:
     skipped_files: tuple[SkippedFiles, ...]
     """Files in the folder of the data set that are none of its images."""
 
-    def to_data(self) -> dict[str, Any]:
+    def to_data(self) -> dict[str, object]:
         """Return it as JSON data."""
         return {
             **to_data(self.record),
@@ -230,6 +230,30 @@ def _parts(path: Path) -> tuple[str, ...]:
 
 
 @attrs.frozen(kw_only=True)
+class ImagePrediction:
+    """What a network, or an ensemble, says of one image; of one that cannot be read, why."""
+
+    image: str
+    predicted: str = ""
+    """The likeliest class."""
+    probability: float = 0.0
+    second: str | None = None
+    """The second likeliest class."""
+    unknown: str | None = None
+    """Why the image is unknown, "" if it is not, None if that cannot be told."""
+    probabilities: Mapping[str, float] = attrs.field(factory=dict)
+    error: str | None = None
+
+    def to_data(self) -> dict[str, object]:
+        """Return it as JSON data; ``error`` is there for an image that cannot be read, whose other values are null."""
+        data = attrs.asdict(self)
+        if self.error is None:
+            del data["error"]
+            return data
+        return data | dict.fromkeys(("predicted", "probability", "second", "unknown"))
+
+
+@attrs.frozen(kw_only=True)
 class ImagePredictions:
     """What a network, or an ensemble of several, says of images without labels."""
 
@@ -249,25 +273,22 @@ class ImagePredictions:
         """Images that could not be read."""
         return tuple(BadImage(self.names[index], reason) for index, reason in sorted(self.unreadable.items()))
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return a row an image: ``image``, ``predicted``, ``probability``, ``second``, ``unknown`` (why it is; ""
-        if it is not, None if that cannot be told), ``probabilities``, and for an unreadable image ``error``."""
+    def rows(self) -> list[ImagePrediction]:
+        """Return the prediction of each image."""
         return [self._row(index, row) for index, row in enumerate(self.probabilities)]
 
-    def _row(self, index: int, row: NDArray[np.float32]) -> dict[str, Any]:
-        image = {"image": self.names[index]}
+    def _row(self, index: int, row: NDArray[np.float32]) -> ImagePrediction:
         if index in self.unreadable:
-            nothing = dict.fromkeys(("predicted", "probability", "second", "unknown"))
-            return {**image, **nothing, "probabilities": {}, "error": self.unreadable[index]}
+            return ImagePrediction(image=self.names[index], error=self.unreadable[index])
         order = np.argsort(-row, kind="stable")
-        return {
-            **image,
-            "predicted": self.classes[order[0]],
-            "probability": float(row[order[0]]),
-            "second": self.classes[order[1]] if len(order) > 1 else None,
-            "unknown": None if self.distance is None else why_unknown(float(self.distance[index])),
-            "probabilities": {label: float(value) for label, value in zip(self.classes, row, strict=True)},
-        }
+        return ImagePrediction(
+            image=self.names[index],
+            predicted=self.classes[order[0]],
+            probability=float(row[order[0]]),
+            second=self.classes[order[1]] if len(order) > 1 else None,
+            unknown=None if self.distance is None else why_unknown(float(self.distance[index])),
+            probabilities={label: float(value) for label, value in zip(self.classes, row, strict=True)},
+        )
 
     def error(self) -> DataError | None:
         """Return an error that names the images that could not be read, None if there are none."""

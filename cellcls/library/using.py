@@ -54,14 +54,14 @@ def predict(
     )
     predictions = [
         Prediction(
-            image=row["image"],
-            label=row["predicted"],
-            probability=row["probability"],
-            probabilities=row["probabilities"],
-            unknown=row["unknown"],
+            image=row.image,
+            label=row.predicted,
+            probability=row.probability,
+            probabilities=row.probabilities,
+            unknown=row.unknown,
         )
         for row in found.rows()
-        if "error" not in row
+        if row.error is None
     ]
     error = found.error()
     if error is not None:

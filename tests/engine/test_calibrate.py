@@ -96,8 +96,8 @@ def test_probabilities_are_those_at_the_temperature(fitted: Path, tmp_path: Path
     before, after = (predict_images(run, [strange], registry, CPU) for run in (plain, fitted))
     expected = softmax(np.log(before.probabilities.astype(float)) / temperature, axis=1)
     np.testing.assert_allclose(after.probabilities, expected, rtol=1e-4)
-    assert [row["predicted"] for row in before.rows()] == [row["predicted"] for row in after.rows()]
-    assert {row["unknown"] for row in before.rows()} == {None}
+    assert [row.predicted for row in before.rows()] == [row.predicted for row in after.rows()]
+    assert {row.unknown for row in before.rows()} == {None}
 
 
 def test_no_more_than_the_share_of_known_images_is_marked(fitted: Path) -> None:
@@ -112,9 +112,9 @@ def test_no_more_than_the_share_of_known_images_is_marked(fitted: Path) -> None:
 
 def test_what_is_no_cell_is_unknown_and_keeps_its_class(fitted: Path, registry: Registry, strange) -> None:
     rows = predict_images(fitted, [strange], registry, CPU).rows()
-    assert all(row["unknown"].startswith("unlike the training images (feature distance ") for row in rows)
-    assert all(row["unknown"].endswith(" times the threshold)") for row in rows)
-    assert all(row["predicted"] in row["probabilities"] for row in rows)
+    assert all(row.unknown.startswith("unlike the training images (feature distance ") for row in rows)
+    assert all(row.unknown.endswith(" times the threshold)") for row in rows)
+    assert all(row.predicted in row.probabilities for row in rows)
 
 
 def test_a_weights_file_alone_is_enough(fitted: Path, tmp_path: Path, registry: Registry, strange) -> None:

@@ -96,9 +96,9 @@ def test_a_row_names_the_likeliest_and_the_second() -> None:
         names=("x", "y"), probabilities=probabilities, classes=tuple("abc"), rehearsal=False, unreadable={}
     )
     first, tied = answers.rows()
-    assert (first["image"], first["predicted"], first["second"]) == ("x", "b", "c")
-    assert (first["probability"], first["probabilities"]["a"]) == (pytest.approx(0.5), pytest.approx(0.2))
-    assert (tied["predicted"], tied["second"]) == ("a", "b")
+    assert (first.image, first.predicted, first.second) == ("x", "b", "c")
+    assert (first.probability, first.probabilities["a"]) == (pytest.approx(0.5), pytest.approx(0.2))
+    assert (tied.predicted, tied.second) == ("a", "b")
 
 
 # --- evaluating -------------------------------------------------------------------------------------------------
