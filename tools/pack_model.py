@@ -9,6 +9,7 @@ show no cell. Every figure of the card comes from these files and the run's own.
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -117,14 +118,11 @@ def card(folder: RunFolder, data: DataRecord, measured: list[Titled], marked: li
     yield "## How it was made"
     yield ""
     yield f"`cellcls run recipes/{recipe.name}.toml --data training_set.npz`, seed {recipe.seed}, on"
-    yield f"{trained:,} images: {len(epochs)} epochs, {_minutes(epochs):.0f} minutes of steps"
+    seconds = statistics.median(epoch.seconds for epoch in epochs)
+    yield f"{trained:,} images: {len(epochs)} epochs of {seconds:.0f} s (median)"
     yield f"on {environment.device_name} with {environment.threads} threads, {_versions(environment)}."
     yield "The weights are kept in half precision."
     yield LIMITS
-
-
-def _minutes(epochs: Iterable[EpochRecord]) -> float:
-    return sum(epoch.seconds for epoch in epochs) / 60
 
 
 def _versions(environment: EnvironmentRecord) -> str:

@@ -1,3 +1,4 @@
+import math
 import subprocess
 import sys
 
@@ -6,11 +7,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from cellcls.api import Augmentation, Batch, Colour, Geometric
 from cellcls.builtin import augmentations
+from cellcls.builtin.augmentations.policies import OPERATIONS, AugMix
 from cellcls.engine.pipeline import Pipeline
 from cellcls.errors import RecipeError
+from cellcls.ops.imaging.policy import change
 
 APART = {augmentations.Mixup, augmentations.CutMix, augmentations.Kornia}
 """Tested in ``tests/engine/test_step.py`` (they need partners) and ``test_kornia_class.py``."""
@@ -26,6 +30,7 @@ EXTREMES = {
     augmentations.Translate: [{"share": 0}, {"share": 1}],
     augmentations.Crop: [{"min_side": 1e-3}, {"min_side": 1}],
     augmentations.TrivialAugment: [{"magnitude": 0}, {"magnitude": 1}],
+    augmentations.AugMix: [{"magnitude": 0}, {"magnitude": 1, "chains": 1, "depth": 10}],
     augmentations.RandAugment: [{"magnitude": 0}, {"magnitude": 1, "operations": 10}],
     augmentations.ChannelGains: [{"strength": 0}, {"strength": 2}],
     augmentations.Gamma: [{"max_gamma": 1}, {"max_gamma": 10}],
@@ -243,3 +248,36 @@ def test_half_of_the_images_are_flipped_by_default():
 def test_importing_the_components_imports_no_torch():
     code = "import sys, cellcls.builtin.augmentations; sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_augmix_mixes_the_image_with_its_chains():
+    """One chain of one operation: between the image and what that operation alone makes of it."""
+    names = tuple(name for name in OPERATIONS if name not in ("solarize", "posterize"))
+    batch = AugMix(chains=1, depth=1, exclude=names, magnitude=1.0).build(size=8)
+    images = torch.linspace(0, 1, 192).view(1, 3, 8, 8)
+    draws = torch.full((1, batch.draws), 0.7)
+
+    def mixed(share: float) -> Tensor:
+        draws[:, 0] = share
+        return batch.apply(images, torch.eye(1), draws)[0]
+
+    whole = change(images, ("posterize", "solarize"), draws[:, 3:], draws[:, 4])
+    assert torch.equal(mixed(0.0), images)
+    torch.testing.assert_close(mixed(0.25), 0.75 * images + 0.25 * whole)
+    torch.testing.assert_close(mixed(1.0), whole)
+
+
+def test_augmix_weights_its_chains_evenly_on_average():
+    """Inverted, kept: the mean of a Dirichlet distribution of ones over three chains is a third each."""
+    names = tuple(name for name in OPERATIONS if name != "solarize")
+    batch = AugMix(chains=3, depth=1, exclude=names, magnitude=1.0).build(size=8)
+    draws = torch.rand(2000, batch.draws, generator=torch.Generator().manual_seed(0))
+    draws[:, 0] = 1.0
+    width = (batch.draws - 1) // 3
+    for number in range(3):  # the strength of each operation: all but one chain keep the image
+        draws[:, 1 + number * width + 3] = float(number == 0)
+    images = torch.full((2000, 3, 8, 8), 0.9)
+    mixed = batch.apply(images, torch.eye(1), draws)[0]
+    weight = ((0.9 - mixed) / 0.8)[:, 0, 0, 0]
+    assert abs(float(weight.mean()) - 1 / 3) < 0.02
+    assert abs(float(weight.std()) - math.sqrt(1 / 18)) < 0.02  # Beta(1, 2)

@@ -7,10 +7,11 @@ from cellcls.builtin.augmentations.colour import Brightness, ChannelGains, Contr
 from cellcls.builtin.augmentations.geometry import Crop, Flip, QuarterTurn, Rotate, Shear, Translate, Zoom
 from cellcls.builtin.augmentations.kornia_class import Kornia
 from cellcls.builtin.augmentations.mixing import CutMix, Mixup
-from cellcls.builtin.augmentations.policies import RandAugment, TrivialAugment
+from cellcls.builtin.augmentations.policies import AugMix, RandAugment, TrivialAugment
 from cellcls.builtin.augmentations.quality import Blur, Clahe, Downscale, Erase, Noise
 
 __all__ = [
+    "AugMix",
     "Blur",
     "Brightness",
     "ChannelGains",

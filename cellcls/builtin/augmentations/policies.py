@@ -75,3 +75,37 @@ class RandAugment(_Policy):
             return images, targets
 
         return Batch(draws=self.operations * CHOICES, apply=apply)
+
+
+@component("augmix")
+class AugMix(_Policy):
+    """Chains of operations, mixed with each other and with the image by random weights (Hendrycks et al., AugMix, ICLR
+    2020, algorithm 1 with alpha 1, without its loss over several copies of an image)."""
+
+    chains: int = param(default=3, ge=1, le=10, help="Number of chains.")
+    depth: int = param(default=3, ge=1, le=10, help="Operations of a chain at most; each length is as likely.")
+    magnitude: float = param(default=0.3, ge=0, le=1, help="Largest strength of each operation.")
+
+    def build(self, *, size: int) -> Batch:
+        """Return the policy."""
+        import torch
+
+        from cellcls.ops.imaging.policy import CHOICES, change
+
+        width = 2 + self.depth * CHOICES  # a chain's weight and length, then its operations
+
+        def apply(images: Tensor, targets: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+            share, chains = draws[:, 0], draws[:, 1:].reshape(len(draws), self.chains, width)
+            weights = -torch.log1p(-chains[:, :, 0])  # scaled to a sum of 1: uniform on the simplex
+            weights = share[:, None] * weights / weights.sum(1, keepdim=True).clamp_min(1e-12)
+            lengths = 1 + (chains[:, :, 1] * self.depth).long()
+            mixed = images * (1 - weights.sum(1).to(images))[:, None, None, None]
+            for number in range(self.chains):
+                chain = images
+                for step, own in enumerate(torch.split(chains[:, number, 2:], CHOICES, dim=1)):
+                    longer = (step < lengths[:, number])[:, None, None, None]
+                    chain = torch.where(longer, change(chain, self.names, own, self.magnitude * own[:, 1]), chain)
+                mixed = mixed + chain * weights[:, number].to(images)[:, None, None, None]
+            return mixed.clamp(0, 1), targets
+
+        return Batch(draws=1 + self.chains * width, apply=apply)
