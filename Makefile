@@ -38,7 +38,7 @@ demo: install
 	$(BIN)/cellcls run recipes/quickstart.toml
 
 test: install
-	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --durations 40 --durations-min 4
 
 check: install
 	$(BIN)/ruff check .
