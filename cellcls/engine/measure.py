@@ -18,7 +18,7 @@ from cellcls.engine.evaluate import Predictions, predict
 from cellcls.engine.images import Images
 from cellcls.errors import RecipeError, suggestion
 from cellcls.ops.imaging.corruptions.baselines import ALEXNET, relative_balanced_error
-from cellcls.ops.statistics.calibration import ranked, risk_coverage
+from cellcls.ops.statistics.calibration import ranked, reliability, risk_coverage
 from cellcls.ops.statistics.metrics import of_predictions, points, pooled, summary
 from cellcls.ops.statistics.table import METRICS
 from cellcls.recipe import Evaluation
@@ -87,6 +87,7 @@ class Measured:
         Under several conditions the same images are seen again, so intervals count each image once.
         """
         found = summary(self._confusion(), repeats=len(self.predictions))
+        images = ranked(*pooled(self.predictions))
         made = EvaluationRecord(
             part=self.evaluation.part_name,
             n=found.n,
@@ -96,7 +97,8 @@ class Measured:
             per_class=dict(zip(class_names, found.per_class, strict=True)),
             confusion=found.confusion,
             seconds_per_image=float(np.mean([predictions.seconds_per_image for predictions in self.predictions])),
-            risk_coverage=risk_coverage(ranked(*pooled(self.predictions))),
+            risk_coverage=risk_coverage(images),
+            reliability=tuple(zip(*(column.tolist() for column in reliability(images)[1:]), strict=True)),
             unknown=_unknown(self.predictions),
             views=_views(self.predictions[0]) if self.evaluation.views else {},
         )

@@ -47,6 +47,8 @@ def _drawn(record: RunRecord) -> Iterator[tuple[str, bytes]]:
     for name, shown in record.metrics.evaluations.items():
         chart = figures.confusion(shown.confusion, shown.classes, f"Confusion matrix, {starred(name)}")
         yield file_name("confusion", name), style.to_png(chart)
+    if any(shown.reliability for shown in record.metrics.evaluations.values()):
+        yield "sureness.png", style.to_png(figures.sureness(record.metrics.evaluations))
     yield from _mosaics(record)
 
 

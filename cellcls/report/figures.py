@@ -9,14 +9,14 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from cellcls.report import style
-from cellcls.report.numbers import count, percent, plain
+from cellcls.report.numbers import count, percent, plain, starred
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from cellcls.ops.statistics.table import ClassScore, Interval
-    from cellcls.runs.records import EpochRecord
+    from cellcls.runs.records import EpochRecord, EvaluationRecord
 
 NAME_LETTERS = 22
 """Longer class names are cut in a chart."""
@@ -199,6 +199,29 @@ def _sized(name: str, score: ClassScore) -> str:
 def _recall(axes: Axes, row: int, recall: float, ends: Interval, colour: str) -> None:
     axes.plot(ends, (row, row), color=colour, linewidth=5, alpha=0.55, solid_capstyle="round")
     axes.plot(recall, row, "o", color=colour, markersize=8, markeredgecolor=style.INK, markeredgewidth=0.8)
+
+
+def sureness(evaluations: Mapping[str, EvaluationRecord]) -> Figure:
+    """Draw, for each evaluation, how often predictions of a probability are right, and the share of errors among the
+    surest ones."""
+    figure, panels = style.new_panels(5.6, 2, heights=(3, 2))
+    above, below = panels
+    above.plot((0, 1), (0, 1), color=style.FAINT, linewidth=0.9, linestyle=(0, (4, 3)))
+    for position, (name, shown) in enumerate(evaluations.items()):
+        colour = _source_colour(name, position)
+        points = np.array(shown.reliability).reshape(-1, 2).T
+        label = style.shorten(starred(name), NAME_LETTERS)
+        above.plot(*points, marker="o", markersize=3.5, color=colour, label=label)
+        below.plot(*np.array(shown.risk_coverage).reshape(-1, 2).T, marker="o", markersize=3.5, color=colour)
+    above.set(xlabel="probability of the predicted class", ylabel="accuracy")
+    below.set(xlabel="share of the images, the surest first", ylabel="errors among them")
+    below.set_ylim(bottom=0)
+    for axes in panels:
+        axes.grid(True)
+        percent_axis(axes.xaxis)
+        percent_axis(axes.yaxis)
+    figure.legend(loc="outside upper right", ncols=4)
+    return figure
 
 
 # --- data -------------------------------------------------------------------------------------------------------

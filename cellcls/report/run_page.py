@@ -167,6 +167,9 @@ _CAPTIONS = {
     "edges: every epoch sampled the classes alike.",
     "per_class": "Share of each class's images that was classified correctly. The bar is the 95% interval: with few "
     "images it is wide. The dashed line is the mean over the classes.",
+    "sureness": "Above: how often predictions are right, by the probability they gave, in bins of equally many "
+    "images; below the dashed line they are surer than they should be. Below: the share of errors among the "
+    "surest predictions.",
     "classes": "Images of each class by part, and how many were dropped by cleaning. The number is how many were kept.",
     "depths": "Two networks compared layer by layer, from shallow to deep. Above: the similarity of their heat maps; "
     "the dashed line is the threshold for calling them the same. Below: the share of heat on the cell; the dashed line "
@@ -195,7 +198,7 @@ _ANEW = "Training sees only the draws, a new one each epoch."
 def _figures(record: RunRecord, drawn: Mapping[str, bytes]) -> Iterator[Block]:
     headline = record.headline()
     first = headline[0] if headline else None
-    charts = [_chart(drawn, kind, f"{kind}.png") for kind in ("curves", "per_class", "classes", "draws")]
+    charts = [_chart(drawn, kind, f"{kind}.png") for kind in ("curves", "per_class", "classes", "draws", "sureness")]
     if first is not None:
         charts.insert(1, _chart(drawn, "confusion", draw.file_name("confusion", first)))
     if found := [chart for chart in charts if chart is not None]:

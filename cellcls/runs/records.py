@@ -79,6 +79,8 @@ class EvaluationRecord:
     """By metric of the probabilities and corruption: its value at each severity."""
     risk_coverage: tuple[tuple[float, float], ...] = ()
     """Shares of the images, the surest first, and the share of errors among them."""
+    reliability: tuple[tuple[float, float], ...] = ()
+    """Mean probability of the predicted class and accuracy, in bins of equally many images, the surest first."""
     restricted_to: tuple[str, ...] = ()
     """The classes that probabilities were restricted to, if they were: those that occur."""
     relative_balanced_error: Mapping[str, float] = attrs.field(factory=dict)
@@ -428,6 +430,7 @@ def _converter() -> cattrs.Converter:
             "balanced_error",
             "by_corruption",
             "risk_coverage",
+            "reliability",
             "restricted_to",
             "relative_balanced_error",
         )

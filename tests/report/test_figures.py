@@ -10,7 +10,7 @@ import pytest
 
 from cellcls.ops.statistics.table import ClassScore
 from cellcls.report import figures, style
-from cellcls.runs.records import EpochRecord
+from cellcls.runs.records import EpochRecord, EvaluationRecord
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +105,22 @@ def test_recalls_are_drawn_with_their_intervals_and_their_mean() -> None:
     assert mean == pytest.approx(0.5)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a  (n = 8)", "b  (n = 8)", "c  (n = 8)"]
     assert axes.get_xlim()[0] == pytest.approx(0.23)
+
+
+def test_probabilities_and_accuracies_are_drawn_for_each_evaluation() -> None:
+    shown = EvaluationRecord(
+        part="test",
+        n=4,
+        classes=("a",),
+        values={"accuracy": 0.5},
+        confusion=((4,),),
+        reliability=((0.9, 1.0), (0.6, 0.0)),
+        risk_coverage=((0.5, 0.0), (1.0, 0.5)),
+    )
+    above, below = figures.sureness({"test": shown, "remote": shown}).axes
+    assert [line.get_xydata().tolist() for line in above.lines] == [[[0, 0], [1, 1]], *2 * [[[0.9, 1.0], [0.6, 0.0]]]]
+    assert [line.get_label() for line in above.lines[1:]] == ["test", "remote*"]
+    assert [line.get_xydata().tolist() for line in below.lines] == 2 * [[[0.5, 0.0], [1.0, 0.5]]]
 
 
 # --- data -------------------------------------------------------------------------------------------------------
