@@ -27,13 +27,27 @@ _COMPARED = {"codabench": "a clean process", "onnx": "onnxruntime", "hub": "timm
     help="A zip to submit, an ONNX file, or a folder in timm's layout with a model card.",
 )
 @click.option("--out", type=PathType(), required=True, help="The new file, or the new folder for `hub`.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="codabench: what loading and predicting 100 images may take; default 600.",
+)
+@click.option(
+    "--max-size",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MB",
+    help="codabench: how large the zip may be; default: any size.",
+)
 @json_option
-def export(run: Path, to: Format, out: Path, as_json: bool) -> None:
+def export(run: Path, to: Format, out: Path, time_limit: float | None, max_size: float | None, as_json: bool) -> None:
     """Export a run's best weights for use without cellcls. The result is compared with the run before it is written."""
     registry = load_registry()
-    from cellcls.engine.export import export_run
+    from cellcls.engine.export import Limits, export_run
 
-    made = export_run(run, to, out, registry)
+    given = {"seconds": time_limit, "megabytes": max_size}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    made = export_run(run, to, out, registry, Limits(**chosen) if chosen else None)
     if made.rehearsal:
         say("cellcls: WARNING: these weights are from a rehearsal and cannot classify real cells")
     if not made.complete:

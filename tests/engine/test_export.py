@@ -23,7 +23,7 @@ from support.recipes import RECIPE, tiny
 from torch import nn
 
 from cellcls.cli import main
-from cellcls.engine.export import Export, codabench, export_run, onnx
+from cellcls.engine.export import Export, Limits, codabench, export_run, onnx
 from cellcls.engine.export.card import model_card
 from cellcls.engine.export.program import printed, traced
 from cellcls.engine.export.subject import Subject
@@ -191,6 +191,23 @@ def test_a_wrong_submission_is_not_written(
     with pytest.raises(DataError, match=reason):
         export_run(runs("cnn5"), "codabench", tmp_path / "out.zip", registry)
     assert empty(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [(Limits(megabytes=1e-3), "more than the 0.001 MB allowed"), (Limits(seconds=0.01), "took longer than 0.01 s")],
+)
+def test_a_submission_beyond_a_limit_is_not_written(
+    runs: Runs, registry: Registry, tmp_path: Path, limits: Limits, reason: str
+):
+    with pytest.raises(DataError, match=reason):
+        export_run(runs("cnn5"), "codabench", tmp_path / "out.zip", registry, limits)
+    assert empty(tmp_path)
+
+
+def test_only_a_submission_has_limits(runs: Runs, registry: Registry, tmp_path: Path):
+    with pytest.raises(UsageError, match="onnx has no limits"):
+        export_run(runs("cnn5"), "onnx", tmp_path / "out.onnx", registry, Limits(megabytes=1))
 
 
 class Positions(nn.Module):

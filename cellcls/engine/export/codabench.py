@@ -25,21 +25,37 @@ from cellcls.ops.storage.files import replacing
 
 IMAGES = 100
 """Number of images the submission is tried on."""
-TIME_LIMIT = 600
-"""Seconds the clean process may take."""
+TIME_LIMIT = 600.0
+"""Seconds the clean process may take, if nothing else is said."""
 
 _HERE = Path(__file__).parent
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # so that equal weights make equal files
 
 
-def write_codabench(subject: Subject, out: Path) -> Agreement:
-    """Write the zip; return how it agrees with the run. Raises ``DataError`` where it does not."""
+@attrs.frozen(kw_only=True)
+class Limits:
+    """What a challenge allows a submission."""
+
+    seconds: float = TIME_LIMIT
+    """For loading and predicting ``IMAGES`` images in a clean process."""
+    megabytes: float | None = None
+    """Of the zip, in 10^6 bytes."""
+
+
+def write_codabench(subject: Subject, out: Path, limits: Limits) -> Agreement:
+    """Write the zip; return how it agrees with the run. Raises ``DataError`` where it does not, and beyond a limit."""
     example = torch.zeros(2, 3, subject.size, subject.size)
     code = printed(traced(subject.trained.network, example))
     examples = subject.examples(IMAGES)
     with replacing(out) as temporary:
         _write_zip(temporary, _source(subject, code), code)
-        return _compared(subject, examples, _answer(temporary, examples))
+        size = temporary.stat().st_size / 1e6
+        if limits.megabytes is not None and size > limits.megabytes:
+            raise DataError(
+                f"the submission has {size:.2f} MB, more than the {limits.megabytes:g} MB allowed, and was not written",
+                "raise --max-size if the challenge allows it, or train a smaller network",
+            )
+        return _compared(subject, examples, _answer(temporary, examples, limits.seconds))
 
 
 def _source(subject: Subject, code: Printed) -> str:
@@ -92,7 +108,7 @@ class _Answer:
     seconds: float
 
 
-def _answer(path: Path, examples: ExampleImages) -> _Answer:
+def _answer(path: Path, examples: ExampleImages, seconds: float) -> _Answer:
     """Unzip into a new folder and return what ``clean_run.py`` writes there. Raises ``DataError`` where it fails."""
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -102,10 +118,11 @@ def _answer(path: Path, examples: ExampleImages) -> _Answer:
         files = [folder / "submission", folder / "images.npy", folder / "answer.json"]
         command = [sys.executable, "-I", str(_HERE / "clean_run.py"), *map(str, files)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=TIME_LIMIT, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=seconds, check=False)
         except subprocess.TimeoutExpired as error:
             raise DataError(
-                f"the submission took longer than {TIME_LIMIT} s on {len(examples.pixels)} images"
+                f"the submission took longer than {seconds:g} s on {len(examples.pixels)} images, and was not written",
+                "raise --time-limit if the challenge allows it, or train a smaller network",
             ) from error
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
