@@ -269,7 +269,8 @@ first.
 
 {}
 Others' variables hold as well: torch's (`OMP_NUM_THREADS`, `CUDA_VISIBLE_DEVICES`), `HF_HOME` for timm's weights,
-`MLFLOW_TRACKING_URI`, and [`NO_COLOR`](https://no-color.org).
+`MLFLOW_TRACKING_URI`, and [`NO_COLOR`](https://no-color.org). `OMP_WAIT_POLICY` is set to `PASSIVE` unless you have set
+it, so that threads that wait leave the cores to others.
 
 Your shell completes commands and options after this line in its start-up file, with `zsh_source` or `fish_source` where
 it is not bash:

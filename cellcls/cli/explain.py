@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellcls.cli.output import PathType, json_option, print_json
-from cellcls.cli.results import device_option, refuse_taken, tell_model, threads_option
+from cellcls.cli.output import PathType, json_option, print_json, threads_option
+from cellcls.cli.results import device_option, refuse_taken, tell_model
 from cellcls.errors import UsageError
 from cellcls.ops.storage.files import write_bytes
 from cellcls.registry import load_registry

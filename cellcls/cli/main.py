@@ -30,6 +30,8 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the command line (by default, the arguments of the process) and exit with its code."""
     if args is None:
         streams.prepare()
+        # OpenMP reads it when torch is loaded: threads that spin while they wait stand in the way of busy machines
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     code = _code(args)
     if "torch" not in sys.modules:
         gc.freeze()  # avoid a final garbage collection, which would slow down quick commands

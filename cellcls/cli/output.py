@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from cellcls.ops.processes.cores import free_cores
 from cellcls.ops.storage.files import to_json
 from cellcls.ops.storage.paths import expanded
 
@@ -24,6 +25,25 @@ class PathType(click.Path):
         return super().convert(expanded(value), param, ctx)
 
 
+class Threads(click.IntRange):
+    """A number of threads, or ``auto``: the cores that are not busy."""
+
+    name = "threads"
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number. Raises ``click.BadParameter``."""
+        return free_cores() if value == "auto" else super().convert(value, param, ctx)
+
+
+threads_option = click.option(
+    "--threads",
+    type=Threads(),
+    metavar="N|auto",
+    help="Number of CPU threads; auto: one for each core that is not busy now. Results depend on it in the last bits.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 
 NO_RECIPE = "no recipe given; to see the shipped recipes: cellcls recipes ls"
@@ -41,7 +61,7 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option("--data", type=path, help="Where the data set is: the data set itself, or a folder to search in."),
         click.option("--device", help="cpu, cuda, cuda:1, mps; default: the fastest available."),
-        click.option("--threads", type=click.IntRange(min=1), help="Number of CPU threads."),
+        threads_option,
         click.option("--offline", is_flag=True, help="Do not download weights."),
         click.option("--weights", type=path, help="Folder with pretrained weights in timm's layout."),
     ]

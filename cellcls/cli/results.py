@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cellcls.cli.heat import HeatFolder
-from cellcls.cli.output import PathType, json_option, print_json
+from cellcls.cli.output import PathType, json_option, print_json, threads_option
 from cellcls.errors import UsageError
 from cellcls.ops.storage.files import write_json, write_text
 from cellcls.registry import load_registry
@@ -29,7 +29,6 @@ crop_option = click.option(
     metavar="PIXELS",
     help="Cut out the middle of each image first, for frames wider than a cell.",
 )
-threads_option = click.option("--threads", type=click.IntRange(min=1), help="Number of CPU threads.")
 
 
 @click.command()

@@ -15,6 +15,7 @@ from support.equality import assert_equal_runs, without_times
 from support.recipes import RECIPE
 
 from cellcls import report
+from cellcls.cli import output
 from cellcls.engine import train
 from cellcls.errors import DataError
 from cellcls.testing import write_recipe
@@ -311,3 +312,11 @@ def test_every_broken_recipe_of_a_folder_is_told_and_nothing_runs(cli, place: Pa
     assert "many/worse.toml:1" in said.err
     assert "good" not in said.err
     assert not (place / "out").exists()
+
+
+def test_free_cores_are_chosen_once_and_kept_with_the_run(cli, place: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(output, "free_cores", lambda: 1)
+    assert cli("run", "tiny.toml", "--out", "out", "--threads", "auto").code == 0
+    assert json.loads((place / "out" / "options.json").read_text())["threads"] == 1
+    assert json.loads((place / "out" / "environment.json").read_text())["threads"] == 1
+    assert cli("run", "tiny.toml", "--threads", "few").code == 2

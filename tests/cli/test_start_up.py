@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from cellcls.ops.rendering.cells import render
@@ -64,3 +66,12 @@ def test_predicting_an_image_imports_only_what_it_uses(tmp_path: Path, shared_ru
 
 def test_asking_how_to_predict_imports_no_numpy(tmp_path: Path) -> None:
     assert imported("predict", "--help", cwd=tmp_path).isdisjoint({"numpy", "torch"})
+
+
+@pytest.mark.parametrize(("given", "found"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_waiting_threads_leave_the_cores_to_others(given: dict[str, str], found: str) -> None:
+    code = "import atexit, os; atexit.register(lambda: print(os.environ['OMP_WAIT_POLICY']))\n"
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | given
+    command = [sys.executable, "-c", code + "from cellcls.cli import main; main()", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment)
+    assert done.stdout.splitlines()[-1] == found

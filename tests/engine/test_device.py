@@ -49,6 +49,7 @@ def test_the_machine_of_a_run_is_deterministic() -> None:
     assert (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic) == (False, True)
     assert torch.get_deterministic_debug_mode() == 1  # warns
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert not torch.utils.deterministic.fill_uninitialized_memory  # equality does not need it, and it takes time
 
 
 def test_the_record_says_what_equality_of_runs_needs() -> None:
