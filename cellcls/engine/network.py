@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import attrs
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from cellcls.api import Backbone, Features, Head, Input, WeightPlaces, changed
 from cellcls.errors import DataError, MissingInputError, PluginError
 from cellcls.ops.networks.freezing import Depth
 from cellcls.ops.statistics.features import FeatureModel
-from cellcls.ops.storage.weight_files import load_weights, save_tensors
+from cellcls.ops.storage.tensor_files import TensorFile, open_tensors, save_tensors
+from cellcls.ops.storage.weight_files import load_weights
 from cellcls.recipe import Freeze, Recipe, differences, dump, to_data
 from cellcls.recipe.structure import INVALID, Structurer
 from cellcls.registry import Registry
 from cellcls.runs.folder import RunFolder, refuse_recipe
-from cellcls.runs.records import TrainingImagesRecord, from_data, json_object
+from cellcls.runs.records import (
+    NetworkRecord,
+    TrainingImagesRecord,
+    WeightsRecord,
+    file_data,
+    from_data,
+)
 
-FORMAT = "cellcls-1"
 _KNOWN = "known_images."
 """Prefix of the tensors that are no weights but the model of known images."""
 
@@ -140,24 +143,33 @@ def recipe_hash(recipe: Recipe) -> str:
     return hashlib.blake2b(dump(recipe).encode(), digest_size=16).hexdigest()
 
 
-def save_weights(path: Path, state: Mapping[str, Tensor], recipe: Recipe, config: NetworkConfig, **more: Any) -> None:
-    """Write weights with all that ``load_network`` needs in their metadata, as a whole or not at all."""
-    metadata = {
-        "format": FORMAT,
-        "recipe": recipe.name,
-        "recipe_hash": recipe_hash(recipe),
-        "config": json.dumps(
-            {
-                "backbone": to_data(config.backbone),
-                "head": to_data(config.head),
-                "input": to_data(config.input),
-                "classes": config.classes,
-                "requires": recipe.requires,
-            }
-        ),
-        **{key: json.dumps(value) for key, value in more.items()},
-    }
-    save_tensors(path, state, metadata)
+def save_weights(
+    path: Path,
+    state: Mapping[str, Tensor],
+    recipe: Recipe,
+    config: NetworkConfig,
+    *,
+    rehearsal: bool = False,
+    training_images: TrainingImagesRecord | None = None,
+    temperature: float = 1.0,
+) -> None:
+    """Write weights with all that ``load_network`` needs, as a whole or not at all. Raises ``WriteError``."""
+    network = NetworkRecord(
+        backbone=to_data(config.backbone),
+        head=to_data(config.head),
+        input=to_data(config.input),
+        classes=config.classes,
+        requires=recipe.requires,
+    )
+    record = WeightsRecord(
+        recipe=recipe.name,
+        recipe_hash=recipe_hash(recipe),
+        network=network,
+        rehearsal=rehearsal,
+        training_images=training_images,
+        temperature=temperature,
+    )
+    save_tensors(path, state, file_data(record))
 
 
 @attrs.frozen(kw_only=True)
@@ -166,15 +178,12 @@ class Trained:
 
     network: Network
     config: NetworkConfig
-    metadata: Mapping[str, str]
+    record: WeightsRecord
 
     @property
     def training_images(self) -> TrainingImagesRecord | None:
-        """What the network was trained on looks like, None for weights of an older version."""
-        data = self.metadata.get("training_images")
-        if data is None:
-            return None
-        return from_data(json_object("metadata of the weights", data), TrainingImagesRecord, "metadata of the weights")
+        """What the network was trained on looks like, None if it was not recorded."""
+        return self.record.training_images
 
     def with_center_crop(self, pixels: int) -> Trained:
         """Return the network for images whose middle is cut out first, whatever its training did."""
@@ -185,7 +194,7 @@ class Trained:
     @property
     def rehearsal(self) -> bool:
         """Whether the weights come from a rehearsal and know nothing of cells."""
-        return self.metadata.get("rehearsal") == "true"
+        return self.record.rehearsal
 
 
 def load_network(path: Path, registry: Registry) -> Trained:
@@ -194,17 +203,18 @@ def load_network(path: Path, registry: Registry) -> Trained:
     ``path``: a run folder (its best weights) or a ``.safetensors`` file that cellcls wrote. Raises
     ``MissingInputError`` and ``DataError``.
     """
-    file = path / "best.safetensors" if path.is_dir() else path
-    metadata, tensors = _read(file)
-    config = _config(file, metadata, registry)
+    file = _opened(path / "best.safetensors" if path.is_dir() else path)
+    record = from_data(file.about, WeightsRecord, file.path)
+    config = _config(file.path, record.network, registry)
     network = config.build(config.backbone.build(size=config.input.size, weights=None))
-    load_weights(network, tensors, source=str(file))
-    network.temperature = _temperature(file, metadata)
-    network.known = _known(file, tensors, network.features.channels)
-    return Trained(network=network.eval(), config=config, metadata=metadata)
+    tensors = file.read()
+    load_weights(network, tensors, source=str(file.path))
+    network.temperature = record.temperature
+    network.known = _known(file.path, tensors, network.features.channels)
+    return Trained(network=network.eval(), config=config, record=record)
 
 
-def _read(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+def _opened(file: Path) -> TensorFile:
     refuse_recipe(file)
     if not file.is_file():
         runs = ", ".join(child.path.name for child in RunFolder(file.parent).children())
@@ -212,33 +222,12 @@ def _read(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise MissingInputError(f"no weights at {file}", hint)
     if file.suffix in (".pth", ".pt", ".ckpt", ".bin"):
         raise DataError(f"{file}: weights are read from .safetensors only, as other formats can run code when opened")
-    try:
-        with safe_open(file, framework="pt") as opened:
-            metadata = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
-    except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(f"{file}: not a readable safetensors file: {error}") from error
-    if metadata.get("format") != FORMAT:
-        raise DataError(
-            f"{file}: weights that cellcls did not write",
-            "give pretrained weights of a backbone with --weights DIR, in timm's layout",
-        )
-    return metadata, tensors
+    return open_tensors(file)
 
 
 def known_tensors(known: FeatureModel) -> dict[str, Tensor]:
     """Return the model of known images as tensors of a weights file."""
     return {f"{_KNOWN}{name}": torch.from_numpy(array) for name, array in attrs.asdict(known).items()}
-
-
-def _temperature(file: Path, metadata: Mapping[str, str]) -> float:
-    try:
-        found = float(metadata.get("temperature", "1.0"))
-    except ValueError as error:
-        raise DataError(f"{file}: its metadata are damaged: {error}") from error
-    if not 0 < found < math.inf:
-        raise DataError(f"{file}: its metadata are damaged: temperature {found}")
-    return found
 
 
 def _known(file: Path, tensors: Mapping[str, Tensor], channels: int) -> FeatureModel | None:
@@ -255,20 +244,14 @@ def _known(file: Path, tensors: Mapping[str, Tensor], channels: int) -> FeatureM
     return known
 
 
-def _config(file: Path, metadata: Mapping[str, str], registry: Registry) -> NetworkConfig:
-    try:
-        data = json.loads(metadata["config"])
-    except (KeyError, ValueError) as error:
-        raise DataError(f"{file}: its metadata are damaged: {error}") from error
+def _config(file: Path, record: NetworkRecord, registry: Registry) -> NetworkConfig:
     structurer = Structurer(registry)
-    made = {
-        name: structurer.make(kind, data.get(name), (name,))
-        for name, kind in (("backbone", Backbone), ("head", Head), ("input", Input))
-    }
+    parts = (("backbone", Backbone, record.backbone), ("head", Head, record.head), ("input", Input, record.input))
+    made = {name: structurer.make(kind, data, (name,)) for name, kind, data in parts}
     if any(part is INVALID for part in made.values()):
-        requires = ", ".join(data.get("requires", [])) or "none named"
         raise DataError(
             f"{file}: its network cannot be built here: {structurer.problems[0].message}",
-            f"plugins its recipe requires: {requires}; installed ones: cellcls list-plugins",
+            f"plugins its recipe requires: {', '.join(record.requires) or 'none named'}; "
+            "installed ones: cellcls list-plugins",
         )
-    return NetworkConfig(**made, classes=tuple(data["classes"]))
+    return NetworkConfig(**made, classes=record.classes)

@@ -31,7 +31,7 @@ from cellcls.engine.state import Progress, Saved, StateDict, load_state, save_st
 from cellcls.ops.storage.files import write_text
 from cellcls.recipe import Evaluation, Recipe, Split, dump
 from cellcls.runs.environment import environment
-from cellcls.runs.records import EpochRecord, TrainingImagesRecord, to_data, write, write_lines
+from cellcls.runs.records import EpochRecord, TrainingImagesRecord, write, write_lines
 
 if TYPE_CHECKING:
     from timm.utils.model_ema import ModelEmaV3
@@ -153,10 +153,7 @@ class Session:
     def write_weights(self, path: Path, network: nn.Module) -> None:
         """Write a network's weights, if this is the process that writes, with what was fitted to use them."""
         if self.machine.first:
-            fitted: dict[str, float] = {}
             tensors = network.state_dict()
-            if isinstance(network, Network) and network.temperature != 1.0:
-                fitted["temperature"] = network.temperature
             if isinstance(network, Network) and network.known is not None:
                 tensors |= known_tensors(network.known)
             save_weights(
@@ -165,8 +162,8 @@ class Session:
                 self.recipe,
                 self.config,
                 rehearsal=self.job.options.rehearse,
-                training_images=to_data(self.training_images),
-                **fitted,
+                training_images=self.training_images,
+                temperature=network.temperature if isinstance(network, Network) else 1.0,
             )
 
     def save(self, optimizer: torch.optim.Optimizer | None, *, force: bool = False) -> None:

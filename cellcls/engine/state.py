@@ -6,20 +6,17 @@ stands, the history so far and the optimizer's numbers. Random numbers need no s
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from cellcls.errors import DataError
 from cellcls.ops.storage.files import JsonObject
-from cellcls.ops.storage.weight_files import save_tensors
+from cellcls.ops.storage.tensor_files import open_tensors, save_tensors
 from cellcls.runs.folder import RunFolder
 from cellcls.runs.records import EpochRecord, from_data, to_data
 
@@ -101,13 +98,8 @@ def save_state(
         packed, rest = _packed(state["state"])
         tensors |= packed
         numbers = {"groups": state["param_groups"], "rest": rest}
-    metadata = {
-        "progress": json.dumps(_progress_data(progress)),
-        "optimizer": json.dumps(numbers),
-        "scaler": json.dumps(scaler),
-        "recipe": json.dumps(recipe),
-    }
-    save_tensors(folder.saved, tensors, metadata)
+    about = {"progress": to_data(progress), "optimizer": numbers, "scaler": scaler, "recipe": recipe}
+    save_tensors(folder.saved, tensors, about)
 
 
 def load_state(folder: RunFolder) -> Saved | None:
@@ -116,12 +108,11 @@ def load_state(folder: RunFolder) -> Saved | None:
     if not path.exists():
         return None
     try:
-        metadata, tensors = _read(path)
-        progress = _progress(json.loads(metadata["progress"]), path)
-        numbers = json.loads(metadata["optimizer"])
-        scaler = json.loads(metadata["scaler"])
-        recipe = json.loads(metadata["recipe"])
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        file = open_tensors(path)
+        progress = from_data(file.about["progress"], Progress, path)
+        numbers, scaler, recipe = (file.about[part] for part in ("optimizer", "scaler", "recipe"))
+        tensors = file.read()
+    except (DataError, KeyError, ValueError, TypeError) as error:
         raise DataError(f"{path}: the saved state is damaged: {error}", "start the run again") from error
     parts = {part: _below(tensors, part) for part in ("network", "average", "optimizer")}
     optimizer = _unpacked(parts["optimizer"], numbers) if numbers else None
@@ -135,15 +126,6 @@ def load_state(folder: RunFolder) -> Saved | None:
     )
 
 
-def _progress_data(progress: Progress) -> dict[str, object]:
-    data = attrs.asdict(progress, recurse=False)
-    return {**data, "history": [to_data(epoch) for epoch in progress.history]}
-
-
-def _progress(data: JsonObject, path: Path) -> Progress:
-    return Progress(**{**data, "history": [from_data(epoch, EpochRecord, path) for epoch in data["history"]]})
-
-
 def load_optimizer(optimizer: torch.optim.Optimizer, state: StateDict) -> None:
     """Give an optimizer the state it had, each tensor laid out in memory as its parameter is: fused kernels walk both
     side by side, and a file keeps no strides."""
@@ -152,11 +134,6 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: StateDict) -> None:
         for name, value in values.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-
-
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    with safe_open(path, framework="pt") as opened:
-        return opened.metadata() or {}, {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
 
 
 def _below(tensors: dict[str, Tensor], part: str) -> dict[str, Tensor]:

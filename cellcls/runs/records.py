@@ -7,6 +7,7 @@ refused, an unknown key is an error and never dropped. What a young run lacks ha
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -314,6 +315,37 @@ class TrainingImagesRecord:
     """Mean red, green and blue of the network's input, 0..1."""
     std: tuple[float, float, float]
     """Standard deviation of the mean colours of the images, 0..1."""
+
+
+@attrs.frozen(kw_only=True)
+class NetworkRecord:
+    """What a network is built from: the tables of its components, and the classes in the order of its logits."""
+
+    backbone: JsonObject
+    head: JsonObject
+    input: JsonObject
+    classes: tuple[str, ...]
+    requires: tuple[str, ...] = ()
+    """The plugins that its recipe requires."""
+
+
+@attrs.frozen(kw_only=True)
+class WeightsRecord:
+    """What a weights file holds beside the tensors: all that is needed to use them."""
+
+    recipe: str
+    recipe_hash: str
+    network: NetworkRecord
+    rehearsal: bool = False
+    """Whether the weights come from a rehearsal and know nothing of cells."""
+    training_images: TrainingImagesRecord | None = None
+    temperature: float = attrs.field(default=1.0)
+    """What logits are divided by."""
+
+    @temperature.validator
+    def _positive(self, _attribute: object, value: float) -> None:
+        if not 0 < value < math.inf:
+            raise ValueError(f"temperature {value}")
 
 
 # --- reading and writing ----------------------------------------------------------------------------------------

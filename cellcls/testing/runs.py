@@ -143,6 +143,8 @@ def assert_equal_runs(first: Path, second: Path) -> None:
         assert left.keys() == right.keys(), f"{name} has different tensors"
         for key, tensor in left.items():
             assert tensor.tobytes() == right[key].tobytes(), f"the runs differ in {name}: {key}"
+        equal = (first / name).read_bytes() == (second / name).read_bytes()
+        assert equal, f"the runs differ in what {name} says beside its tensors"
     for file in ("metrics.json", "data.json"):
         read = [without_times(json.loads((run / file).read_text())) for run in (first, second)]
         assert read[0] == read[1], f"the runs differ in {file}"

@@ -7,17 +7,18 @@ import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors import safe_open
 from safetensors.torch import save_file
 
 from cellcls.cli.results import evaluate
 from cellcls.errors import ExitCode
 from cellcls.ops.storage import files
+from cellcls.ops.storage.tensor_files import open_tensors, save_tensors
 
 RECIPES: dict[str, tuple[int, tuple[str, ...], str]] = {
     # what is wrong: exit code, lines added to tiny.toml (or options), a word of the message
@@ -274,39 +275,39 @@ def test_pretrained_weights_that_cannot_be_had(cli, place: Path):
     assert not (place / "out").exists()
 
 
-def _changed(run: Path, to: Path, change: Callable[[dict[str, torch.Tensor], dict[str, str]], None]) -> Path:
-    with safe_open(run / "best.safetensors", framework="pt") as opened:
-        metadata, tensors = dict(opened.metadata()), {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    change(tensors, metadata)
-    save_file(tensors, to, metadata=metadata)
+def _changed(run: Path, to: Path, change: Callable[[dict[str, torch.Tensor], dict[str, Any]], None]) -> Path:
+    file = open_tensors(run / "best.safetensors")
+    tensors = file.read()
+    change(tensors, file.about)
+    save_tensors(to, tensors, file.about)
     return to
 
 
-def _another_number_of_classes(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+def _another_number_of_classes(tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
     name = next(name for name, tensor in tensors.items() if name.startswith("head") and tensor.ndim == 2)
     tensors[name] = tensors[name][:5].clone()
 
 
-def _another_network(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+def _another_network(tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
     del tensors[next(name for name in tensors if name.startswith("backbone"))]
 
 
-def _another_program(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
-    metadata["format"] = "pt"
+def _a_newer_version(tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
+    about["format"] = 1000
 
 
-def _a_component_nobody_offers(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
-    metadata["config"] = metadata["config"].replace("cnn5", "cnn55")
+def _a_component_nobody_offers(tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
+    about["network"]["backbone"]["use"] = "cnn55"
 
 
-def _no_configuration(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
-    metadata["config"] = "{"
+def _no_configuration(tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
+    del about["network"]
 
 
 WEIGHTS = {
     _another_number_of_classes: "another network",
     _another_network: "another network",
-    _another_program: "cellcls did not write",
+    _a_newer_version: "update cellcls",
     _a_component_nobody_offers: "cnn55",
     _no_configuration: "damaged",
 }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from support.recipes import RECIPE
@@ -18,6 +18,7 @@ from cellcls.engine.inference import evaluate_on, predict_images
 from cellcls.engine.job import Job
 from cellcls.engine.network import load_network
 from cellcls.errors import DataError, RecipeError
+from cellcls.ops.storage.tensor_files import open_tensors, save_tensors
 from cellcls.registry import Registry
 from cellcls.runs.options import Options
 from cellcls.runs.records import MetricsRecord, read
@@ -49,19 +50,15 @@ def strange() -> np.ndarray:
     return np.concatenate([noise, stripes])
 
 
-def metadata(file: Path) -> dict[str, str]:
-    with safe_open(file, framework="np") as opened:
-        return dict(opened.metadata())
+def about(file: Path) -> dict[str, Any]:
+    return open_tensors(file).about
 
 
-def without(fitted: Path, tmp_path: Path, **metadata: str) -> Path:
+def without(fitted: Path, tmp_path: Path, **about: Any) -> Path:
     """Return the weights of a run without what was fitted for them."""
-    best = load_file(fitted / "best.safetensors")
-    save_file(
-        {name: best[name] for name in load_file(fitted / "last.safetensors")},
-        tmp_path / "plain.safetensors",
-        metadata=metadata,
-    )
+    best = open_tensors(fitted / "best.safetensors").read()
+    tensors = {name: best[name] for name in load_file(fitted / "last.safetensors")}
+    save_tensors(tmp_path / "plain.safetensors", tensors, about)
     return tmp_path / "plain.safetensors"
 
 
@@ -70,12 +67,14 @@ def test_weights_are_those_of_a_run_that_fits_nothing(fitted: Path, tmp_path: Pa
     expected, found = load_file(plain / "best.safetensors"), load_file(fitted / "best.safetensors")
     assert all((found[name] == array).all() for name, array in expected.items())
     assert all(name.startswith("known_images.") for name in found.keys() - expected.keys())
-    assert metadata(fitted / "best.safetensors").keys() - metadata(plain / "best.safetensors").keys() == {"temperature"}
+    said = about(plain / "best.safetensors")
+    assert said["temperature"] == 1.0
+    assert {**about(fitted / "best.safetensors"), "temperature": 1.0, "recipe_hash": said["recipe_hash"]} == said
     assert read(plain / "metrics.json", MetricsRecord).evaluations["val"].unknown is None
 
 
 def test_the_temperature_minimises_the_loss_on_its_images(fitted: Path, registry: Registry) -> None:
-    temperature = float(metadata(fitted / "best.safetensors")["temperature"])
+    temperature = about(fitted / "best.safetensors")["temperature"]
     with np.load(fitted / "predictions" / "val.npz") as rows:
         label, said = rows["label"], rows["probabilities"].astype(float)
     logits = np.log(said) * temperature
@@ -89,8 +88,8 @@ def test_the_temperature_minimises_the_loss_on_its_images(fitted: Path, registry
 
 
 def test_probabilities_are_those_at_the_temperature(fitted: Path, tmp_path: Path, registry: Registry, strange) -> None:
-    temperature = float(metadata(fitted / "best.safetensors")["temperature"])
-    bare = metadata(fitted / "best.safetensors")
+    temperature = about(fitted / "best.safetensors")["temperature"]
+    bare = about(fitted / "best.safetensors")
     del bare["temperature"]
     plain = without(fitted, tmp_path, **bare)
     before, after = (predict_images(run, [strange], registry, CPU) for run in (plain, fitted))
@@ -149,7 +148,7 @@ def test_a_run_killed_while_it_fits_ends_the_same(
             with pytest.raises(KeyboardInterrupt):
                 execute(stopped)
     execute(stopped)
-    assert metadata(stopped.folder.best) == metadata(whole.folder.best)
+    assert about(stopped.folder.best) == about(whole.folder.best)
     found, expected = load_file(stopped.folder.best), load_file(whole.folder.best)
     assert found.keys() == expected.keys()
     assert all((found[name] == array).all() for name, array in expected.items())
@@ -174,16 +173,17 @@ def test_what_cannot_be_fitted_on_is_refused(make_job: Callable[..., Job], setti
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda tensors, metadata: tensors.pop("known_images.basis"),
-        lambda tensors, metadata: tensors.update({"known_images.basis": np.ones((3, 2), np.float32)}),
-        lambda tensors, metadata: metadata.update(temperature="-1.0"),
-        lambda tensors, metadata: metadata.update(temperature="warm"),
+        lambda tensors, about: tensors.pop("known_images.basis"),
+        lambda tensors, about: tensors.update({"known_images.basis": torch.ones(3, 2)}),
+        lambda tensors, about: about.update(temperature=-1.0),
+        lambda tensors, about: about.update(temperature="warm"),
     ],
 )
 def test_a_damaged_file_is_refused(fitted: Path, tmp_path: Path, registry: Registry, damage) -> None:
-    tensors, said = load_file(fitted / "best.safetensors"), metadata(fitted / "best.safetensors")
-    damage(tensors, said)
-    save_file(tensors, tmp_path / "damaged.safetensors", metadata=said)
+    file = open_tensors(fitted / "best.safetensors")
+    tensors = file.read()
+    damage(tensors, file.about)
+    save_tensors(tmp_path / "damaged.safetensors", tensors, file.about)
     with pytest.raises(DataError, match="damaged"):
         load_network(tmp_path / "damaged.safetensors", registry)
 

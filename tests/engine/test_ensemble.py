@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from support.recipes import RECIPE
 
 from cellcls.engine.inference import evaluate_on, predict_images
 from cellcls.engine.network import load_network
 from cellcls.errors import DataError
 from cellcls.ops.rendering.cells import render
+from cellcls.ops.storage.tensor_files import open_tensors, save_tensors
 from cellcls.ops.storage.weight_files import save_half
 from cellcls.registry import Registry
 from cellcls.runs.options import Options
@@ -45,17 +45,13 @@ def mean_of(found: list[np.ndarray]) -> np.ndarray:
 
 def reordered(run: Path, target: Path, order: list[int], **rename: str) -> Path:
     """Write the weights of a run whose labels come in another order."""
-    import json
-
-    tensors = load_file(run / "best.safetensors")
-    with safe_open(run / "best.safetensors", framework="pt") as opened:
-        metadata = opened.metadata()
-    config = json.loads(metadata["config"])
-    config["classes"] = [rename.get(config["classes"][at], config["classes"][at]) for at in order]
+    file = open_tensors(run / "best.safetensors")
+    tensors, network = file.read(), file.about["network"]
+    network["classes"] = [rename.get(network["classes"][at], network["classes"][at]) for at in order]
     heads = {name: tensor[order] for name, tensor in tensors.items() if len(tensor.shape) and tensor.shape[0] == 8}
     heads = {name: tensor for name, tensor in heads.items() if name.startswith("head.")}
     assert heads
-    save_file({**tensors, **heads}, target, metadata={**metadata, "config": json.dumps(config)})
+    save_tensors(target, {**tensors, **heads}, file.about)
     return target
 
 
@@ -134,8 +130,7 @@ def test_weights_in_half_precision_are_loaded_as_float32(
     for name, tensor in before.items():
         expected = tensor.numpy().astype(np.float16) if tensor.ndim > 1 else tensor.numpy()
         np.testing.assert_array_equal(after[name].numpy(), expected)
-    with safe_open(file, framework="pt") as half, safe_open(tiny_run / "best.safetensors", framework="pt") as whole:
-        assert half.metadata() == whole.metadata()
+    assert open_tensors(file).about == open_tensors(tiny_run / "best.safetensors").about
     network = load_network(file, registry).network
     assert {tensor.dtype for tensor in network.parameters()} == {torch.float32}
     found, exact = (predict_images(path, [cells], registry, CPU).probabilities for path in (file, tiny_run))
@@ -143,7 +138,7 @@ def test_weights_in_half_precision_are_loaded_as_float32(
 
 
 def test_a_weight_too_large_for_half_precision_is_refused(tmp_path: Path) -> None:
-    save_file({"head.weight": torch.full((2, 2), 1e6)}, tmp_path / "large.safetensors")
+    save_tensors(tmp_path / "large.safetensors", {"head.weight": torch.full((2, 2), 1e6)}, {})
     with pytest.raises(DataError, match=r"`head.weight` has values that float16 does not hold"):
         save_half(tmp_path / "large.safetensors", tmp_path / "half.safetensors")
     assert not (tmp_path / "half.safetensors").exists()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from support.sources import stacked
 from torch import nn
@@ -25,6 +24,7 @@ from cellcls.engine.network import (
     save_weights,
 )
 from cellcls.errors import DataError, MissingInputError, PluginError
+from cellcls.ops.storage.tensor_files import open_tensors, save_tensors
 from cellcls.recipe import Recipe
 
 CLASSES = tuple("abcde")
@@ -103,14 +103,27 @@ class Refused:
 
     @staticmethod
     def unknown(file: Path) -> None:
-        with safe_open(file, "pt") as opened:
-            metadata = opened.metadata()
-        metadata["config"] = metadata["config"].replace("cnn5", "cnn9")
-        save_file(load_file(file), file, metadata=metadata)
+        opened = open_tensors(file)
+        opened.about["network"]["backbone"]["use"] = "cnn9"
+        save_tensors(file, opened.read(), opened.about)
 
     @staticmethod
     def damaged(file: Path) -> None:
-        save_file(load_file(file), file, metadata={"format": "cellcls-1", "config": "{"})
+        save_file(load_file(file), file, metadata={"cellcls": "{"})
+
+    @staticmethod
+    def nested(file: Path) -> None:
+        save_file(load_file(file), file, metadata={"cellcls": "[" * 100_000})
+
+    @staticmethod
+    def no_object(file: Path) -> None:
+        save_file(load_file(file), file, metadata={"cellcls": "[1]"})
+
+    @staticmethod
+    def classless(file: Path) -> None:
+        opened = open_tensors(file)
+        del opened.about["network"]["classes"]
+        save_tensors(file, opened.read(), opened.about)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +133,9 @@ class Refused:
         (Refused.anothers, "weights that cellcls did not write"),
         (Refused.unknown, "its network cannot be built here"),
         (Refused.damaged, "its metadata are damaged"),
+        (Refused.nested, "its metadata are damaged"),
+        (Refused.no_object, "its metadata are damaged"),
+        (Refused.classless, "weights.safetensors: .*`?classes`?"),
     ],
 )
 def test_what_is_no_run_of_these_plugins_is_refused(

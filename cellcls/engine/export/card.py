@@ -34,7 +34,7 @@ def model_card(subject: Subject, *, architecture: str) -> str:
         warning=REHEARSED if subject.trained.rehearsal else None,
         name=recipe.name,
         seed=recipe.seed,
-        recipe_hash=subject.trained.metadata["recipe_hash"],
+        recipe_hash=subject.trained.record.recipe_hash,
         version=version("cellcls"),
         data=subject.data,
         pretrained=recipe.backbone.wants(WeightPlaces()) is not None and not subject.trained.rehearsal,

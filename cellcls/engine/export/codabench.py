@@ -68,7 +68,7 @@ def _source(subject: Subject, code: Printed) -> str:
     )
     how = subject.trained.config.input
     return environment.get_template("model.py.j2").render(
-        run=repr(subject.trained.metadata["recipe"]),
+        run=repr(subject.trained.record.recipe),
         warning=REHEARSED if subject.trained.rehearsal else None,
         classes=repr(subject.classes),
         count=len(subject.classes),

@@ -92,8 +92,8 @@ def _write(subject: Subject, path: Path) -> int:
 def _metadata(subject: Subject) -> dict[str, str]:
     said = {
         "classes": json.dumps(subject.classes),
-        "run": subject.trained.metadata["recipe"],
-        "recipe_hash": subject.trained.metadata["recipe_hash"],
+        "run": subject.trained.record.recipe,
+        "recipe_hash": subject.trained.record.recipe_hash,
         "data_hash": subject.data.hash,
         "input": json.dumps(to_data(subject.trained.config.input)),
     }

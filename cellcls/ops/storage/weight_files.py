@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cellcls.errors import DataError
-from cellcls.ops.storage.files import replacing_within
+from cellcls.ops.storage.tensor_files import open_tensors, save_tensors
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -30,16 +30,6 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         return dict(load_file(path))
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise DataError(f"{path}: cannot be read as safetensors: {error}", "fetch or export the file again") from error
-
-
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors and texts as a safetensors file, atomically. Raises ``WriteError``."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with replacing_within(path) as temporary:  # safetensors has temporary files of its own
-        try:
-            save_file(plain, temporary, metadata=dict(metadata))
-        except SafetensorError as error:  # also raised for errors of the operating system, such as a full disk
-            raise OSError(str(error)) from error
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
@@ -66,14 +56,12 @@ def save_half(source: Path, target: Path) -> None:
     small, and a variance can be too large or too small for float16. ``load_weights`` copies all into float32. Raises
     ``DataError`` for other files, and where a weight is too large for float16.
     """
-    tensors = read_weights(source)
-    with safe_open(source, framework="pt") as opened:
-        metadata = opened.metadata() or {}
-    halved = {name: _half(name, tensor) for name, tensor in tensors.items()}
+    file = open_tensors(source)
+    halved = {name: _half(name, tensor) for name, tensor in file.read().items()}
     for name, tensor in halved.items():
         if not torch.isfinite(tensor).all():
             raise DataError(f"{source}: `{name}` has values that float16 does not hold", "keep this file in float32")
-    save_tensors(target, halved, metadata)
+    save_tensors(target, halved, file.about)
 
 
 def _half(name: str, tensor: Tensor) -> Tensor:
