@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from cellcls.api import Backbone, Features, Head, Input, WeightPlaces, changed
 from cellcls.errors import DataError, MissingInputError, PluginError
 from cellcls.ops.networks.freezing import Depth
+from cellcls.ops.networks.shapes import refuse_other_shapes, shapes_of
 from cellcls.ops.statistics.features import FeatureModel
 from cellcls.ops.storage.tensor_files import TensorFile, open_tensors, save_tensors
 from cellcls.ops.storage.weight_files import load_weights
@@ -32,6 +34,8 @@ from cellcls.runs.records import (
 
 _KNOWN = "known_images."
 """Prefix of the tensors that are no weights but the model of known images."""
+_MOST_SETTINGS = 1 << 14
+"""Length of a network's settings as JSON, at most: so many layers can be built, if only to see that they do not fit."""
 
 
 class Network(nn.Module):
@@ -206,12 +210,25 @@ def load_network(path: Path, registry: Registry) -> Trained:
     file = _opened(path / "best.safetensors" if path.is_dir() else path)
     record = from_data(file.about, WeightsRecord, file.path)
     config = _config(file.path, record.network, registry)
-    network = config.build(config.backbone.build(size=config.input.size, weights=None))
+    network = _built(config, file)
     tensors = file.read()
     load_weights(network, tensors, source=str(file.path))
     network.temperature = record.temperature
     network.known = _known(file.path, tensors, network.features.channels)
     return Trained(network=network.eval(), config=config, record=record)
+
+
+def _built(config: NetworkConfig, file: TensorFile) -> Network:
+    """Build the network of a file, once it is known that the file has its tensors: what the settings ask for may be any
+    number of gigabytes. Raises ``DataError``."""
+
+    def build() -> Network:
+        return config.build(config.backbone.build(size=config.input.size, weights=None))
+
+    wanted = shapes_of(build, str(file.path))
+    if wanted is not None:
+        refuse_other_shapes(wanted, file.shapes, source=str(file.path))
+    return build()
 
 
 def _opened(file: Path) -> TensorFile:
@@ -245,6 +262,8 @@ def _known(file: Path, tensors: Mapping[str, Tensor], channels: int) -> FeatureM
 
 
 def _config(file: Path, record: NetworkRecord, registry: Registry) -> NetworkConfig:
+    if sum(len(json.dumps(part)) for part in (record.backbone, record.head, record.input)) > _MOST_SETTINGS:
+        raise DataError(f"{file}: the settings of its network are longer than those of any network")
     structurer = Structurer(registry)
     parts = (("backbone", Backbone, record.backbone), ("head", Head, record.head), ("input", Input, record.input))
     made = {name: structurer.make(kind, data, (name,)) for name, kind, data in parts}

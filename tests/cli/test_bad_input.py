@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from cellcls.cli.results import evaluate
 from cellcls.errors import ExitCode
@@ -319,6 +320,46 @@ def test_weights_that_do_not_fit(cli, place: Path, shared_run: Path, challenge: 
     said = cli("evaluate", weights, "--data", challenge)
     assert said.code == 65
     assert WEIGHTS[change] in said.err
+
+
+def _a_wide_head(tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
+    about["network"]["head"] = {"use": "mlp", "hidden": [4_000_000]}
+
+
+def _many_layers(tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
+    about["network"]["head"] = {"use": "mlp", "hidden": [1] * 100_000}
+
+
+class _Largest(TorchDispatchMode):
+    """The largest memory that was taken for a tensor, in bytes."""
+
+    found = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor) and made.device.type != "meta":
+            self.found = max(self.found, made.untyped_storage().nbytes())
+        return made
+
+
+@pytest.mark.parametrize("change", [_a_wide_head, _many_layers])
+@pytest.mark.parametrize("command", ["evaluate", "predict", "explain", "export", "run"])
+def test_a_small_file_asks_for_no_memory(cli, place: Path, shared_run: Path, challenge: Path, command: str, change):
+    """`hidden = [4000000]` in 5 kB of weights took 4.8 GB before the file was compared."""
+    shutil.copytree(shared_run, place / "wide")
+    weights = _changed(shared_run, place / "wide" / "best.safetensors", change)
+    options = {
+        "evaluate": (weights, "--data", challenge),
+        "predict": (weights, challenge),
+        "explain": (weights, "--data", challenge),
+        "export": (place / "wide", "--format", "onnx", "--out", "out.onnx"),
+        "run": ("tiny.toml", "--set", f"init.from={place / 'wide'}", "--out", "out"),
+    }
+    with _Largest() as largest:
+        said = cli(command, *options[command])
+    assert said.code == 65
+    assert "best.safetensors" in said.err
+    assert largest.found < 50e6
 
 
 def test_unchanged_weights_do_fit(cli, place: Path, shared_run: Path, challenge: Path):

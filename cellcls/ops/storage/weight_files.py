@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cellcls.errors import DataError
+from cellcls.ops.networks.shapes import refuse_other_shapes
 from cellcls.ops.storage.tensor_files import open_tensors, save_tensors
 
 
@@ -37,15 +38,8 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, source: st
 
     Raises ``DataError`` naming the first tensor that is missing or has another shape, leaving ``module`` unchanged.
     """
-    for name, own in module.state_dict().items():
-        given = tensors.get(name)
-        if given is None and not name.endswith("num_batches_tracked"):
-            raise DataError(f"{source}: lacks `{name}`: these are the weights of another network")
-        if given is not None and given.shape != own.shape:
-            raise DataError(
-                f"{source}: `{name}` has shape {tuple(given.shape)}, expected {tuple(own.shape)}: "
-                "these are the weights of another network"
-            )
+    own, given = ({name: tuple(value.shape) for name, value in of.items()} for of in (module.state_dict(), tensors))
+    refuse_other_shapes(own, given, source=source)
     module.load_state_dict(dict(tensors), strict=False)
 
 
