@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from cellcls.api import Backbone, Features, Head, Input, WeightPlaces, changed
+from cellcls.engine.damage import ways_out_told
 from cellcls.errors import DataError, MissingInputError, PluginError
 from cellcls.ops.networks.freezing import Depth
 from cellcls.ops.networks.shapes import refuse_other_shapes, shapes_of
@@ -207,11 +208,13 @@ def load_network(path: Path, registry: Registry) -> Trained:
     ``path``: a run folder (its best weights) or a ``.safetensors`` file that cellcls wrote. Raises
     ``MissingInputError`` and ``DataError``.
     """
-    file = _opened(path / "best.safetensors" if path.is_dir() else path)
-    record = from_data(file.about, WeightsRecord, file.path)
-    config = _config(file.path, record.network, registry)
-    network = _built(config, file)
-    tensors = file.read()
+    named = RunFolder(path).best if path.is_dir() else path
+    with ways_out_told(named):
+        file = _opened(named)
+        record = from_data(file.about, WeightsRecord, file.path)
+        config = _config(file.path, record.network, registry)
+        network = _built(config, file)
+        tensors = file.read()
     load_weights(network, tensors, source=str(file.path))
     network.temperature = record.temperature
     network.known = _known(file.path, tensors, network.features.channels)

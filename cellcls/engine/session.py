@@ -16,6 +16,7 @@ from torch import nn
 from cellcls.api import Features, PerSampleLoss, RunView, StageHistory, changed
 from cellcls.api.events import Event
 from cellcls.engine.class_weights import class_weights
+from cellcls.engine.damage import refuse_damaged_weights, ways_out_told
 from cellcls.engine.data import Data, prepare
 from cellcls.engine.device import Machine
 from cellcls.engine.foresight import foresee, refuse_unbuildable
@@ -27,7 +28,7 @@ from cellcls.engine.network import Network, NetworkConfig, build_features, known
 from cellcls.engine.pipeline import Pipeline
 from cellcls.engine.resuming import fingerprint, refuse_changes
 from cellcls.engine.samples import EpochSamples, samples
-from cellcls.engine.state import Progress, Saved, StateDict, load_state, save_state
+from cellcls.engine.state import Progress, Saved, StateDict, load_state, refused_as_damaged, save_state
 from cellcls.ops.storage.files import write_text
 from cellcls.recipe import Evaluation, Recipe, Split, dump
 from cellcls.runs.environment import environment
@@ -209,6 +210,7 @@ def open_session(job: Job, machine: Machine) -> Session:
     recipe: Recipe = job.inputs.recipe
     saved = load_state(job.folder)
     if saved:
+        refuse_damaged_weights(job.folder)
         refuse_changes(job.folder, saved.recipe, recipe, data, machine, job.registry)
     config = network_config(recipe, data.classes)
     network = config.build(features, recipe.seed).to(machine.device)
@@ -216,7 +218,8 @@ def open_session(job: Job, machine: Machine) -> Session:
     average = _average(network, recipe.train.ema_decay) if recipe.train.ema_decay else None
     scaler = torch.amp.GradScaler(machine.device.type, enabled=machine.precision == "float16")
     if saved:
-        _restore(saved, network, average, scaler)
+        with ways_out_told(job.folder.saved), refused_as_damaged(job.folder.saved):
+            _restore(saved, network, average, scaler)
     weights = class_weights(recipe, data)
     chosen = samples(data.parts["train"], data.source.labels, recipe.expand, seed=recipe.seed)
     warnings = foresee(recipe, data, network, len(chosen), machine, rehearse=job.options.rehearse)

@@ -8,9 +8,10 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cellcls.engine.batches import smallest_part, steps_per_epoch
+from cellcls.engine.damage import ways_out_told
 from cellcls.engine.freezing import freeze, needing_two
 from cellcls.engine.session import Session
-from cellcls.engine.state import load_optimizer
+from cellcls.engine.state import load_optimizer, refused_as_damaged
 from cellcls.recipe import Stage
 from cellcls.runs.records import StageRecord, write
 
@@ -60,7 +61,8 @@ def open_stage(session: Session, number: int) -> StageRun:
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]
     if session.optimizer_state is not None:
-        load_optimizer(optimizer, session.optimizer_state)
+        with ways_out_told(session.job.folder.saved), refused_as_damaged(session.job.folder.saved):
+            load_optimizer(optimizer, session.optimizer_state)
         session.optimizer_state = None
     if session.machine.first:
         _record_stage(session, number, frozen)

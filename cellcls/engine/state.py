@@ -6,6 +6,9 @@ stands, the history so far and the optimizer's numbers. Random numbers need no s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -14,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cellcls.engine.damage import ways_out_told
 from cellcls.errors import DataError
 from cellcls.ops.storage.files import JsonObject
-from cellcls.ops.storage.tensor_files import open_tensors, save_tensors
+from cellcls.ops.storage.tensor_files import DamagedError, open_tensors, save_tensors
 from cellcls.runs.folder import RunFolder
 from cellcls.runs.records import EpochRecord, from_data, to_data
 
@@ -103,27 +107,33 @@ def save_state(
 
 
 def load_state(folder: RunFolder) -> Saved | None:
-    """Read the state of a run; None where none was saved yet. Raises ``DataError`` where it is damaged."""
+    """Read the state of a run; None where none was saved yet. Raises ``DamagedError``."""
     path = folder.saved
     if not path.exists():
         return None
-    try:
+    with ways_out_told(path), refused_as_damaged(path):
         file = open_tensors(path)
-        progress = from_data(file.about["progress"], Progress, path)
-        numbers, scaler, recipe = (file.about[part] for part in ("optimizer", "scaler", "recipe"))
         tensors = file.read()
-    except (DataError, KeyError, ValueError, TypeError) as error:
-        raise DataError(f"{path}: the saved state is damaged: {error}", "start the run again") from error
-    parts = {part: _below(tensors, part) for part in ("network", "average", "optimizer")}
-    optimizer = _unpacked(parts["optimizer"], numbers) if numbers else None
-    return Saved(
-        progress=progress,
-        network=parts["network"],
-        average=parts["average"],
-        optimizer=optimizer,
-        scaler=scaler,
-        recipe=recipe,
-    )
+        numbers, scaler, recipe = (file.about[part] for part in ("optimizer", "scaler", "recipe"))
+        parts = {part: _below(tensors, part) for part in ("network", "average", "optimizer")}
+        return Saved(
+            progress=from_data(file.about["progress"], Progress, path),
+            network=parts["network"],
+            average=parts["average"],
+            optimizer=_unpacked(parts["optimizer"], numbers) if numbers else None,
+            scaler=scaler,
+            recipe=recipe,
+        )
+
+
+@contextmanager
+def refused_as_damaged(path: Path) -> Iterator[None]:
+    """Turn what reading or using a state raises into ``DamagedError``."""
+    try:
+        yield
+    except (DataError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+        reason = str(error.message if isinstance(error, DataError) else error).removeprefix(f"{path}: ")
+        raise DamagedError(f"{path}: the saved state is damaged: {reason}") from error
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: StateDict) -> None:

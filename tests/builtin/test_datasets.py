@@ -285,8 +285,18 @@ def test_folder_decodes_once_until_a_file_or_setting_changes(cells: Path) -> Non
     picture(cells / "basophil" / "z.bmp", (99, 0, 0), (13, 13))
     assert build(Folder(file=cells), cells).read(np.array([4]))[0, 0, 0, 0] == 99
     assert copies() == 5
-    copy.with_suffix(".json").unlink()  # a cache someone tidied by hand
-    assert len(build(Folder(file=cells), cells)) == 5
+
+
+def test_a_damaged_copy_is_decoded_anew(cells: Path) -> None:
+    before = build(Folder(file=cells), cells)
+    (copy,) = (cells.parent / "cache").glob("*.npy")
+    whole = copy.read_bytes()
+    for damaged in (whole[:-50], whole[:200] + bytes(100) + whole[300:]):
+        copy.write_bytes(damaged)
+        after = build(Folder(file=cells), cells)
+        assert np.array_equal(after.read(np.arange(4)), before.read(np.arange(4)))
+        assert after.hashes == before.hashes
+        assert copy.read_bytes() == whole
 
 
 def test_a_bad_picture_stops_or_is_listed(cells: Path) -> None:

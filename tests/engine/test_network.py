@@ -104,8 +104,9 @@ class Refused:
     @staticmethod
     def unknown(file: Path) -> None:
         opened = open_tensors(file)
+        tensors = opened.read()
         opened.about["network"]["backbone"]["use"] = "cnn9"
-        save_tensors(file, opened.read(), opened.about)
+        save_tensors(file, tensors, opened.about)
 
     @staticmethod
     def damaged(file: Path) -> None:
@@ -122,8 +123,9 @@ class Refused:
     @staticmethod
     def classless(file: Path) -> None:
         opened = open_tensors(file)
+        tensors = opened.read()
         del opened.about["network"]["classes"]
-        save_tensors(file, opened.read(), opened.about)
+        save_tensors(file, tensors, opened.about)
 
 
 @pytest.mark.parametrize(

@@ -89,10 +89,12 @@ def test_there_is_no_state_before_the_first(tmp_path: Path) -> None:
 def test_a_state_cut_short_is_told(tmp_path: Path, keep: int) -> None:
     folder = RunFolder(tmp_path)
     saved(folder, network(), None, Progress())
+    for file in (folder.recipe, folder.options):
+        file.touch()
     folder.saved.write_bytes(folder.saved.read_bytes()[:keep])
     with pytest.raises(DataError, match="the saved state is damaged") as told:
         load_state(folder)
-    assert "start the run again" in str(told.value)
+    assert "start it anew" in str(told.value)
 
 
 def test_steps_are_summed_until_the_epoch_ends() -> None:

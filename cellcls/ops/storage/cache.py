@@ -1,4 +1,8 @@
-"""Arrays that are computed once, stored in a file and memory-mapped from then on."""
+"""Arrays that are computed once, stored in a file and memory-mapped from then on.
+
+The file is an .npy with more behind the array: a note (JSON), its length, and the CRC-32 of all that, which is
+verified whenever the file is opened. A damaged file is made anew.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,18 @@ import hashlib
 import json
 import logging
 import mmap
+import os
+import struct
+import zlib
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
+import attrs
 import numpy as np
 from filelock import FileLock
 
 from cellcls.errors import WriteError
-from cellcls.ops.storage.files import replacing
+from cellcls.ops.storage.files import JsonObject, replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +29,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
+_CHUNK = 1 << 20
+_FOOTER = struct.Struct("<QI")
+"""The length of the note, and the CRC-32 of all before the CRC-32."""
+
+
+@attrs.frozen(eq=False)
+class Cached:
+    """An array, memory-mapped read-only, and what was noted of it when it was made."""
+
+    array: NDArray[Any]
+    note: JsonObject
 
 
 def cache_key(*parts: Any) -> str:
@@ -32,24 +51,35 @@ def cache_key(*parts: Any) -> str:
 def cached_array(
     path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], chunks: Callable[[], Iterable[Any]]
 ) -> NDArray[Any]:
+    """Return the array of ``cached``, where there is nothing to note."""
+    return cached(path, shape, dtype, chunks).array
+
+
+def cached(
+    path: Path,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    chunks: Callable[[], Iterable[Any]],
+    note: Callable[[], JsonObject] = dict,
+) -> Cached:
     """Return the array in ``path`` (.npy), memory-mapped read-only, after writing it there if necessary.
 
     ``chunks`` yields the bytes of the array in C order (``bytes`` or arrays); it is only called if the file does not
-    exist. The file is written atomically, by one process while others wait. It is written as a file and not through a
-    mapping, so that a full disk is a ``WriteError`` instead of a crash.
+    exist or is damaged, and ``note`` after its last chunk. The file is written atomically, by one process while others
+    wait. It is written as a file and not through a mapping, so that a full disk is a ``WriteError`` instead of a crash.
     """
-    array = _mapped(path, shape, dtype)
-    if array is not None:
-        return array
+    found = _opened(path, shape, dtype)
+    if found is not None:
+        return found
     with _lock(path):
-        array = _mapped(path, shape, dtype)  # another process may have written it meanwhile
-        if array is None:
+        found = _opened(path, shape, dtype)  # another process may have written it meanwhile
+        if found is None:
             _log.info("decoding once into %s", path)
-            _write(path, shape, dtype, chunks())
-            array = _mapped(path, shape, dtype)
-    if array is None:
+            _write(path, shape, dtype, chunks(), note)
+            found = _opened(path, shape, dtype)
+    if found is None:
         raise WriteError(f"{path}: cannot read back what was just written", "check the disk")
-    return array
+    return found
 
 
 def unmap(array: NDArray[Any]) -> None:
@@ -61,12 +91,41 @@ def unmap(array: NDArray[Any]) -> None:
         owner.madvise(mmap.MADV_DONTNEED)
 
 
-def _mapped(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any] | None:
+def _opened(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Cached | None:
+    """Open the file if it is there, whole, and holds such an array."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception:  # missing, truncated or not an .npy file: written again
+        with path.open("rb") as file:
+            note, end = _verified(file)
+        array: np.memmap[Any, Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        if array.offset + array.nbytes != end:
+            raise ValueError("of another length")
+    except FileNotFoundError:
         return None
-    return np.asarray(array) if array.shape == shape and array.dtype == dtype else None
+    except Exception as error:  # what is damaged fails in arbitrary ways
+        _log.warning("%s: not as it was written, so it is made anew (%s)", path, error)
+        return None
+    return Cached(np.asarray(array), note) if array.shape == shape and array.dtype == dtype else None
+
+
+def _verified(file: IO[bytes]) -> tuple[JsonObject, int]:
+    """Return the note of a file and where its array ends. Raises ``ValueError`` and others if it is damaged."""
+    size = file.seek(0, os.SEEK_END) - _FOOTER.size
+    file.seek(max(size, 0))
+    footer = file.read()
+    length, expected = _FOOTER.unpack(footer)
+    file.seek(0)
+    found, left = 0, size
+    while left and (chunk := file.read(min(_CHUNK, left))):
+        found, left = zlib.crc32(chunk, found), left - len(chunk)
+    if _with_length(found, length) != expected or length > size:
+        raise ValueError("another checksum")
+    file.seek(size - length)
+    note: JsonObject = json.loads(file.read(length))
+    return note, size - length
+
+
+def _with_length(found: int, length: int) -> int:
+    return zlib.crc32(length.to_bytes(8, "little"), found)
 
 
 def _lock(path: Path) -> FileLock:
@@ -77,9 +136,27 @@ def _lock(path: Path) -> FileLock:
     return FileLock(path.with_name(f".{path.name}.lock"))
 
 
-def _write(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], chunks: Iterable[Any]) -> None:
+class _Summed:
+    """A file that is written, and the CRC-32 of what was."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.sum = 0
+
+    def write(self, data: bytes | memoryview) -> int:
+        self.sum = zlib.crc32(data, self.sum)
+        return self.file.write(data)
+
+
+def _write(
+    path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], chunks: Iterable[Any], note: Callable[[], JsonObject]
+) -> None:
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
+        summed = _Summed(file)
+        np.lib.format.write_array_header_1_0(summed, header)
         for chunk in chunks:
-            file.write(chunk if isinstance(chunk, bytes) else np.ascontiguousarray(chunk).data)
+            summed.write(chunk if isinstance(chunk, bytes) else np.ascontiguousarray(chunk).data)
+        text = json.dumps(note()).encode()
+        summed.write(text)
+        file.write(_FOOTER.pack(len(text), _with_length(summed.sum, len(text))))

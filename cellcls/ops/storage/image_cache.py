@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,16 +11,16 @@ import attrs
 import numpy as np
 
 from cellcls.errors import DataError
-from cellcls.ops.storage.cache import cache_key, cached_array, unmap
+from cellcls.ops.storage.cache import cache_key, cached, unmap
 from cellcls.ops.storage.decode import Box, decode_files
-from cellcls.ops.storage.files import JsonObject, printable, write_json
+from cellcls.ops.storage.files import JsonObject, printable
 from cellcls.ops.storage.hashing import content_hash
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
-_VERSION = 6
+_VERSION = 7
 """Version of the cache format."""
 
 
@@ -77,12 +76,10 @@ def decode_once(
     shape = (input.size, input.size, 3)
     stamps = [(printable(file), *_stamp(file), box) for file, box in zip(files, boxes, strict=True)]
     npy = cache / f"images-{cache_key(_VERSION, folder.resolve(), stamps, repr(input))}.npy"
-    record_path = npy.with_suffix(".json")
-    if not record_path.exists():
-        npy.unlink(missing_ok=True)
+    record: JsonObject = {}
 
     def decoded() -> Iterator[NDArray[np.uint8]]:
-        record: JsonObject = {"bad": {}, "sizes": [], "hashes": [], "assumptions": {}}
+        record.update({"bad": {}, "sizes": [], "hashes": [], "assumptions": {}})
         images = decode_files(
             files,
             lambda image: (
@@ -104,21 +101,20 @@ def decode_once(
             for assumption in assumptions:
                 record["assumptions"].setdefault(assumption, []).append(row)
             yield pixels
-        write_json(record_path, record)  # before the array is renamed, so that an array always has its record
 
-    images = cached_array(npy, (len(files), *shape), np.dtype(np.uint8), decoded)
-    record = json.loads(record_path.read_text(encoding="utf-8"))
-    for assumption, assumed in record["assumptions"].items():
+    images = cached(npy, (len(files), *shape), np.dtype(np.uint8), decoded, lambda: record)
+    noted = images.note
+    for assumption, assumed in noted["assumptions"].items():
         others = f" and {len(assumed) - 1:,} more" if len(assumed) > 1 else ""
         _log.warning("%s%s: %s", printable(files[assumed[0]]), others, assumption)
-    bad = {int(row): str(reason) for row, reason in record["bad"].items()}
+    bad = {int(row): str(reason) for row, reason in noted["bad"].items()}
     for reason in bad.values():
         _refuse_unless(skip_bad, reason)
     rows = np.array([row for row in range(len(files)) if row not in bad], dtype=np.intp)
     if not len(rows):
         raise DataError(f"{printable(folder)}: none of its images can be read", *list(bad.values())[:5])
-    sizes = np.array(record["sizes"], dtype=np.int64)[rows]
-    return DecodedImages(rows, sizes, tuple(record["hashes"][row] for row in rows), bad, images)
+    sizes = np.array(noted["sizes"], dtype=np.int64)[rows]
+    return DecodedImages(rows, sizes, tuple(noted["hashes"][row] for row in rows), bad, images.array)
 
 
 def _stamp(file: Path) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cellcls.errors import WriteError
-from cellcls.ops.storage.cache import cache_key, cached_array
+from cellcls.ops.storage.cache import Cached, cache_key, cached, cached_array
 
 VALUES = np.arange(24, dtype=np.int16).reshape(4, 6)
 
@@ -58,3 +58,48 @@ def test_keys_tell_parts_apart() -> None:
     keys = [cache_key(Path("a"), 1), cache_key(Path("b"), 1), cache_key(Path("a"), 2), cache_key(Path("a"), [1])]
     assert len(set(keys)) == 4
     assert keys[0] == cache_key(Path("a"), 1)
+
+
+def test_a_note_is_kept(tmp_path: Path) -> None:
+    noted = {"names": ["a", "ü"], "rows": {"1": "bad"}}
+    for _ in range(2):
+        found = cached(tmp_path / "a.npy", (4, 6), VALUES.dtype, lambda: [VALUES], lambda: noted)
+        np.testing.assert_array_equal(found.array, VALUES)
+        assert found.note == noted
+
+
+def zeroed(data: bytes) -> bytes:
+    return data[:600] + bytes(300) + data[900:]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        zeroed,
+        lambda data: data[:700] + bytes([data[700] ^ 1]) + data[701:],
+        lambda data: data[:-30] + bytes([data[-30] ^ 1]) + data[-29:],
+        lambda data: data[:-12] + bytes([data[-12] ^ 1]) + data[-11:],
+        lambda data: data[:-1],
+        lambda data: data[:-40],
+        lambda data: data[:5],
+        lambda data: b"",
+        lambda data: data + b"\n",
+    ],
+)
+def test_a_damaged_file_is_made_anew_and_that_is_told(tmp_path: Path, damage, caplog) -> None:
+    """It was trained on."""
+    path, values, note = tmp_path / "a.npy", np.arange(1, 2001, dtype=np.int16), {"rows": list(range(20))}
+
+    def made() -> Cached:
+        return cached(path, values.shape, values.dtype, lambda: [values], lambda: note)
+
+    made()
+    whole = path.read_bytes()
+    assert np.load(path).tolist() == values.tolist(), "numpy reads it too"
+    assert not caplog.messages
+    path.write_bytes(damage(whole))
+    found = made()
+    np.testing.assert_array_equal(found.array, values)
+    assert found.note == note
+    assert path.read_bytes() == whole
+    assert any("a.npy: not as it was written" in message for message in caplog.messages)

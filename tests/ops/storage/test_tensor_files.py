@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from cellcls.errors import DataError
 from cellcls.ops.storage.files import sweep
 from cellcls.ops.storage.tensor_files import open_tensors, save_tensors
 
@@ -51,3 +52,36 @@ def test_a_kill_in_the_middle_leaves_nothing_that_a_sweep_does_not_take(tmp_path
     sweep(path.parent)
     assert [left.name for left in path.parent.rglob("*")] == ["state.safetensors"]
     assert torch.equal(load_file(path)["a"], torch.ones(3))
+
+
+TYPES = (torch.bfloat16, torch.float16, torch.float64, torch.uint8, torch.int16, torch.bool)
+
+
+def test_every_type_and_shape_is_read_back(tmp_path: Path) -> None:
+    tensors = {str(kind): torch.tensor([[0, 1], [1, 1]]).to(kind) for kind in TYPES}
+    tensors |= {
+        "number": torch.tensor(3.5),
+        "none": torch.zeros(0, 3),
+        "turned": torch.rand(2, 3, 4, 5).transpose(1, 3),
+    }
+    save_tensors(tmp_path / "a.safetensors", tensors, {})
+    read = open_tensors(tmp_path / "a.safetensors").read()
+    assert all(torch.equal(read[name], tensor) for name, tensor in tensors.items())
+
+
+def test_every_flipped_bit_is_found(tmp_path: Path) -> None:
+    """The tensors of such a file were trained on."""
+    path = tmp_path / "a.safetensors"
+    save_tensors(path, TENSORS, {"recipe": "tiny", "temperature": 1.25})
+    whole = path.read_bytes()
+    read = open_tensors(path).read()
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
+        try:
+            file = open_tensors(path)
+            found = file.read()
+        except DataError:
+            continue
+        assert file.about == {"recipe": "tiny", "temperature": 1.25}, "the order of JSON's blanks may differ, no more"
+        assert found.keys() == read.keys()
+        assert all(torch.equal(found[name], tensor) for name, tensor in read.items())
