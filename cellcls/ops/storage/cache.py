@@ -14,14 +14,15 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from cellcls.errors import WriteError
-from cellcls.ops.storage.files import JsonObject, replacing
+from cellcls.ops.storage.files import JsonObject, replacing, temporaries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +69,7 @@ def cached(
     exist or is damaged, and ``note`` after its last chunk. The file is written atomically, by one process while others
     wait. It is written as a file and not through a mapping, so that a full disk is a ``WriteError`` instead of a crash.
     """
+    _sweep(path.parent)
     found = _opened(path, shape, dtype)
     if found is not None:
         return found
@@ -128,12 +130,24 @@ def _with_length(found: int, length: int) -> int:
     return zlib.crc32(length.to_bytes(8, "little"), found)
 
 
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written. Whoever writes a file holds its lock, on this machine or another
+    that shares the folder."""
+    for leftover, path in temporaries(folder):
+        with suppress(Timeout, OSError), FileLock(_lock_path(path), timeout=0):
+            leftover.unlink(missing_ok=True)
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
+
+
 def _lock(path: Path) -> FileLock:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(f"{path.parent}: cannot create this folder for decoded images: {error.strerror}") from error
-    return FileLock(path.with_name(f".{path.name}.lock"))
+    return FileLock(_lock_path(path))
 
 
 class _Summed:

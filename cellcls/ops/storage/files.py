@@ -103,6 +103,14 @@ def is_temporary(path: Path) -> bool:
     return path.name.startswith(".") and path.name.endswith(_TEMPORARY)
 
 
+def temporaries(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield the temporary files of ``replacing`` in ``folder``, each with the file that it was to replace."""
+    for path in folder.glob(f".*{_TEMPORARY}"):
+        name, _, _process = path.name.removeprefix(".").removesuffix(_TEMPORARY).rpartition(".")
+        if name:
+            yield path, path.with_name(name)
+
+
 def sweep(folder: Path) -> None:
     """Remove temporary files that a killed process left in ``folder`` and below."""
     for leftover in list(folder.rglob(f".*{_TEMPORARY}")):

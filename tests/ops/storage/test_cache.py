@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,3 +105,39 @@ def test_a_damaged_file_is_made_anew_and_that_is_told(tmp_path: Path, damage, ca
     assert found.note == note
     assert path.read_bytes() == whole
     assert any("a.npy: not as it was written" in message for message in caplog.messages)
+
+
+def killed(path: Path) -> int:
+    """Start to write a cache in another process and kill it; return its exit code."""
+    code = (
+        "import os, sys, numpy as np; from pathlib import Path; from cellcls.ops.storage.cache import cached_array\n"
+        "def chunks():\n"
+        "    yield np.zeros(1000, np.uint8)\n"
+        "    os._exit(9)\n"
+        "cached_array(Path(sys.argv[1]), (2000,), np.dtype(np.uint8), chunks)\n"
+    )
+    return subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode
+
+
+def left_over(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.name.endswith("tmp")]
+
+
+@pytest.mark.parametrize("later", ["a.npy", "b.npy"])
+def test_what_a_killed_process_left_is_swept_by_the_next(tmp_path: Path, later: str) -> None:
+    assert killed(tmp_path / "a.npy") == 9
+    assert len(left_over(tmp_path)) == 1
+    cached_array(tmp_path / later, (4, 6), VALUES.dtype, lambda: [VALUES])
+    assert left_over(tmp_path) == []
+
+
+def test_what_another_process_is_writing_is_not_swept(tmp_path: Path) -> None:
+    def chunks() -> Iterator[object]:
+        before = left_over(tmp_path)
+        assert len(before) == 1
+        cached_array(tmp_path / "b.npy", (4, 6), VALUES.dtype, lambda: [VALUES])
+        assert left_over(tmp_path) == before
+        yield VALUES
+
+    cached_array(tmp_path / "a.npy", (4, 6), VALUES.dtype, chunks)
+    assert left_over(tmp_path) == []
