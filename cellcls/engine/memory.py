@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import resource
 import sys
 import threading
 import weakref
@@ -26,14 +25,26 @@ _COMPILER_MB = 86.0
 
 
 def anonymous_mb(device: torch.device) -> float:
-    """Return the megabytes taken: the peak allocated on a GPU, else this process's memory that no file backs."""
+    """Return the megabytes taken: the peak allocated on a GPU, else this process's memory that no file backs.
+
+    Without Linux's figures it is the process's peak, files included; on Windows, which tells neither, 0.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / MEGA
     try:
         with open("/proc/self/status") as status:  # noqa: PTH123 - read at every step
             return next(int(line.split()[1]) * 1024 / MEGA for line in status if line.startswith("RssAnon"))
-    except (OSError, StopIteration):  # no Linux: what the system tells is the peak, files included
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    except (OSError, StopIteration):
+        return _peak_mb()
+
+
+def _peak_mb() -> float:
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / MEGA if sys.platform == "darwin" else peak * 1024 / MEGA  # macOS counts bytes, the others KiB
 
 
 class PeakMemory:

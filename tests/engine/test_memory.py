@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -60,6 +61,21 @@ def test_the_peak_is_the_largest_of_all_that_was_seen(monkeypatch: pytest.Monkey
     with PeakMemory(torch.device("cpu"), every=0.0) as watched:
         assert all_seen.wait(60)
     assert watched.megabytes == 9.0
+
+
+def test_other_systems_tell_the_peak_in_their_own_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_proc(*_given: object) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(memory, "open", no_proc, raising=False)
+    monkeypatch.setattr("resource.getrusage", lambda _who: SimpleNamespace(ru_maxrss=2_000_000))
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert memory.anonymous_mb(cpu) == 2.0  # bytes
+    monkeypatch.setattr(sys, "platform", "freebsd14")
+    assert memory.anonymous_mb(cpu) == 2048.0  # KiB
+    monkeypatch.setitem(sys.modules, "resource", None)  # Windows
+    assert memory.anonymous_mb(cpu) == 0.0
 
 
 class Doubling(nn.Module):
