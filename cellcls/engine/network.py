@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -223,15 +223,24 @@ def load_network(path: Path, registry: Registry) -> Trained:
 
 def _built(config: NetworkConfig, file: TensorFile) -> Network:
     """Build the network of a file, once it is known that the file has its tensors: what the settings ask for may be any
-    number of gigabytes. Raises ``DataError``."""
+    number of gigabytes. Raises ``DataError``.
 
-    def build() -> Network:
-        return config.build(config.backbone.build(size=config.input.size, weights=None))
+    The head is built for the map of the real backbone: convolutions on the meta device import torch's compiler.
+    """
 
+    def backbone() -> Features:
+        return config.backbone.build(size=config.input.size, weights=None)
+
+    _refuse_other(lambda: nn.ModuleDict({"backbone": backbone().module}), file)
+    features = backbone()
+    _refuse_other(lambda: config.build(features), file)
+    return config.build(features)
+
+
+def _refuse_other(build: Callable[[], nn.Module], file: TensorFile) -> None:
     wanted = shapes_of(build, str(file.path))
     if wanted is not None:
         refuse_other_shapes(wanted, file.shapes, source=str(file.path))
-    return build()
 
 
 def _opened(file: Path) -> TensorFile:
