@@ -12,6 +12,7 @@ import attrs
 
 from cellcls.api import events
 from cellcls.execution.context import Output, Watch
+from cellcls.ops.text import visible
 
 _WIDTH = 200
 """Width of tables that are not printed to a terminal, in characters."""
@@ -25,7 +26,12 @@ def color_system() -> Literal["auto"] | None:
 def say(text: str) -> None:
     """Print a line of progress on stderr."""
     with suppress(OSError):  # a run does not fail because stderr is closed
-        print(text, file=sys.stderr, flush=True)
+        print(visible(text, keep="\n"), file=sys.stderr, flush=True)
+
+
+def answer(text: str) -> None:
+    """Print text on stdout, where a table does not fit."""
+    print(visible(text, keep="\n"))
 
 
 def table(title: str, rows: Sequence[Mapping[str, object]]) -> None:
@@ -41,10 +47,10 @@ def table(title: str, rows: Sequence[Mapping[str, object]]) -> None:
     for column in rows[0]:
         rich_table.add_column(column, overflow="fold")
     for row in rows:
-        rich_table.add_row(*(Text(str(cell)) for cell in row.values()))
+        rich_table.add_row(*(Text(visible(str(cell), keep="\n")) for cell in row.values()))
     console = Console(color_system=color_system(), width=None if sys.stdout.isatty() else _WIDTH)
     with console.capture() as drawn:
-        console.print(Text(title, style="bold"), soft_wrap=True)
+        console.print(Text(visible(title), style="bold"), soft_wrap=True)
         console.print(rich_table)
     lines = drawn.get().rstrip().splitlines()
     print("\n".join(line.rstrip() for line in lines if line.strip()), end="\n\n")

@@ -13,7 +13,7 @@ from cellcls.errors import ExitCode, UsageError
 from cellcls.ops.curation.thresholds import MAX_DISTANCE, SIMILARITY
 from cellcls.registry import load_registry
 from cellcls.runs.folder import free_folder, make_folder, refuse_folder
-from cellcls.terminal import counting, say, table
+from cellcls.terminal import answer, counting, say, table
 
 if TYPE_CHECKING:
     from cellcls.auditing.audit import Audit
@@ -82,7 +82,7 @@ def audit(
         print_json({"page": str(page), **to_json_data(result)})
     else:
         table(f"{data}: {len(result.data):,} images, {int(result.kept.sum()):,} kept by the suggestions", _rows(result))
-        print(f"page: {page}\ndecisions: {folder / DECISIONS}")
+        answer(f"page: {page}\ndecisions: {folder / DECISIONS}")
     return _verdict(result, wanted)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cellcls.cli.output import PathType, json_option, print_json
-from cellcls.terminal import say, table
+from cellcls.terminal import answer, say, table
 
 if TYPE_CHECKING:
     from cellcls.report.compare import RunComparison
@@ -41,7 +41,7 @@ def compare(runs: tuple[Path, ...], by: str | None, out: Path | None, as_json: b
         print_json({"page": str(page), **to_data(comparison)})
         return
     show_comparison(comparison)
-    print(f"comparison: {page}")
+    answer(f"comparison: {page}")
 
 
 def show_comparison(comparison: RunComparison) -> None:

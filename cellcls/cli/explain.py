@@ -14,7 +14,7 @@ from cellcls.ops.storage.files import write_bytes
 from cellcls.registry import load_registry
 from cellcls.runs.chosen import Chosen, choose
 from cellcls.runs.options import Options
-from cellcls.terminal import table
+from cellcls.terminal import answer, table
 
 if TYPE_CHECKING:
     from cellcls.runs.records import DepthsRecord
@@ -121,8 +121,8 @@ def _tell(record: DepthsRecord, maps: str, depths: str) -> None:
         for depth in record.depths
     ]
     table(f"{first} and {second}, depth by depth", rows)
-    print(f"pictures: {maps}, {depths}")
-    print(_advice(record))
+    answer(f"pictures: {maps}, {depths}")
+    answer(_advice(record))
 
 
 def _advice(record: DepthsRecord) -> str:

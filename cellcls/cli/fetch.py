@@ -13,7 +13,7 @@ from cellcls.cli.output import PathType, json_option, print_json
 from cellcls.errors import ExitCode, InterruptedRunError, MissingInputError, UsageError, suggestion
 from cellcls.ops.storage.paths import folder_in
 from cellcls.registry import Registry, load_registry
-from cellcls.terminal import counting, table
+from cellcls.terminal import answer, counting, table
 
 
 @click.command()
@@ -46,14 +46,14 @@ def fetch(name: str | None, to: Path | None, as_json: bool) -> None:
             "to continue the download, run the command again",
             code=ExitCode.INTERRUPTED,
         ) from error
-    answer = {
+    told = {
         "file": str(got.path),
         "bytes": got.path.stat().st_size,
         "checksum": wanted.checksum,
         "downloaded": got.downloaded,
         "licence": wanted.licence,
     }
-    print_json(answer) if as_json else print(got.path)
+    print_json(told) if as_json else answer(str(got.path))
 
 
 def _offered(registry: Registry) -> Iterator[tuple[str, Download]]:

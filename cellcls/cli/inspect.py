@@ -18,7 +18,7 @@ from cellcls.recipe import Loaded, dump, grammar, load, load_all, settings, to_d
 from cellcls.recipe.scan import Path as KeyPath
 from cellcls.registry import Registry, load_registry
 from cellcls.runs.options import Options
-from cellcls.terminal import say, table
+from cellcls.terminal import answer, say, table
 
 recipe_argument = click.argument("recipe", type=PathType())
 overrides_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
@@ -143,7 +143,7 @@ def _describe_component(cls: type[Component], registry: Registry, as_json: bool)
         about = {"kind": cls.kind, "name": cls.component_name, "plugin": plugin.distribution, "help": _doc(cls)}
         print_json({**about, "settings": known, "catalogue": list(cls.catalogue())})
         return
-    print(f"{cls.kind} {cls.component_name}  ({plugin.distribution} {plugin.version})\n\n{_doc(cls)}\n")
+    answer(f"{cls.kind} {cls.component_name}  ({plugin.distribution} {plugin.version})\n\n{_doc(cls)}\n")
     table("settings", known)
     table("catalogue", cls.catalogue())
 

@@ -22,8 +22,14 @@ def cellcls() -> None:
     if "logging" in sys.modules:  # a command that logs nothing need not import it
         import logging
 
+        from cellcls.ops.text import visible
+
+        class Visible(logging.Formatter):
+            def format(self, record: logging.LogRecord) -> str:
+                return visible(super().format(record), keep="\n")
+
         if logging.lastResort is not None:
-            logging.lastResort.setFormatter(logging.Formatter("cellcls: warning: %(message)s"))
+            logging.lastResort.setFormatter(Visible("cellcls: warning: %(message)s"))
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -78,8 +84,10 @@ def _wrong_usage(error: click.ClickException) -> str:
 
 
 def _say(text: str) -> None:
+    from cellcls.ops.text import visible
+
     with suppress(OSError):  # a message must not hide the exit code
-        print(f"cellcls: {text}", file=sys.stderr)
+        print(visible(f"cellcls: {text}", keep="\n"), file=sys.stderr)
 
 
 def _crashed(args: Sequence[str]) -> str:

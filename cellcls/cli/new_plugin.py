@@ -15,7 +15,7 @@ from cellcls.cli.output import PathType, json_option, print_json
 from cellcls.errors import UsageError
 from cellcls.ops.storage.files import write_text
 from cellcls.registry import load_registry
-from cellcls.terminal import say
+from cellcls.terminal import answer, say
 
 TEMPLATE = Path(__file__).parent / "template" / "package"
 """Jinja templates of file names and contents; with the repository's ``copier.yml``, copier makes the same files."""
@@ -50,7 +50,7 @@ def new_plugin(name: str, kinds: tuple[str, ...], out: Path | None, licence: str
         print_json({"folder": str(folder), "files": written})
         return
     say(f"wrote {folder}; next:")
-    print(f"cd {folder}\npip install -e .\npython -m pytest\ncellcls run recipe.toml")
+    answer(f"cd {folder}\npip install -e .\npython -m pytest\ncellcls run recipe.toml")
 
 
 @attrs.frozen(kw_only=True)

@@ -6,6 +6,7 @@ import click
 
 from cellcls.cli.output import json_option, print_json
 from cellcls.errors import ExitCode
+from cellcls.ops.text import visible
 from cellcls.registry import PluginRecord, load_registry
 
 
@@ -22,7 +23,7 @@ def list_plugins(check: bool, as_json: bool) -> ExitCode:
     if as_json:
         print_json([_record(plugin) for plugin in plugins])
     else:
-        print("\n\n".join("\n".join(_lines(plugin)) for plugin in plugins))
+        print(visible("\n\n".join("\n".join(_lines(plugin)) for plugin in plugins), keep="\n"))
     failed = any(plugin.failure and not plugin.blocked for plugin in plugins)
     return ExitCode.CHECK_FAILED if check and failed else ExitCode.DONE
 

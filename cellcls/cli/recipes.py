@@ -12,7 +12,7 @@ from cellcls.cli.output import PathType, json_option, print_json
 from cellcls.errors import MissingInputError, UsageError, suggestion
 from cellcls.ops.storage.files import write_bytes
 from cellcls.recipe.shipped import shipped
-from cellcls.terminal import say, table
+from cellcls.terminal import answer, say, table
 
 
 @click.group()
@@ -54,7 +54,7 @@ def cp(name: str, to: Path, as_json: bool) -> None:
         if not beside.exists():
             write_bytes(beside, base.read_bytes())
             say(f"{beside}: copied too (base recipe)")
-    print_json({"recipe": str(target)}) if as_json else print(target)
+    print_json({"recipe": str(target)}) if as_json else answer(str(target))
 
 
 def _bases(path: Path) -> Iterator[Path]:

@@ -14,6 +14,7 @@ from cellcls.cli.heat import HeatFolder
 from cellcls.cli.output import PathType, json_option, print_json, threads_option
 from cellcls.errors import UsageError
 from cellcls.ops.storage.files import write_json, write_text
+from cellcls.ops.text import cell
 from cellcls.registry import load_registry
 from cellcls.runs.chosen import Chosen, choose, leading_runs, refuse_absent
 from cellcls.runs.options import Options
@@ -209,12 +210,12 @@ def _csv(found: ImagePredictions) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     more = ["error"] if found.unreadable else []
-    writer.writerow(["image", "predicted", "probability", "unknown", *found.classes, *more])
+    writer.writerow(["image", "predicted", "probability", "unknown", *map(cell, found.classes), *more])
     for row in found.rows():
         if row.error is not None:
-            writer.writerow([row.image, "", "", "", *("" for _ in found.classes), row.error])
+            writer.writerow([cell(row.image), "", "", "", *("" for _ in found.classes), cell(row.error)])
             continue
         probabilities = [f"{row.probabilities[name]:.6f}" for name in found.classes]
-        said = [row.image, row.predicted, f"{row.probability:.6f}", row.unknown or ""]
+        said = [cell(row.image), cell(row.predicted), f"{row.probability:.6f}", row.unknown or ""]
         writer.writerow([*said, *probabilities, *("" for _ in more)])
     return text.getvalue()

@@ -17,7 +17,7 @@ from cellcls.ops.processes.torchrun import is_first
 from cellcls.recipe import load_all
 from cellcls.registry import load_registry
 from cellcls.runs.options import Options
-from cellcls.terminal import console, say, table
+from cellcls.terminal import answer, console, say, table
 
 if TYPE_CHECKING:
     from cellcls.execution.result import RunResult
@@ -105,10 +105,10 @@ def _print(results: Sequence[RunResult], comparison: RunComparison | None, as_js
         table("claimed and measured", tables.claims(record))
         if rehearsal:
             say("cellcls: warning: rehearsal: rendered cells, one step per stage; results say nothing about real cells")
-        print(f"report: {result.folder}/report.html\n")
+        answer(f"report: {result.folder}/report.html\n")
     if comparison and comparison.parent:
         show_comparison(comparison)
-        print(f"comparison: {results[0].folder.parent}/comparison.html")
+        answer(f"comparison: {results[0].folder.parent}/comparison.html")
     elif comparison:
         show_expected(comparison)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import attrs
 
 from cellcls.errors import RecipeError
+from cellcls.ops.text import visible
 from cellcls.recipe.scan import Path, Place, Span, position
 
 
@@ -32,7 +33,7 @@ class Origin:
 
     def show(self, message: str, *, value: bool) -> str:
         """Return ``message`` with its place; for a file, also the source line with carets below the key or value."""
-        message = _printable(message)
+        message = visible(message)
         if not self.text.is_file:
             return f"{self.text.name}: {message}"
         span = (self.place.value if value else None) or self.place.key
@@ -85,11 +86,11 @@ def show(problem: Problem, origins: dict[Path, Origin], whole: Text) -> Shown:
     path = _nearest(problem.path, origins)
     origin = origins.get(path)
     if origin is None:
-        text, place = f"{whole.name}:1:1: {_printable(problem.message)}", (whole.name, 0)
+        text, place = f"{whole.name}:1:1: {visible(problem.message)}", (whole.name, 0)
     else:
         text = origin.show(problem.message, value=problem.value and path == problem.path)
         place = (origin.text.name, origin.place.key.start)
-    return Shown(f"{text}\n  {_printable(problem.hint)}" if problem.hint else text, place)
+    return Shown(f"{text}\n  {visible(problem.hint)}" if problem.hint else text, place)
 
 
 def _nearest(path: Path, origins: dict[Path, Origin]) -> Path:
@@ -97,11 +98,6 @@ def _nearest(path: Path, origins: dict[Path, Origin]) -> Path:
         within = next((written for written in origins if written[: len(path)] == path), None)
         path = path[:-1] if within is None else within
     return path
-
-
-def _printable(text: str) -> str:
-    """Return ``text`` with unprintable characters escaped, which keys may contain."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def whole_line(content: str, line: int) -> Span:

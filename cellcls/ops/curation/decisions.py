@@ -20,11 +20,11 @@ from pathlib import Path
 import attrs
 
 from cellcls.errors import DataError, MissingInputError
+from cellcls.ops.text import cell, cell_text
 
 COLUMNS = ("index", "file", "hash", "finding", "reason", "action")
 ACTIONS = ("drop", "keep", "review")
 _DATA = "data"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LIMIT = 1 << 28
 _DIGITS = 18
 
@@ -53,7 +53,7 @@ class DecisionTable:
 def write_decisions(data_hash: str, count: int, rows: Iterable[DecisionRow]) -> str:
     """Return the decisions as CSV, byte for byte as the audit page writes them."""
     lines: list[tuple[str, ...]] = [COLUMNS, ("", "", data_hash, _DATA, f"{count} images", "")]
-    lines += [(str(row.index), _safe(row.file), row.hash, row.finding, _safe(row.reason), row.action) for row in rows]
+    lines += [(str(row.index), cell(row.file), row.hash, row.finding, cell(row.reason), row.action) for row in rows]
     return "".join(",".join(map(_quoted, cells)) + "\n" for cells in lines)
 
 
@@ -104,10 +104,10 @@ def _row(path: Path, number: int, line: dict[str, str | None]) -> DecisionRow:
         )
     return DecisionRow(
         index=index,
-        file=texts["file"].removeprefix("'"),
+        file=cell_text(texts["file"]),
         hash=texts["hash"].strip(),
         finding=texts["finding"].strip(),
-        reason=texts["reason"].removeprefix("'"),
+        reason=cell_text(texts["reason"]),
         action=action,
     )
 
@@ -120,7 +120,3 @@ def _number(text: str) -> int | None:
 
 def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if any(character in text for character in ',"\r\n') else text
-
-
-def _safe(text: str) -> str:
-    return f"'{text}" if text.startswith((*_FORMULA, "'")) else text
