@@ -15,8 +15,10 @@ from cellcls.recipe.problems import Problem
 from cellcls.recipe.scan import Path
 
 TRAIN_METRICS = ("loss", "accuracy")
-FILE_NAME = "letters, digits, - _ . only"
-"""Characters allowed in a name that becomes the name of a file or folder."""
+FILE_NAME = "letters, digits, - _ . only, the first no - or ., and no name that Windows keeps (con, nul)"
+"""What is allowed in a name that becomes the name of a file or folder: none that is hidden, an option or a device."""
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
+"""Names that Windows keeps for itself, whatever follows behind a dot."""
 
 
 def check(recipe: Recipe, *, rehearse: bool) -> Iterator[Problem]:
@@ -35,7 +37,8 @@ def check(recipe: Recipe, *, rehearse: bool) -> Iterator[Problem]:
 
 def is_file_name(name: str) -> bool:
     """Return whether ``name`` can be the name of a file or folder on any system."""
-    return re.fullmatch(r"[\w.-]*\w[\w.-]*", name) is not None and len(name.encode()) <= 100
+    device = name.partition(".")[0].upper() in _DEVICES
+    return re.fullmatch(r"\w([\w.-]*[\w-])?", name) is not None and not device and len(name.encode()) <= 100
 
 
 def _names(recipe: Recipe) -> Iterator[Problem]:
