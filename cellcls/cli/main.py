@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -64,6 +65,9 @@ def _code(args: Sequence[str] | None) -> int:
         streams.abandon_stdout()
         return ExitCode.DONE
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            _say(f"{str(error.filename)[:40]}...: a name longer than any file has")
+            return ExitCode.NO_INPUT
         if not streams.is_full(error):
             _say(_crashed(sys.argv[1:] if args is None else args))
             return ExitCode.BUG

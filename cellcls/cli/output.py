@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cellcls.ops.processes.cores import free_cores
+from cellcls.ops.processes.cores import MOST_THREADS, free_cores
 from cellcls.ops.storage.files import to_json
 from cellcls.ops.storage.paths import expanded
 
@@ -31,7 +31,7 @@ class Threads(click.IntRange):
     name = "threads"
 
     def __init__(self) -> None:
-        super().__init__(min=1)
+        super().__init__(min=1, max=MOST_THREADS)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number. Raises ``click.BadParameter``."""

@@ -89,7 +89,7 @@ def _markers(point: metadata.EntryPoint) -> Iterator[_Marker]:
             same = (marker["plugin"], marker["origin"], marker["host"]) == (point.name, point.value, _host())
             if same and _start_time(int(marker["pid"])) != marker["started"]:
                 yield _Marker(path, path.stat().st_mtime, marker["version"])
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, RecursionError, OverflowError):
             continue
 
 

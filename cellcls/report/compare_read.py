@@ -31,7 +31,8 @@ def read_comparison(paths: Sequence[Path], by: str | None = None) -> RunComparis
     Raises ``MissingInputError`` if there is no run, ``UsageError`` if none is finished or has the metric, and
     ``DataError`` if a file is damaged.
     """
-    folders = list(dict.fromkeys(folder.resolve() for path in paths for folder in _runs(path)))
+    named = {folder: folder.resolve() for path in paths for folder in _runs(path)}
+    folders = list(dict.fromkeys(named.values()))
     records = {folder: read_run(folder) for folder in folders}
     finished = {
         folder: record for folder, record in records.items() if record.metrics.complete and record.metrics.evaluations
@@ -39,7 +40,7 @@ def read_comparison(paths: Sequence[Path], by: str | None = None) -> RunComparis
     home = paths[0].resolve() if len(paths) == 1 else None
     planned = read_plan(home) if home else Plan()
     wanted = [folder.name for folder in folders if folder not in finished]
-    existing = {folder.name for folder in folders}
+    existing = {folder.name for folder in (*named, *folders)}
     wanted += [run.folder for file in planned.files for run in file.runs if run.folder not in {*existing, "."}]
     if not finished:
         raise UsageError(f"none of these runs is finished: {', '.join(wanted)}", "finish one: cellcls run --resume RUN")
@@ -49,7 +50,8 @@ def read_comparison(paths: Sequence[Path], by: str | None = None) -> RunComparis
         Standing(label=label, name=name, record=record, value=metric_value(record.metrics, chosen))
         for (label, name), record in zip(names, finished.values(), strict=True)
     ]
-    within = {str(folder.relative_to(home)): record for folder, record in finished.items()} if home else {}
+    inside = {str(folder.relative_to(paths[0])): real for folder, real in named.items()} if home else {}
+    within = {name: finished[real] for name, real in inside.items() if real in finished}
     return RunComparison(
         by=chosen,
         standings=_ranked(standings, chosen),

@@ -116,7 +116,7 @@ def _no_run(folder: Path) -> MissingInputError:
 def _toml(path: Path, text: str) -> TomlTable:
     try:
         return tomli.loads(text)
-    except (tomli.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a plain ValueError
         line = text.split("\n")[error.lineno - 1] if isinstance(error, tomli.TOMLDecodeError) else ""
         raise DataError(f"{path}: not TOML: {error}", advice_on(str(error), line) or DAMAGED) from error
 

@@ -152,12 +152,16 @@ class RunFolder:
             lock.acquire()
         except Timeout as error:
             raise UsageError(f"{self.path}: another process is writing this run; wait for it or stop it") from error
+        except OSError as error:
+            raise WriteError(
+                f"{self.path}: cannot write here: {error.strerror or error}", "copy the run to where you may write"
+            ) from error
         try:
             sweep(self.path)
             yield
         finally:
             lock.release()
-            (self.path / ".lock").unlink(missing_ok=True)
+            _remove(self.path / ".lock")
 
 
 def _remove(file: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import attrs
 
 from cellcls.api import WeightPlaces
+from cellcls.errors import UsageError
+from cellcls.ops.processes.cores import MOST_THREADS
 from cellcls.runs.folder import RunFolder
 
 
@@ -16,10 +18,15 @@ class Options:
 
     data: Path | None = None
     device: str | None = None
-    threads: int | None = None
+    threads: int | None = attrs.field(default=None)
     offline: bool = False
     weights: Path | None = None
     rehearse: bool = False
+
+    @threads.validator
+    def _some(self, _attribute: object, value: int | None) -> None:
+        if value is not None and not 1 <= value <= MOST_THREADS:
+            raise UsageError(f"threads: not 1 to {MOST_THREADS}: {value}")
 
     @property
     def weight_places(self) -> WeightPlaces:

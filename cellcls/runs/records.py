@@ -28,6 +28,9 @@ FORMAT = 1
 DAMAGED = "the file is damaged or was written by another version of cellcls; to repeat the run: cellcls run recipe.toml"
 """What to do about a file that cannot be read."""
 
+_BEYOND = 2**63
+"""Numbers of a run are counts, seeds and measurements, all of them smaller."""
+
 T = TypeVar("T")
 
 
@@ -418,7 +421,7 @@ def read_text(path: Path) -> str:
 def json_object(place: Path | str, text: str) -> JsonObject:
     """Return the JSON object that a text is; ``place`` is what errors call it. Raises ``DataError``."""
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{place}: not JSON: {error}", DAMAGED) from error
     if not isinstance(found, dict):
@@ -426,13 +429,34 @@ def json_object(place: Path | str, text: str) -> JsonObject:
     return found
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number of a run")
+    return number
+
+
 def _in_words(error: BaseException) -> str:
     return f"no {error}" if isinstance(error, KeyError) else str(error)
 
 
+def _short(value: object) -> str:
+    text = (
+        repr(value) if not isinstance(value, int) or abs(value) < _BEYOND else f"a number of {value.bit_length()} bits"
+    )
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
 def _strict(accepted: tuple[type, ...], value: Any, wanted: type) -> Any:
     if not isinstance(value, accepted) or (isinstance(value, bool) and wanted is not bool):
-        raise ValueError(f"{value!r} is not of type {wanted.__name__}")
+        raise ValueError(f"{_short(value)} is not of type {wanted.__name__}")
+    if isinstance(value, int) and not -_BEYOND < value < _BEYOND:
+        raise ValueError(f"{_short(value)} is larger than any number of a run")
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{_short(ascii(value))} has half of a character") from error
     return wanted(value)
 
 

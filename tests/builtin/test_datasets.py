@@ -71,6 +71,8 @@ def test_class_names_come_from_the_recipe_the_file_or_the_labels(tmp_path: Path)
     assert open_npz(tmp_path, **named).class_names == ("immature_granulocyte", "smudge cell")
     recipe = Npz(file=Path("set.npz"), classes=("Platelets", "other"))
     assert open_npz(tmp_path, recipe, **named).class_names == ("platelet", "other")
+    encoded = named | {"class_names": np.array(["Blässe".encode(), b"b"])}
+    assert open_npz(tmp_path, **encoded).class_names == ("blässe", "b")
     objects = named | {"class_names": np.array(["a", "b"], dtype=object)}
     assert open_npz(tmp_path, **objects).class_names == CLASSES
 
@@ -97,6 +99,8 @@ def test_class_names_come_from_the_recipe_the_file_or_the_labels(tmp_path: Path)
             {"images": IMAGES, "labels": LABELS % 2, "class_names": np.array(["IG", "ig"])},
             "'IG' and 'ig' mean",
         ),
+        ({"images": IMAGES, "labels": LABELS % 2, "class_names": np.array([b"\xff", b"b"])}, "is not UTF-8"),
+        ({"images": IMAGES, "labels": LABELS % 2, "class_names": np.array(["\ud800", "b"])}, "is not UTF-8"),
     ],
 )
 def test_a_bad_npz_is_told_by_name(tmp_path: Path, arrays: dict[str, object], message: str) -> None:

@@ -528,3 +528,23 @@ def test_ctrl_c(cli, monkeypatch: pytest.MonkeyPatch):
     said = cli("evaluate", "run", "--data", "x")
     assert said.code == ExitCode.INTERRUPTED
     assert said.err.strip() == "cellcls: stopped by Ctrl-C"
+
+
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("run", f"{LONG}.toml"), ("predict", f"{LONG}.png"), ("compare", LONG), ("run", "tiny.toml", "--data", LONG)],
+)
+def test_a_name_longer_than_any_file_has(cli, place: Path, command: tuple[str, ...]):
+    said = cli(*command)
+    assert said.code == 66
+    assert "a name longer than any file has" in said.err
+    assert len(said.err) < 200
+
+
+def test_more_threads_than_any_machine_has_cores(cli, place: Path):
+    said = cli("run", "tiny.toml", "--threads", 10**30)
+    assert said.code == 2
+    assert "--threads" in said.err

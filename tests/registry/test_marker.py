@@ -117,7 +117,9 @@ def test_the_marker_of_a_living_process_does_not_count(place: Place) -> None:
     markers = {
         "alive": json.dumps({**own, "pid": os.getpid(), "started": started}),
         "elsewhere": json.dumps({**own, "pid": 1, "started": "0", "host": "elsewhere"}),
-        **dict(enumerate(["", "[]", "null", "{}", "\x00", '{"pid": "x"}'])),
+        **dict(
+            enumerate(["", "[]", "null", "{}", "\x00", '{"pid": "x"}', "[" * 100_000, '{"pid": %s}' % ("9" * 5000)])
+        ),
     }
     for name, text in markers.items():
         (folder / f"importing-{name}.json").write_text(text)

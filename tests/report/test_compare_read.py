@@ -41,6 +41,20 @@ def test_the_best_comes_first_and_the_others_are_paired_with_it(parent: Path):
     assert poor.interval[1] < 0
 
 
+def test_linked_runs_are_compared_by_the_names_of_their_links(parent: Path, tmp_path: Path):
+    links = tmp_path / "links"
+    links.mkdir()
+    for name, run in {"first": "good", "second": "poor", "again": "good"}.items():
+        (links / name).symlink_to(parent / run)
+    found = read_comparison([links])
+    assert labels(found) == ["good", "poor"]
+    assert found.unfinished == ()
+    expected = {"metric": "test.accuracy", "order": ["first", "second"]}
+    runs = [{"folder": name, "recipe": name, "variant": name} for name in ("first", "second")]
+    (links / "runs.json").write_text(json.dumps({"files": [{"name": "x", "runs": runs, "expect": [expected]}]}))
+    assert [verdict.held for verdict in read_comparison([links]).verdicts] == [True]
+
+
 def test_only_images_that_both_saw_are_paired(parent: Path):
     write_small_run(parent / "shifted", {"test": [1] * 40, "val": [1] * 40}, first=30)
     found = {one.label: one for one in read_comparison([parent]).standings}

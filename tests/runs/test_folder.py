@@ -59,3 +59,9 @@ def test_one_writer_at_a_time_and_leftovers_are_swept(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
     with FileLock(tmp_path / ".lock"), pytest.raises(UsageError, match="another process"), folder.locked():
         pass
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path):
+    (tmp_path / ".lock").mkdir()  # fails as a read-only folder does, for root too
+    with pytest.raises(WriteError, match="cannot write here"), RunFolder(tmp_path).locked():
+        pass

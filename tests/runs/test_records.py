@@ -193,3 +193,28 @@ def test_history_is_read_with_one_converter(tmp_path: Path, monkeypatch: pytest.
     )
     assert len(read_lines(tmp_path / "history.jsonl", EpochRecord)) == 50
     assert not made
+
+
+DAMAGED = [
+    *("", "[]", "3", "{", "[" * 100_000, '{"a":' * 100_000, '{"seed": %s}' % ("9" * 5000)),
+    *('{"seed": 1e400}', '{"memory_mb": NaN}', '{"memory_mb": 1e400}', '{"memory_mb": -Infinity}'),
+    *('{"parameters": 1%s}' % ("0" * 30), '{"parameters": -1%s}' % ("0" * 400), '{"memory_mb": 1%s}' % ("0" * 400)),
+    *('{"name": "\\ud800"}', '{"warnings": ["\\udc80"]}', '{"stages_ended_early": {"\\ud800": "x"}}'),
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
+def test_what_no_run_writes_is_a_damaged_file(tmp_path: Path, text: str):
+    path = tmp_path / "metrics.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"metrics\.json: ") as told:
+        read(path, MetricsRecord)
+    assert len(str(told.value)) < 500
+    str(told.value).encode()
+
+
+@pytest.mark.parametrize("line", [b"\xff\xfe\n", b"[]\n", b"[" * 100_000 + b"\n"])
+def test_a_line_that_no_run_writes_is_a_damaged_file(tmp_path: Path, line: bytes):
+    (tmp_path / "history.jsonl").write_bytes(line)
+    with pytest.raises(DataError, match=r"history\.jsonl"):
+        read_lines(tmp_path / "history.jsonl", EpochRecord)

@@ -6,7 +6,10 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from cellcls.builtin.datasets.arrays import ArraySource, name_classes, read_labels, refuse_gaps
+from cellcls.errors import DataError
 from cellcls.ops.classes import CLASSES
 from cellcls.ops.storage import npz
 
@@ -33,4 +36,10 @@ def _names_within(path: Path) -> tuple[str, ...] | None:
     if found.dtype.kind not in "US" or len(found.shape) != 1:
         _log.warning("%s: `%s` is %s %s and not used: no list of texts", path, _NAMES, found.dtype, found.shape)
         return None
-    return tuple(npz.load(found, limit=_NAMES_LIMIT).astype(str).tolist())
+    names = npz.load(found, limit=_NAMES_LIMIT)
+    try:
+        texts = np.char.decode(names, "utf-8") if found.dtype.kind == "S" else names
+        "".join(texts.tolist()).encode()  # refuses half of a character too
+    except UnicodeError as error:
+        raise DataError(f"{path}: `{_NAMES}` is not UTF-8: {error}", "write it as an array of texts") from error
+    return tuple(texts.tolist())

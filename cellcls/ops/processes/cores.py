@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+MOST_THREADS = 4096
+"""Threads that may be asked for: more than any machine has cores."""
+
 
 def cores() -> int:
     """Return the number of cores available to this process."""
