@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -304,19 +304,29 @@ class TrialRecord:
 # --- metadata of the weights ------------------------------------------------------------------------------------
 
 
+def _within(low: float, high: float) -> Callable[[object, attrs.Attribute[Any], tuple[float, ...]], None]:
+    """Return a validator of several numbers."""
+
+    def refuse(_record: object, attribute: attrs.Attribute[Any], values: tuple[float, ...]) -> None:
+        if not all(low <= value <= high for value in values):
+            raise ValueError(f"{attribute.name}: not {low:g} to {high:g}")
+
+    return refuse
+
+
 @attrs.frozen(kw_only=True)
 class TrainingImagesRecord:
     """What the training images look like, so that other images can be compared with them."""
 
     n: int
     """Images that this was measured on: the training part, or an evenly spaced sample of it."""
-    height: tuple[float, float, float]
+    height: tuple[float, float, float] = attrs.field(validator=_within(1, 1e9))
     """10th, 50th and 90th percentile of the height in pixels, as stored in the files."""
-    width: tuple[float, float, float]
+    width: tuple[float, float, float] = attrs.field(validator=_within(1, 1e9))
     """The same of the width."""
-    mean: tuple[float, float, float]
+    mean: tuple[float, float, float] = attrs.field(validator=_within(-0.01, 1.01))
     """Mean red, green and blue of the network's input, 0..1."""
-    std: tuple[float, float, float]
+    std: tuple[float, float, float] = attrs.field(validator=_within(0, 1.01))
     """Standard deviation of the mean colours of the images, 0..1."""
 
 
@@ -327,9 +337,14 @@ class NetworkRecord:
     backbone: JsonObject
     head: JsonObject
     input: JsonObject
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = attrs.field()
     requires: tuple[str, ...] = ()
     """The plugins that its recipe requires."""
+
+    @classes.validator
+    def _distinct(self, _attribute: object, value: tuple[str, ...]) -> None:
+        if not value or len(set(value)) < len(value):
+            raise ValueError("classes: not one name for each class")
 
 
 @attrs.frozen(kw_only=True)

@@ -27,6 +27,7 @@ from cellcls.runs.records import (
     StageRecord,
     TrialRecord,
     ViewScore,
+    WeightsRecord,
     from_data,
     read,
     read_lines,
@@ -218,3 +219,25 @@ def test_a_line_that_no_run_writes_is_a_damaged_file(tmp_path: Path, line: bytes
     (tmp_path / "history.jsonl").write_bytes(line)
     with pytest.raises(DataError, match=r"history\.jsonl"):
         read_lines(tmp_path / "history.jsonl", EpochRecord)
+
+
+LOOKS = {"n": 9, "height": [8, 9, 9], "width": [8, 9, 9], "mean": [0.5, 0.5, 1.0], "std": [0, 0.1, 0.1]}
+NETWORK = {"backbone": {}, "head": {}, "input": {}, "classes": ["a", "b"]}
+WEIGHTS = {"recipe": "tiny", "recipe_hash": "00", "network": NETWORK, "training_images": LOOKS, "temperature": 1.0}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"temperature": value} for value in (0, -1, float("nan"), float("inf"), "warm", True)),
+        *({"network": NETWORK | {"classes": value}} for value in ([], ["a", "a"], [3], ["\ud800"], None)),
+        *({"network": {"classes": ["a"]}}, {"network": []}, {"recipe": None}, {"more": 1}, {"format": 2}),
+        *({"training_images": LOOKS | {name: [0.1, 0, 0]}} for name in ("height", "width")),
+        *({"training_images": LOOKS | {name: [0, 0, float("nan")]}} for name in ("mean", "std", "width")),
+        *({"training_images": LOOKS | {name: [0, 0, 1e300]}} for name in ("mean", "std", "width")),
+    ],
+)
+def test_weights_that_say_what_no_run_writes_are_damaged(change: dict[str, object]):
+    assert from_data(WEIGHTS, WeightsRecord, "w").network.classes == ("a", "b")
+    with pytest.raises(DataError, match=r"^w: "):
+        from_data(WEIGHTS | change, WeightsRecord, "w")
