@@ -22,7 +22,7 @@ from cellcls.errors import DataError
 from cellcls.ops.storage.files import JsonObject
 from cellcls.ops.storage.tensor_files import DamagedError, open_tensors, save_tensors
 from cellcls.runs.folder import RunFolder
-from cellcls.runs.records import EpochRecord, from_data, to_data
+from cellcls.runs.records import EpochRecord, file_data, from_data
 
 StateDict = dict[str, Any]
 """The state of an optimizer, of one of its parameters or of a scaler, as torch gives and takes it."""
@@ -32,10 +32,10 @@ StateDict = dict[str, Any]
 class Progress:
     """Where a run stands: the next step to take, the sums of the running epoch and the history so far."""
 
-    stage: int = 0
-    epoch: int = 0
-    step: int = 0
-    total_steps: int = 0
+    stage: int = attrs.field(default=0)
+    epoch: int = attrs.field(default=0)
+    step: int = attrs.field(default=0)
+    total_steps: int = attrs.field(default=0)
     loss_sum: float = 0.0
     right: float = 0.0
     seen: float = 0.0
@@ -47,6 +47,19 @@ class Progress:
     """For each stage that has ended, why it ended early (None: it did not)."""
     stop_reason: str | None = None
     """Why a callback asked the stage to end."""
+
+    @drawn.validator
+    def _two_rows(self, _attribute: object, value: list[list[int]]) -> None:
+        if value and (len(value) != 2 or len(value[0]) != len(value[1])):
+            raise ValueError("drawn: not two rows of equal length")
+
+    @stage.validator
+    @epoch.validator
+    @step.validator
+    @total_steps.validator
+    def _counted(self, attribute: attrs.Attribute[int], value: int) -> None:
+        if value < 0:
+            raise ValueError(f"{attribute.name}: {value}")
 
     def count(self, loss_sum: float, right: float, seen: int, drawn: NDArray[np.int64], seconds: float) -> None:
         """Count a step that was taken."""
@@ -68,6 +81,16 @@ class Progress:
         """Move on to the next stage."""
         self.ended.append(self.stop_reason)
         self.stage, self.epoch, self.stop_reason = self.stage + 1, 0, None
+
+
+@attrs.frozen(kw_only=True)
+class _StateRecord:
+    """What a state says beside its tensors."""
+
+    progress: Progress
+    optimizer: JsonObject
+    scaler: JsonObject
+    recipe: JsonObject
 
 
 @attrs.frozen(kw_only=True)
@@ -102,8 +125,8 @@ def save_state(
         packed, rest = _packed(state["state"])
         tensors |= packed
         numbers = {"groups": state["param_groups"], "rest": rest}
-    about = {"progress": to_data(progress), "optimizer": numbers, "scaler": scaler, "recipe": recipe}
-    save_tensors(folder.saved, tensors, about)
+    record = _StateRecord(progress=progress, optimizer=numbers, scaler=scaler, recipe=recipe)
+    save_tensors(folder.saved, tensors, file_data(record))
 
 
 def load_state(folder: RunFolder) -> Saved | None:
@@ -114,15 +137,15 @@ def load_state(folder: RunFolder) -> Saved | None:
     with ways_out_told(path), refused_as_damaged(path):
         file = open_tensors(path)
         tensors = file.read()
-        numbers, scaler, recipe = (file.about[part] for part in ("optimizer", "scaler", "recipe"))
+        record = from_data(file.about, _StateRecord, path)
         parts = {part: _below(tensors, part) for part in ("network", "average", "optimizer")}
         return Saved(
-            progress=from_data(file.about["progress"], Progress, path),
+            progress=record.progress,
             network=parts["network"],
             average=parts["average"],
-            optimizer=_unpacked(parts["optimizer"], numbers) if numbers else None,
-            scaler=scaler,
-            recipe=recipe,
+            optimizer=_unpacked(parts["optimizer"], record.optimizer) if record.optimizer else None,
+            scaler=record.scaler,
+            recipe=record.recipe,
         )
 
 
@@ -138,12 +161,24 @@ def refused_as_damaged(path: Path) -> Iterator[None]:
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: StateDict) -> None:
     """Give an optimizer the state it had, each tensor laid out in memory as its parameter is: fused kernels walk both
-    side by side, and a file keeps no strides."""
+    side by side, and a file keeps no strides. Raises ``ValueError`` where a setting is of another type."""
+    for own, given in zip(optimizer.param_groups, state["param_groups"], strict=True):
+        for name in own.keys() & given.keys():
+            if not _alike(own[name], given[name]):
+                raise ValueError(f"optimizer: `{name}` is {given[name]!r}")
     optimizer.load_state_dict(state)
     for parameter, values in optimizer.state.items():
         for name, value in values.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+def _alike(own: object, given: object) -> bool:
+    """Return whether a setting from a JSON file may stand for ``own``."""
+    for kinds in ((bool,), (int, float), (str,), (list, tuple), (dict,)):
+        if isinstance(own, kinds):
+            return isinstance(given, kinds) and isinstance(given, bool) == isinstance(own, bool)
+    return True
 
 
 def _below(tensors: dict[str, Tensor], part: str) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from torch import nn
 
 from cellcls.engine.state import Progress, load_optimizer, load_state, save_state
 from cellcls.errors import DataError
+from cellcls.ops.storage.tensor_files import open_tensors, save_tensors
 from cellcls.runs.folder import RunFolder
 from cellcls.runs.records import EpochRecord
 
@@ -114,3 +115,31 @@ def test_a_stage_remembers_why_it_ended_and_the_next_starts_afresh() -> None:
     progress.next_stage()
     assert progress.ended == ["no better for 3 epochs", None]
     assert (progress.stage, progress.epoch, progress.stop_reason) == (2, 0, None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({part: value} for part in ("progress", "optimizer", "scaler", "recipe") for value in ([], None, 3, "x")),
+        *({"progress": {name: value}} for name in ("stage", "step") for value in (-1, 0.5, None, 10**30)),
+        *({"progress": {"drawn": value}} for value in ([[1]], [[1, 2], [3]], [1, 2], [["a"], ["b"]])),
+        *({"progress": {"more": 1}}, {"more": 1}, {"format": 1000}),
+    ],
+)
+def test_a_state_that_says_what_no_run_saves_is_damaged(tmp_path: Path, change: dict[str, object]) -> None:
+    folder = RunFolder(tmp_path)
+    saved(folder, network(), None, Progress())
+    file = open_tensors(folder.saved)
+    save_tensors(folder.saved, file.read(), file.about | change)
+    with pytest.raises(DataError, match="the saved state is damaged"):
+        load_state(folder)
+
+
+@pytest.mark.parametrize("change", [{"lr": "fast"}, {"betas": 3}, {"weight_decay": True}, {"amsgrad": 1}])
+def test_an_optimizers_settings_keep_their_types(change: dict[str, object]) -> None:
+    optimizer = OPTIMIZERS["adamw"](network().parameters())
+    state = optimizer.state_dict()
+    load_optimizer(optimizer, state)
+    state["param_groups"][0].update(change)
+    with pytest.raises(ValueError, match="optimizer: "):
+        load_optimizer(optimizer, state)
