@@ -163,7 +163,9 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: StateDict) -> None:
     """Give an optimizer the state it had, each tensor laid out in memory as its parameter is: fused kernels walk both
     side by side, and a file keeps no strides. Raises ``ValueError`` where a setting is of another type."""
     for own, given in zip(optimizer.param_groups, state["param_groups"], strict=True):
-        for name in own.keys() & given.keys():
+        for name in own.keys() - given.keys():
+            given[name] = own[name]
+        for name in own:
             if not _alike(own[name], given[name]):
                 raise ValueError(f"optimizer: `{name}` is {given[name]!r}")
     optimizer.load_state_dict(state)

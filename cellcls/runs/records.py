@@ -171,6 +171,12 @@ class EpochRecord:
     """How many of them were copies."""
     metrics: Mapping[str, float | None] = attrs.field(factory=dict)
 
+    @metrics.validator
+    def _measured(self, _attribute: object, value: Mapping[str, float | None]) -> None:
+        for name, number in value.items():
+            if number is not None and not math.isfinite(number):
+                raise ValueError(f"{name}: {number}")
+
 
 # --- data.json --------------------------------------------------------------------------------------------------
 

@@ -123,6 +123,7 @@ def test_a_stage_remembers_why_it_ended_and_the_next_starts_afresh() -> None:
         *({part: value} for part in ("progress", "optimizer", "scaler", "recipe") for value in ([], None, 3, "x")),
         *({"progress": {name: value}} for name in ("stage", "step") for value in (-1, 0.5, None, 10**30)),
         *({"progress": {"drawn": value}} for value in ([[1]], [[1, 2], [3]], [1, 2], [["a"], ["b"]])),
+        {"progress": {"history": [{"stage": 0, "stage_name": "a", "epoch": 0, "val.loss": float("inf")}]}},
         *({"progress": {"more": 1}}, {"more": 1}, {"format": 1000}),
     ],
 )
@@ -139,7 +140,9 @@ def test_a_state_that_says_what_no_run_saves_is_damaged(tmp_path: Path, change: 
 def test_an_optimizers_settings_keep_their_types(change: dict[str, object]) -> None:
     optimizer = OPTIMIZERS["adamw"](network().parameters())
     state = optimizer.state_dict()
+    del state["param_groups"][0]["eps"]
     load_optimizer(optimizer, state)
+    assert optimizer.param_groups[0]["eps"] == 1e-8
     state["param_groups"][0].update(change)
     with pytest.raises(ValueError, match="optimizer: "):
         load_optimizer(optimizer, state)
