@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, dataclass_transform
 
 import attrs
@@ -61,6 +62,9 @@ class Source(ABC):
     """(N,) class of each image, in 0..K-1."""
     parts: NDArray[np.str_] | None = None
     """(N,) ``train``, ``val`` or ``test`` if the data set comes with a split, else None."""
+    columns: Mapping[str, Sequence[str]] = MappingProxyType({})
+    """What else is known of each image, such as its patient: (N,) values by name, "" where there is none. A recipe's
+    ``[split] group`` names one to keep the images of a value together."""
     names: Sequence[str] | None = None
     """(N,) file name of each image, None if images are not files."""
     sizes: NDArray[np.int64] | None = None

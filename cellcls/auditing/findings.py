@@ -43,7 +43,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "suspects": Kind("Not a cell, or damaged", "unusual brightness, sharpness, size or appearance"),
         "shared": Kind("Also in the other set", "the same image is in the data set it is compared with"),
         "unreadable": Kind("Unreadable files", "images that cannot be decoded; excluded from all other checks"),
-        "skipped_files": Kind("Skipped files", "not images, or not in a class folder"),
+        "skipped_files": Kind(
+            "Skipped files", "not images, not in a class folder, or not usable by the table of labels"
+        ),
     }
 )
 """All kinds of findings, most severe first."""

@@ -21,6 +21,7 @@ from cellcls.builtin.cleaners import (
 )
 from cellcls.builtin.datasets import Folder, MedMNIST, Npz
 from cellcls.builtin.datasets.synthetic import Synthetic
+from cellcls.builtin.datasets.table import Table
 from cellcls.builtin.explainers import GradCam
 from cellcls.builtin.heads import Inception, Linear, Mlp
 from cellcls.builtin.launchers import Local
@@ -34,7 +35,7 @@ from cellcls.builtin.searches import Grid, Random
 def cellcls_components() -> list[type[Component]]:
     """Return every built-in component, kind by kind."""
     return [
-        *(Npz, Folder, MedMNIST, Synthetic),
+        *(Npz, Folder, Table, MedMNIST, Synthetic),
         *(DropDuplicates, DropNearDuplicates, DropLeaks, DropShared),
         *(DropOutliers, DropSuspects, DropWrongLabels, Decisions, DropIndices),
         *_exported(augmentations),

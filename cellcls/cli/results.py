@@ -34,7 +34,7 @@ crop_option = click.option(
 
 @click.command()
 @click.argument("runs", nargs=-1, type=PathType(), metavar="[RUN]...")
-@click.option("--data", type=PathType(), required=True, help="A labelled data set: npz, folder, MedMNIST.")
+@click.option("--data", type=PathType(), required=True, help="A labelled data set: npz, table, folder, MedMNIST.")
 @click.option("--part", type=click.Choice(["train", "val", "test", "all"]), help="Part of a data set that has parts.")
 @click.option("--unseen", is_flag=True, help="Leave out images that a run was trained on.")
 @click.option("--corrupt", metavar="SUITE", help="Corrupt the images: competition, medmnist_c, or a single corruption.")

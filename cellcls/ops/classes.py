@@ -21,6 +21,18 @@ CLASSES = (
 PARTS = ("train", "val", "test")
 """The parts of a data set."""
 
+PART_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""The part that a folder or a value of this name, in lower case, means."""
+
 _ALIASES = {
     **{name.replace("_", " "): name for name in CLASSES},
     **{f"{name}s".replace("_", " "): name for name in CLASSES},
@@ -41,6 +53,12 @@ def canonical(name: str) -> str:
     """
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
     return _ALIASES.get(re.sub(r"[_\-\s]+", " ", folded), folded)
+
+
+def ordered(names: Iterable[str]) -> tuple[str, ...]:
+    """Return class names in the order of the eight blood cells if all are among them, else sorted."""
+    there = set(names)
+    return tuple(name for name in CLASSES if name in there) if there <= set(CLASSES) else tuple(sorted(there))
 
 
 def clash(names: Iterable[str]) -> tuple[str, str] | None:

@@ -23,8 +23,8 @@ from cellcls.runs.options import Options
 _log = logging.getLogger(__name__)
 _KNOWN = (
     "a data set is an npz with `images` and `labels` (the challenge's training_set.npz), a MedMNIST npz "
-    "(bloodmnist.npz), or a folder with a folder of images for each of two classes or more; cellcls describe dataset "
-    "lists all kinds"
+    "(bloodmnist.npz), a table (CSV, TSV, Parquet) of image files and labels, or a folder with a folder of images for "
+    "each of two classes or more; cellcls describe dataset lists all kinds"
 )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,6 +14,7 @@ class _Full(Source):
     class_names = ("a", "b")
     labels = np.array([0, 1, 1])
     parts = np.array(["train", "val", "test"])
+    columns = MappingProxyType({"patient": ("p1", "p1", "p2")})
     names = ("x", "y", "z")
     sizes = np.array([[9, 8]] * 3)
     hashes = ("1", "2", "3")

@@ -11,7 +11,7 @@ import numpy as np
 
 from cellcls.api import BadImage, Input, Source
 from cellcls.errors import DataError
-from cellcls.ops.classes import CLASSES, canonical, clash
+from cellcls.ops.classes import PART_NAMES, canonical, clash, ordered
 from cellcls.ops.storage.files import printable
 from cellcls.ops.storage.folders import Scan, has_images, look, scan, subfolders, visible
 from cellcls.ops.storage.image_cache import DecodedImages, decode_once
@@ -20,7 +20,6 @@ from cellcls.ops.storage.skipped import count_skipped, skipped_in_words
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _LAYOUT = "one folder of images per class (JPEG, PNG, WebP, BMP, TIFF), or such folders in train, val and test"
 
 
@@ -75,7 +74,7 @@ class _FolderSource(Source):
 
     def __init__(self, decoded: DecodedImages, found: _Found) -> None:
         images = found.images
-        self.class_names = _order({image.class_name for image in images})
+        self.class_names = ordered({image.class_name for image in images})
         bad = {images[row].name: reason for row, reason in decoded.bad.items()}
         bad |= {found.name(folder): _unreadable(folder, why).message for folder, why in found.unreadable.items()}
         self.bad_images = tuple(BadImage(name, reason) for name, reason in bad.items())
@@ -84,6 +83,7 @@ class _FolderSource(Source):
         self.labels = np.array([self.class_names.index(image.class_name) for image in images], dtype=np.int64)
         self.parts = np.array([image.part for image in images], dtype=np.str_) if images[0].part else None
         self.names = [image.name for image in images]
+        self.columns = {"folder": [printable(image.path.parent.name) for image in images]}
         self.sizes, self.hashes = decoded.sizes, decoded.hashes
         self._decoded = decoded
 
@@ -194,19 +194,14 @@ def _layout(path: Path) -> _Layout:
     """Return the folders of a data set: of parts if all its folders are named so, or one of them contains folders of at
     least two classes, else of classes. Raises ``OSError``."""
     folders = subfolders(path)
-    parts = [folder for folder in folders if folder.name.lower() in _PARTS]
+    parts = [folder for folder in folders if folder.name.lower() in PART_NAMES]
     if not parts or not (len(parts) == len(folders) or any(map(_has_classes, parts))):
         return _Layout([(place, None) for place in folders])
     strays = [folder for folder in folders if folder not in parts]
     return _Layout(
-        [(place, _PARTS[folder.name.lower()]) for folder in parts for place in subfolders(folder)], parts, strays
+        [(place, PART_NAMES[folder.name.lower()]) for folder in parts for place in subfolders(folder)], parts, strays
     )
 
 
 def _has_classes(folder: Path) -> bool:
     return len([place for place in subfolders(folder) if has_images(place)]) > 1
-
-
-def _order(names: set[str]) -> tuple[str, ...]:
-    """Return class names in the order of the eight blood cells if all are among them, else sorted."""
-    return tuple(name for name in CLASSES if name in names) if names <= set(CLASSES) else tuple(sorted(names))
