@@ -291,9 +291,10 @@ def _images(recipe: Recipe, data: Data, machine: Machine) -> Images:
 
 def _without_split(job: Job) -> Job:
     """Return the job whose recipe has no ``[split]`` of its own: the data set that was given brings its parts."""
-    if job.inputs.recipe.split != Split():
+    own = Split(group=job.inputs.recipe.split.group)  # what its parts must not share
+    if job.inputs.recipe.split != own:
         _log.warning("%s: its own train, val and test count, not the recipe's [split]", job.inputs.path)
-    return attrs.evolve(job, inputs=attrs.evolve(job.inputs, recipe=changed(job.inputs.recipe, split=Split())))
+    return attrs.evolve(job, inputs=attrs.evolve(job.inputs, recipe=changed(job.inputs.recipe, split=own)))
 
 
 def _write_start(session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
@@ -25,6 +26,7 @@ from cellcls.api import (
     section,
 )
 from cellcls.ops.classes import PARTS
+from cellcls.ops.curation.belonging import is_pattern
 from cellcls.ops.statistics.table import lower_is_better
 
 
@@ -42,6 +44,21 @@ class Split:
     seed: int = param(
         default=42, ge=0, help="Seed of the split, independent of the run's seed: all seeds and variants share it."
     )
+    group: str | None = param(
+        default=None,
+        help="What is kept in one part, such as a patient: a column of a table, `folder` (the folder that an image is "
+        "in), or a regular expression with a bracket for file names, 'patient_([0-9]+)'.",
+    )
+
+    def problem(self) -> str | None:
+        """Say what is wrong with the combination."""
+        if self.group is None or not is_pattern(self.group):
+            return None
+        try:
+            brackets = re.compile(self.group).groups
+        except re.error as error:
+            return f"has a `group` that is no regular expression: {error}"
+        return None if brackets else "has a `group` without a bracket, (...), around what is kept together"
 
 
 @section

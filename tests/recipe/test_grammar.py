@@ -30,6 +30,7 @@ evaluate = [{ name = "t", part = "test", views = ["flips"], corrupt = "competiti
 use = "synthetic"
 [split]
 val = 0.1
+group = "patient"
 [input]
 size = 32
 [expand]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cellcls.api import KINDS, Choice, Component
 from cellcls.builtin.augmentations import Kornia
-from cellcls.recipe import PARTS, Band, Evaluation, Field, Freeze, Recipe, dump, fields_of, load, to_data
+from cellcls.recipe import PARTS, Band, Evaluation, Field, Freeze, Recipe, Split, dump, fields_of, load, to_data
 from cellcls.recipe.scan import Path
 from cellcls.recipe.structure import Structurer, is_kind
 from cellcls.registry import load_registry
@@ -61,6 +61,13 @@ COMBINED: dict[type, st.SearchStrategy[Any]] = {  # sections whose settings must
                 ("RandomSharpness", {"sharpness": 2}),
             ]
         ),
+    ),
+    Split: st.builds(
+        Split,
+        val=st.floats(0, 0.4),
+        test=st.floats(0, 0.4),
+        seed=st.integers(0, 2**63 - 1),
+        group=st.sampled_from([None, "patient", "pat_([0-9]+)/"]),
     ),
     Evaluation: st.builds(
         Evaluation,

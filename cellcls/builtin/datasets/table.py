@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -53,11 +53,6 @@ class Table(Dataset):
         from cellcls.builtin.datasets.table_rows import find_tables
 
         return bool(find_tables(path))
-
-    def problems(self) -> Iterable[tuple[str, str, str]]:
-        """Yield classes that are named twice, or named and renamed."""
-        if self.classes is not None and self.rename:
-            yield "rename", "cannot be combined with `classes`", "give the wanted names in `classes`"
 
     def leniently(self) -> Self:
         """Return the table with unusable rows and unreadable images skipped."""

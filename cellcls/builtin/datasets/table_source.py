@@ -13,7 +13,7 @@ import numpy as np
 from cellcls.api import BadImage, Input, Source
 from cellcls.builtin.datasets.table_files import find_file
 from cellcls.builtin.datasets.table_rows import SEVERAL, Row, Rows, TableSettings, read_rows
-from cellcls.errors import DataError, suggestion
+from cellcls.errors import DataError, RecipeError, suggestion
 from cellcls.ops.classes import canonical, ordered
 from cellcls.ops.storage.files import printable
 from cellcls.ops.storage.folders import is_image, visible
@@ -160,6 +160,8 @@ def _class_names(path: Path, rows: Rows, settings: TableSettings) -> Mapping[str
         hint = f"{suggestion(lacking[0], different)}its labels: {known}"
         raise DataError(f"{printable(path)}: no label `{lacking[0]}`, which `rename` names", hint)
     numbered = all(_NUMBER.match(label) for label in different)
+    if settings.classes is not None and settings.rename:
+        raise RecipeError("[dataset] has both `classes` and `rename`", "give the wanted names in `classes`")
     if settings.classes is not None:
         return _named_by_number(path, different, settings.classes, numbered=numbered)
     plain = {label: f"class_{int(float(label))}" if numbered else canonical(label) for label in different}

@@ -1,4 +1,4 @@
-"""Splitting a data set into train, val and test, stratified by class and grouped by content."""
+"""Splitting a data set into train, val and test, stratified by class and grouped by content and, say, patient."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from cellcls.errors import DataError, RecipeError
 from cellcls.ops.classes import PARTS
+from cellcls.ops.curation.together import assign, components
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +31,7 @@ def split(
     test: float,
     seed: int,
     left_out: Mapping[str, str] | None = None,
+    together: Sequence[str] | None = None,
 ) -> dict[str, NDArray[np.int64]]:
     """Return the ascending indices of ``train``, ``val`` and ``test``, which partition the ``kept`` images.
 
@@ -37,6 +39,9 @@ def split(
     share is reached, then to val, the remaining ones to train. Copies are never in different parts, and the assignment
     does not depend on the index. Groups with conflicting labels and overrepresented ones are always in train and do not
     count towards a share, so that differently cleaned versions of a data set have nearly the same test images.
+
+    ``together`` (N,): what images belong to, such as a patient; images that share it or their content are in one part,
+    with the classes balanced as far as possible. A group with an image that is always in train is there as a whole.
 
     ``labels`` (N,) in 0..K-1, ``kept`` (N,), ``val`` and ``test``: shares in [0, 1). A part with a share of 0 is empty;
     every other part gets at least one group of each class. ``left_out``: what was skipped of a class, for messages.
@@ -46,12 +51,86 @@ def split(
         raise RecipeError(f"[split] val = {val:g} and test = {test:g} leave nothing to train on", "make them smaller")
     part = np.zeros(len(groups), dtype=np.int64)  # 0, 1, 2: train, val, test
     always_train = (groups.conflicting(labels) | groups.overrepresented())[groups.group]
+    if together is not None:
+        held = np.flatnonzero(kept)
+        group = components(groups.group[held], [together[index] for index in held.tolist()])
+        counts = _counts(group, labels[held], len(class_names))
+        shares = (1 - val - test, val, test)
+        hashes = [groups.hashes[index] for index in held]
+        part_of_group = _assigned(group, counts, always_train[held], hashes, shares, seed)
+        _refuse_missing(part_of_group, counts, class_names, shares)
+        part[held] = part_of_group[group]
+        return _indices(part, kept)
     for number in range(len(class_names)):
         members = np.flatnonzero(kept & ~always_train & (labels == number))
         part[members] = _cut(groups, members, val=val, test=test, seed=seed)
-    parts = {name: np.flatnonzero(kept & (part == place)).astype(np.int64) for place, name in enumerate(PARTS)}
+    parts = _indices(part, kept)
     _refuse_empty(parts, labels, class_names, {"train": 1.0, "val": val, "test": test}, left_out or {})
     return parts
+
+
+def _indices(part: NDArray[np.int64], kept: NDArray[np.bool_]) -> dict[str, NDArray[np.int64]]:
+    return {name: np.flatnonzero(kept & (part == place)).astype(np.int64) for place, name in enumerate(PARTS)}
+
+
+def _counts(group: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """Return the number of images of each class in each group (G, K)."""
+    counts = np.zeros((int(group.max()) + 1, classes), dtype=np.int64)
+    np.add.at(counts, (group, labels), 1)
+    return counts
+
+
+def _assigned(
+    group: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    always_train: NDArray[np.bool_],
+    hashes: Sequence[str],
+    shares: Sequence[float],
+    seed: int,
+) -> NDArray[np.int64]:
+    """Return the part (G,) of each group of n images.
+
+    ``group`` (n,), ``counts`` (G, K), ``hashes`` (n,): as of the images; ``always_train`` (n,).
+    """
+    content = [""] * len(counts)
+    for number, value in zip(group.tolist(), hashes, strict=True):
+        content[number] = max(content[number], value)  # does not depend on the order of images
+    free = np.setdiff1d(np.arange(len(counts)), group[always_train])
+    part = np.zeros(len(counts), dtype=np.int64)
+    if not len(free):
+        return part
+    part[free] = assign(
+        counts[free],
+        shares,
+        lambda attempt: sorted(
+            range(len(free)), key=lambda place: _rank(seed, f"{attempt or ''}{content[int(free[place])]}")
+        ),
+    )
+    return part
+
+
+def _refuse_missing(
+    part: NDArray[np.int64], counts: NDArray[np.int64], class_names: Sequence[str], shares: Sequence[float]
+) -> None:
+    problems = []
+    for number, class_name in enumerate(class_names):
+        of_class = counts[:, number]
+        empty = [name for place, name in enumerate(PARTS) if shares[place] and not of_class[part == place].sum()]
+        if empty:
+            problems.append(
+                f"class `{class_name}` has {of_class.sum():,} images in {np.count_nonzero(of_class):,} of "
+                f"{len(counts):,} groups, none for {' and '.join(empty)}"
+            )
+    more = len(problems) - _MAX_NAMES
+    if problems:
+        raise DataError(
+            "the set cannot be split with groups kept together: "
+            + "; ".join(problems[:_MAX_NAMES])
+            + (f"; {more} more" if more > 0 else ""),
+            "each part needs images of each class in groups of its own; groups with an image under several labels, or "
+            "one repeated very often, are always in train",
+            "set val or test to 0 in [split], drop such images ([[cleaners]]), or add groups",
+        )
 
 
 def _cut(groups: Groups, members: NDArray[np.int64], *, val: float, test: float, seed: int) -> NDArray[np.int64]:
