@@ -28,6 +28,7 @@ ELSEWHERE = {
     "ops/networks/timm_features.py": "builtin/test_backbones.py",
     "ops/networks/call_order.py": "builtin/test_backbones.py",
     "ops/rendering/styles.py": "ops/rendering/test_cells.py",
+    "ops/curation/grouped.py": "ops/curation/test_together.py",
     "ops/statistics/table.py": "ops/statistics/test_metrics.py",
     "ops/curation/thresholds.py": "ops/curation/test_near_copies.py",
     "*/skipped.py": "cli/test_skipped.py",

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from itertools import combinations
 from pathlib import Path
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcls.api import Decision, Source, changed
-from cellcls.engine.skipped import left_out, left_out_by_class, skipped_of, warn_of_skipped
-from cellcls.errors import DataError, RecipeError
-from cellcls.ops.curation.belonging import values_of
+from cellcls.api import Decision, Source
+from cellcls.engine.parting import split_parts
+from cellcls.engine.skipped import left_out, skipped_of, warn_of_skipped
+from cellcls.errors import DataError
 from cellcls.ops.curation.copies import Groups, group_by_hash
-from cellcls.ops.curation.split import split
 from cellcls.ops.storage.files import cache_folder
 from cellcls.ops.storage.hashing import data_hash, source_hashes
-from cellcls.recipe import PARTS, Recipe, Split
+from cellcls.recipe import Recipe
 from cellcls.runs.inputs import Inputs
 from cellcls.runs.records import DataRecord
 
@@ -93,7 +91,7 @@ def prepare(inputs: Inputs) -> Data:
     kept[[decision.index for decision in decisions]] = False
     if not kept.any():
         raise DataError(f"the cleaners dropped all {len(source):,} images", "look at the rules in [[cleaners]]")
-    parts = _parts(inputs, source, groups, kept)
+    parts = split_parts(inputs, source, groups, kept)
     return Data(
         source=source,
         hash=data_hash(hashes, source.labels, source.class_names),
@@ -128,71 +126,6 @@ def _clean(recipe: Recipe, source: Source, groups: Groups) -> tuple[Decision, ..
         kept[[decision.index for decision in made]] = False
         decisions += made
     return tuple(decisions)
-
-
-def _parts(inputs: Inputs, source: Source, groups: Groups, kept: NDArray[np.bool_]) -> dict[str, Indices]:
-    rule = inputs.recipe.split
-    by_class = left_out_by_class(source)
-    together = None if rule.group is None else values_of(rule.group, source.columns, source.names)
-
-    def cut(among: NDArray[np.bool_], test: float) -> dict[str, Indices]:
-        shares = {"val": rule.val, "test": test}
-        found = split(
-            groups,
-            source.labels,
-            among,
-            source.class_names,
-            **shares,
-            seed=rule.seed,
-            left_out=by_class,
-            together=together,
-        )
-        if together is not None:
-            _warn_of_shares(rule, found, shares)
-        return found
-
-    if source.parts is None:
-        return cut(kept, rule.test)
-    if changed(rule, group=None) != Split() and not inputs.given:
-        raise RecipeError(
-            f"the data set `{inputs.recipe.dataset.component_name}` brings its own train, val and test",
-            "remove the section [split] from the recipe",
-        )
-    if rule.test != Split().test:
-        _log.warning("the data set given with --data brings its own parts: [split] test = %g is not used", rule.test)
-    parts = {part: np.flatnonzero((source.parts == part) & kept) for part in PARTS}
-    if not len(parts["train"]):
-        raise DataError("the data set's own train part is empty")
-    if together is not None:
-        _refuse_crossing(inputs, rule, parts, together)
-    if not len(parts["val"]) and rule.val:
-        _log.warning("the data set brings no val part: %g of each class of its train part is taken", rule.val)
-        of_train = (source.parts == "train") & kept
-        taken = cut(of_train, 0.0)
-        parts |= {"train": taken["train"], "val": taken["val"]}
-    return parts
-
-
-def _warn_of_shares(rule: Split, parts: dict[str, Indices], shares: dict[str, float]) -> None:
-    total = sum(map(len, parts.values()))
-    for part, share in shares.items():
-        there = len(parts[part]) / total
-        if abs(there - share) > share / 2:
-            told = "%s is %.0f%% of the images instead of %.0f%%, as groups are kept together ([split] group = %r)"
-            _log.warning(told, part, 100 * there, 100 * share, rule.group)
-
-
-def _refuse_crossing(inputs: Inputs, rule: Split, parts: dict[str, Indices], together: Sequence[str]) -> None:
-    """Raise ``DataError`` if the data set's own parts share a group."""
-    held = {part: {together[index] for index in indices.tolist()} for part, indices in parts.items()}
-    crossing = sorted({value for one, other in combinations(PARTS, 2) for value in held[one] & held[other]})
-    if crossing:
-        shown = ", ".join(f"`{value}`" for value in crossing[:5]) + (", ..." if len(crossing) > 5 else "")
-        raise DataError(
-            f"{inputs.path}: {len(crossing):,} of {len(set(together)):,} groups ([split] group = {rule.group!r}) are "
-            f"in several of its own parts: {shown}",
-            "move each group into one part, or remove the parts, and [split] makes them",
-        )
 
 
 def evenly_spaced(indices: Indices, most: int) -> Indices:

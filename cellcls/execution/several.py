@@ -142,11 +142,17 @@ def _children(loaded: Sequence[Loaded], context: Context) -> Iterator[_Child]:
 
 
 def _child_names(loaded: Sequence[Loaded]) -> list[str]:
-    names = [f"{run.recipe.name}-seed{run.recipe.seed}" if run.seeded else run.recipe.name for run in loaded]
+    names = list(map(_child_name, loaded))
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise UsageError(f"two of the recipes are called `{twice}`; give each its own `name`")
     return names
+
+
+def _child_name(run: Loaded) -> str:
+    seed = f"-seed{run.recipe.seed}" if run.seeded else ""
+    fold = "" if run.recipe.split.fold is None else f"-fold{run.recipe.split.fold}"
+    return f"{run.recipe.name}{seed}{fold}"
 
 
 def _planned(child: _Child, parent: Path, context: Context) -> Todo:

@@ -63,7 +63,7 @@ def load(
     rehearse: bool = False,
     others: Sequence[FilePath] = (),
 ) -> list[Loaded]:
-    """Read the recipe at ``path`` and return its runs, one for each variant and seed.
+    """Read the recipe at ``path`` and return its runs, one for each variant, seed and fold.
 
     ``overrides``: ``KEY=VALUE`` from the command line; ``variant``: load only this one; ``rehearse``: allow freezing
     random weights; ``others``: files of the same command, which ``[[expect]]`` may name like those next to ``path``.
@@ -179,7 +179,8 @@ def _drafts(layer: Layer, path: FilePath, overrides: Sequence[str], variant: str
         draft = Layer({**_listed_defaults(), "name": path.stem, **draft.data}, draft.origins)
         for assignment in overrides:
             draft = set_value(draft, assignment)
-        yield from _seeded(draft, variant_name)
+        for seeded in _seeded(draft, variant_name):
+            yield from _of_folds(seeded)
 
 
 def _tables(layer: Layer) -> TomlTable:
@@ -206,6 +207,19 @@ def _seeded(draft: Layer, variant: str | None) -> Iterator[_Draft]:
             written = draft.origins.get(("seeds", number), draft.origins[("seeds",)])
             seeded = Layer({**single.data, "seed": seed}, {**draft.origins, ("seed",): written})
             yield _Draft(layer=seeded, variant=variant, seed=seed)
+
+
+def _of_folds(draft: _Draft) -> Iterator[_Draft]:
+    """Yield a draft for each fold of a cross-validation."""
+    split = draft.layer.data.get("split")
+    folds = split.get("folds") if isinstance(split, dict) else None
+    if not isinstance(split, dict) or type(folds) is not int or not 2 <= folds <= 100 or "fold" in split:
+        yield draft
+        return
+    origins = {**draft.layer.origins, ("split", "fold"): draft.layer.origins[("split", "folds")]}
+    for fold in range(1, folds + 1):
+        layer = Layer({**draft.layer.data, "split": {**split, "fold": fold}}, origins)
+        yield attrs.evolve(draft, layer=layer)
 
 
 def _listed_defaults() -> TomlTable:

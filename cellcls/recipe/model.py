@@ -35,12 +35,16 @@ def chosen(default: object, help: str) -> Any:
     return attrs.field(metadata={"param": Param(help=help), "default_data": default})
 
 
+_TEST = 0.1
+"""Default share of images for testing."""
+
+
 @section
 class Split:
     """How images are split into train, val and test: per class, with copies of an image in one part."""
 
     val: float = param(default=0.1, ge=0, lt=1, help="Share of each class for validation.")
-    test: float = param(default=0.1, ge=0, lt=1, help="Share of each class for testing.")
+    test: float = param(default=_TEST, ge=0, lt=1, help="Share of each class for testing.")
     seed: int = param(
         default=42, ge=0, help="Seed of the split, independent of the run's seed: all seeds and variants share it."
     )
@@ -50,8 +54,17 @@ class Split:
         "in), or a regular expression with a bracket for file names, 'patient_([0-9]+)'.",
     )
 
+    folds: int | None = param(
+        default=None, ge=2, le=100, help="Cross-validation: a run for each fold, which it tests; `test` has no meaning."
+    )
+    fold: int | None = param(default=None, ge=1, help="Only this fold, from 1; default: a run for each.")
+
     def problem(self) -> str | None:
         """Say what is wrong with the combination."""
+        if self.fold is not None and self.fold > (self.folds or 0):
+            return f"has a `fold` {self.fold}, but {self.folds or 'no'} `folds`"
+        if self.folds is not None and self.test != _TEST:
+            return "takes `folds` or `test`, not both: a fold is tested"
         if self.group is None or not is_pattern(self.group):
             return None
         try:

@@ -56,7 +56,7 @@ class Standing:
 
 @attrs.frozen(kw_only=True)
 class SeedGroup:
-    """Runs that differ only in their seed, with the accuracy of each in every evaluation."""
+    """Runs that differ only in their seed or fold, with the accuracy of each in every evaluation."""
 
     label: str
     values: Mapping[str, tuple[float, ...]]
@@ -67,11 +67,11 @@ class SeedGroup:
         return len(next(iter(self.values.values())))
 
     def mean(self, evaluation: str) -> float:
-        """Return the mean over the seeds."""
+        """Return the mean over the runs."""
         return mean(self.values[evaluation])
 
     def spread(self, evaluation: str) -> float:
-        """Return the sample standard deviation over the seeds."""
+        """Return the sample standard deviation over the runs."""
         return stdev(self.values[evaluation])
 
 
@@ -131,7 +131,7 @@ class RunComparison:
 
     @cached_property
     def seeds(self) -> tuple[SeedGroup, ...]:
-        """Groups of runs that differ only in their seed, ordered by the best run of each."""
+        """Groups of runs that differ only in their seed or fold, ordered by the best run of each."""
         groups: dict[str, list[Standing]] = {}
         for standing in self.standings:
             groups.setdefault(_without_seed(standing.record), []).append(standing)
@@ -153,11 +153,12 @@ def _majority(shown: EvaluationRecord) -> float:
 
 def _without_seed(record: RunRecord) -> str:
     data = {key: value for key, value in record.settings.items() if key != "seed"}
+    data["split"] = {key: value for key, value in data.get("split", {}).items() if key != "fold"}
     return json.dumps([data, record.data.hash, record.metrics.rehearsal], sort_keys=True, default=str)
 
 
-def _seed(standing: Standing) -> int | None:
-    return standing.record.metrics.seed
+def _seed(standing: Standing) -> tuple[int | None, int | None]:
+    return standing.record.metrics.seed, standing.record.settings.get("split", {}).get("fold")
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------

@@ -107,7 +107,10 @@ def _marks(rows: Sequence[Mapping[str, str]]) -> dict[str, Literal["good", "bad"
 
 def _seeds(comparison: RunComparison) -> Iterator[Block]:
     if rows := compare_tables.seeds(comparison):
-        yield TableBlock(rows=rows, note="sd: standard deviation over the seeds. All runs share the same test images.")
+        yield TableBlock(
+            rows=rows,
+            note="sd: standard deviation over the seeds, which share their test images, or the folds, which do not.",
+        )
 
 
 def _figures(drawn: Mapping[str, bytes]) -> Iterator[Block]:

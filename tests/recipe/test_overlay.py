@@ -254,6 +254,15 @@ def test_seeds_are_a_run_each(write: Any, builtins: Registry) -> None:
     assert [(run.variant, run.recipe.seed) for run in both] == [("a", 1), ("a", 2), ("b", 3)]
 
 
+def test_folds_are_a_run_each_of_each_seed(write: Any, builtins: Registry) -> None:
+    path = write("seeds = [1, 2]\n[split]\nfolds = 3\n")
+    found = [(run.recipe.seed, run.recipe.split.fold, run.recipe.split.folds) for run in load(path, builtins)]
+    assert found == [(seed, fold, 3) for seed in (1, 2) for fold in (1, 2, 3)]
+    single = load(path, builtins, overrides=["split.fold=2", "seed=5"])
+    assert [(run.recipe.seed, run.recipe.split.fold) for run in single] == [(5, 2)]
+    assert len(load(write("[split]\nval = 0.2\n"), builtins, overrides=["split.folds=4"])) == 4
+
+
 def test_the_newer_of_seed_and_seeds_holds(write: Any, builtins: Registry) -> None:
     path = write("seeds = [1, 2, 3]\n")
     assert one(path, builtins, "seed=9").seed == 9

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,15 +9,13 @@ import numpy as np
 
 from cellcls.errors import DataError, RecipeError
 from cellcls.ops.classes import PARTS
-from cellcls.ops.curation.together import assign, components
+from cellcls.ops.curation.grouped import MAX_NAMES, assigned, group_counts, rank, refuse_missing
+from cellcls.ops.curation.together import components
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cellcls.ops.curation.copies import Groups
-
-_MAX_NAMES = 8
-"""Maximum number of classes listed in a message."""
 
 
 def split(
@@ -54,11 +51,11 @@ def split(
     if together is not None:
         held = np.flatnonzero(kept)
         group = components(groups.group[held], [together[index] for index in held.tolist()])
-        counts = _counts(group, labels[held], len(class_names))
+        counts = group_counts(group, labels[held], len(class_names))
         shares = (1 - val - test, val, test)
         hashes = [groups.hashes[index] for index in held]
-        part_of_group = _assigned(group, counts, always_train[held], hashes, shares, seed)
-        _refuse_missing(part_of_group, counts, class_names, shares)
+        part_of_group = assigned(group, counts, always_train[held], hashes, shares, seed)
+        refuse_missing(part_of_group, counts, class_names, dict(zip(PARTS, shares, strict=True)))
         part[held] = part_of_group[group]
         return _indices(part, kept)
     for number in range(len(class_names)):
@@ -73,72 +70,12 @@ def _indices(part: NDArray[np.int64], kept: NDArray[np.bool_]) -> dict[str, NDAr
     return {name: np.flatnonzero(kept & (part == place)).astype(np.int64) for place, name in enumerate(PARTS)}
 
 
-def _counts(group: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """Return the number of images of each class in each group (G, K)."""
-    counts = np.zeros((int(group.max()) + 1, classes), dtype=np.int64)
-    np.add.at(counts, (group, labels), 1)
-    return counts
-
-
-def _assigned(
-    group: NDArray[np.int64],
-    counts: NDArray[np.int64],
-    always_train: NDArray[np.bool_],
-    hashes: Sequence[str],
-    shares: Sequence[float],
-    seed: int,
-) -> NDArray[np.int64]:
-    """Return the part (G,) of each group of n images.
-
-    ``group`` (n,), ``counts`` (G, K), ``hashes`` (n,): as of the images; ``always_train`` (n,).
-    """
-    content = [""] * len(counts)
-    for number, value in zip(group.tolist(), hashes, strict=True):
-        content[number] = max(content[number], value)  # does not depend on the order of images
-    free = np.setdiff1d(np.arange(len(counts)), group[always_train])
-    part = np.zeros(len(counts), dtype=np.int64)
-    if not len(free):
-        return part
-    part[free] = assign(
-        counts[free],
-        shares,
-        lambda attempt: sorted(
-            range(len(free)), key=lambda place: _rank(seed, f"{attempt or ''}{content[int(free[place])]}")
-        ),
-    )
-    return part
-
-
-def _refuse_missing(
-    part: NDArray[np.int64], counts: NDArray[np.int64], class_names: Sequence[str], shares: Sequence[float]
-) -> None:
-    problems = []
-    for number, class_name in enumerate(class_names):
-        of_class = counts[:, number]
-        empty = [name for place, name in enumerate(PARTS) if shares[place] and not of_class[part == place].sum()]
-        if empty:
-            problems.append(
-                f"class `{class_name}` has {of_class.sum():,} images in {np.count_nonzero(of_class):,} of "
-                f"{len(counts):,} groups, none for {' and '.join(empty)}"
-            )
-    more = len(problems) - _MAX_NAMES
-    if problems:
-        raise DataError(
-            "the set cannot be split with groups kept together: "
-            + "; ".join(problems[:_MAX_NAMES])
-            + (f"; {more} more" if more > 0 else ""),
-            "each part needs images of each class in groups of its own; groups with an image under several labels, or "
-            "one repeated very often, are always in train",
-            "set val or test to 0 in [split], drop such images ([[cleaners]]), or add groups",
-        )
-
-
 def _cut(groups: Groups, members: NDArray[np.int64], *, val: float, test: float, seed: int) -> NDArray[np.int64]:
     """Return the part (n,) of each image of a class, given as ascending indices ``members`` (n,)."""
     numbers, inverse, counts = np.unique(groups.group[members], return_inverse=True, return_counts=True)
     contents = [groups.hashes[index] for index in groups.firsts()[numbers]]
     part_of_group = np.zeros(len(numbers), dtype=np.int64)
-    place = iter(sorted(range(len(numbers)), key=lambda group: _rank(seed, contents[group])))
+    place = iter(sorted(range(len(numbers)), key=lambda group: rank(seed, contents[group])))
     left = len(numbers) - 1  # reserves one group for train, and one for val if it has a share
     for part, share, reserved in ((2, test, int(val > 0)), (1, val, 0)):
         wanted = max(1, round(share * len(members))) if share else 0
@@ -148,10 +85,6 @@ def _cut(groups: Groups, members: NDArray[np.int64], *, val: float, test: float,
             wanted -= int(counts[group])
             left -= 1
     return part_of_group[inverse]
-
-
-def _rank(seed: int, content: str) -> bytes:
-    return hashlib.blake2b(f"{seed} {content}".encode(), digest_size=16).digest()
 
 
 def _refuse_empty(
@@ -171,10 +104,10 @@ def _refuse_empty(
             problems.append(
                 f"class `{class_name}` has {total} image{'s' * (total != 1)} left, none for {' and '.join(empty)}{why}"
             )
-    more = len(problems) - _MAX_NAMES
+    more = len(problems) - MAX_NAMES
     if problems:
         raise DataError(
-            "the set cannot be split: " + "; ".join(problems[:_MAX_NAMES]) + (f"; {more} more" if more > 0 else ""),
+            "the set cannot be split: " + "; ".join(problems[:MAX_NAMES]) + (f"; {more} more" if more > 0 else ""),
             "each part needs an image of each class that is not a copy of one in another part: add images",
             "or remove the class, name only existing classes (`classes`), or set val or test to 0 in [split]",
         )
