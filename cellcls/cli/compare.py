@@ -46,12 +46,15 @@ def compare(runs: tuple[Path, ...], by: str | None, out: Path | None, as_json: b
 
 def show_comparison(comparison: RunComparison) -> None:
     """Print the tables of a comparison."""
-    from cellcls.report import compare_tables
+    from cellcls.report import compare_tables, folds
 
     table(f"{comparison.title}: best first, by {comparison.by}", compare_tables.runs(comparison))
     for note in compare_tables.notes(comparison):
         say(note)
     table("training, and what was claimed", compare_tables.training(comparison))
+    if validated := folds.rows(comparison):
+        table("cross-validation", validated)
+        say(folds.NOTE)
     table("seeds", compare_tables.seeds(comparison))
     show_expected(comparison)
     if comparison.unfinished:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from cellcls.errors import UsageError
 from cellcls.ops.storage import files
-from cellcls.report import compare_tables, expect, tables
+from cellcls.report import compare_tables, expect, folds, tables
 from cellcls.report.compare import RunComparison, to_data
 from cellcls.report.compare_figures import draw
 from cellcls.report.numbers import count
@@ -16,7 +16,7 @@ from cellcls.report.page import Block, Chart, Charts, CodeBlock, Fold, Page, Par
 from cellcls.report.run_page import REHEARSAL
 
 _FIGURES = ("comparison.png", "intervals.png", "training.png", "curves.png", "draws.png", "classes.png")
-NAMES = ("comparison.html", "comparison.json", *_FIGURES)
+NAMES = ("comparison.html", "comparison.json", folds.FILE, *_FIGURES)
 _TONES: dict[str, Literal["good", "bad"]] = {tables.HELD: "good", tables.NOT_HELD: "bad", compare_tables.BEST: "good"}
 _CAPTIONS = {
     "intervals.png": "Accuracy of each run with its 95% interval. Blue: the best run, and those whose difference to it "
@@ -42,6 +42,8 @@ def write_comparison(comparison: RunComparison, folder: Path) -> Path:
     for name, png in drawn.items():
         files.write_bytes(folder / name, png)
     files.write_json(folder / "comparison.json", to_data(comparison))
+    if validated := folds.cross_validations(comparison):
+        files.write_text(folder / folds.FILE, folds.out_of_fold(validated))
     target = folder / "comparison.html"
     files.write_text(target, render(page(comparison, drawn)))
     return target
@@ -60,6 +62,7 @@ def page(comparison: RunComparison, drawn: Mapping[str, bytes]) -> Page:
         Section(title="Results", blocks=list(_results(comparison))),
         Section(title="Expected", blocks=list(_expected(comparison))),
         Section(title="Training", blocks=list(_training(comparison))),
+        Section(title="Cross-validation", blocks=list(_folds(comparison))),
         Section(title="Seeds", blocks=list(_seeds(comparison))),
         Section(title="Figures", blocks=list(_figures(drawn))),
         Section(title="Claimed and measured", blocks=list(_claims(comparison))),
@@ -103,6 +106,11 @@ def _marks(rows: Sequence[Mapping[str, str]]) -> dict[str, Literal["good", "bad"
     """Return the tone of each cell with a mark."""
     tones: dict[str, Literal["good", "bad"]] = {compare_tables.RIGHT: "good", compare_tables.WRONG: "bad"}
     return {cell: tones[cell[-1]] for row in rows for cell in row.values() if cell[-1:] in tones}
+
+
+def _folds(comparison: RunComparison) -> Iterator[Block]:
+    if rows := folds.rows(comparison):
+        yield TableBlock(rows=rows, note=f"{folds.NOTE} Predictions: {folds.FILE}.")
 
 
 def _seeds(comparison: RunComparison) -> Iterator[Block]:
