@@ -15,6 +15,7 @@ import numpy as np
 
 from cellcls.ops.statistics.metrics import wilson
 from cellcls.ops.storage import npz
+from cellcls.ops.text import cell
 from cellcls.report.compare import RunComparison, Standing
 from cellcls.report.numbers import count, percent
 from cellcls.report.tables import Row
@@ -150,7 +151,15 @@ def _lines(label: str, fold: int, run: Standing) -> Iterator[tuple[str, int, str
     for row, image in enumerate(index.tolist()):
         file = "" if names is None else names[image]
         said = int(predicted[row])
-        yield label, image, file, fold, classes[int(true[row])], classes[said], f"{shares[row, said]:.4f}"
+        yield (
+            cell(label),
+            image,
+            cell(file),
+            fold,
+            cell(classes[int(true[row])]),
+            cell(classes[said]),
+            f"{shares[row, said]:.4f}",
+        )
 
 
 def _array(path: Path, name: str) -> NDArray[Any]:
