@@ -8,7 +8,7 @@ PLUGINS := $(wildcard plugins/*)
 # torch's threads fight over two cores when two tests run at once: one thread each
 TEST_ENV := OMP_NUM_THREADS=1
 
-.PHONY: help install demo test check check-all docs docs-made docs-serve notebooks screenshots changelog clean
+.PHONY: help install demo test check check-all check-hard docs docs-made docs-serve notebooks screenshots changelog clean
 
 help:
 	@echo "make demo       install, then train and explain a small network on rendered cells"
@@ -16,6 +16,7 @@ help:
 	@echo "make install    make the environment .venv with cellcls and its plugins"
 	@echo "make check      ruff, mypy, import-linter"
 	@echo "make check-all  check, all tests, and the slow ones"
+	@echo "make check-hard  damaged files of every kind, 47,000 of them"
 	@echo "make docs       build the docs site, strictly, into build/site"
 	@echo "make docs-serve show the docs site while it is written"
 	@echo "make notebooks  the tutorials as notebooks, in build/notebooks"
@@ -48,6 +49,11 @@ check: install
 
 check-all: check
 	HYPOTHESIS_PROFILE=explore $(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# damaged files of every kind, all of them: goes on where it stopped, and keeps what it found in build/fuzz
+check-hard: install
+	mkdir -p build/fuzz
+	CELLCLS_FUZZ=$(CURDIR)/build/fuzz $(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist load --timeout 36000 tests/cli/test_fuzz.py
 
 # what the site shows of the code and of rendered cells; git ignores it
 docs-made: install

@@ -12,6 +12,7 @@ from PIL import Image
 
 from cellcls.api import Input, Source
 from cellcls.builtin.datasets.table import Table
+from cellcls.builtin.datasets.table_files import find_file
 from cellcls.errors import DataError, MissingPluginError
 from cellcls.registry import load_registry
 from cellcls.runs.inputs import recognised
@@ -240,3 +241,8 @@ def test_parquet_is_read_or_told_what_it_needs(folder: Path, monkeypatch: pytest
     source = opened(file, classes=("monocyte", "platelet"))
     assert told(source) == AS_TOLD
     assert list(source.columns["age"]) == ["1", "", "3", "4"]
+
+
+@pytest.mark.parametrize("value", ["/", "\\", "http://[1.png", "a\x00b.png", "x" * 5000, "C:", "/data/", "//"])
+def test_a_name_of_no_file_is_only_missing(tmp_path: Path, value: str) -> None:
+    assert find_file(tmp_path, value) is None

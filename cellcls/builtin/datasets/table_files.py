@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from cellcls.ops.storage.decode import EXTENSIONS
 
@@ -28,14 +28,14 @@ def find_file(root: Path, value: str) -> Path | None:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # too long a name
+    except (OSError, ValueError):  # too long a name, or one with a null byte
         return False
 
 
 def _candidates(root: Path, value: str) -> Iterator[Path]:
     for path in _places(root, value):
         yield path
-        if path.suffix.lower() not in EXTENSIONS:
+        if path.name and path.suffix.lower() not in EXTENSIONS:
             yield from (path.with_name(path.name + suffix) for suffix in (*sorted(EXTENSIONS), ".JPG", ".PNG"))
 
 
@@ -43,7 +43,7 @@ def _places(root: Path, value: str) -> Iterator[Path]:
     if not value:
         return
     yield root / value
-    address = urlsplit(value) if _SCHEME.match(value) or value.startswith("/data/") else None
+    address = _address(value) if _SCHEME.match(value) or value.startswith("/data/") else None
     if address is not None:
         local = parse_qs(address.query).get("d", [unquote(address.path)])[0]  # /data/local-files/?d=cells/1.png
         yield from _ends(root, local)
@@ -53,6 +53,13 @@ def _places(root: Path, value: str) -> Iterator[Path]:
         yield from _ends(root, _DRIVE.sub("", forward))
     else:
         yield root / forward
+
+
+def _address(value: str) -> SplitResult | None:
+    try:
+        return urlsplit(value)
+    except ValueError:  # such as a bracket without its end
+        return None
 
 
 def _ends(root: Path, path: str) -> Iterator[Path]:
