@@ -9,7 +9,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "cellcls"
-GROUPS = ("auditing", "engine", "execution", "ops", "recipe", "registry", "report", "runs")
+GROUPS = ("auditing", "engine", "execution", "ops", "recipe", "registry", "report", "runs", "serving")
 MODULES = sorted(
     path.relative_to(PACKAGE).as_posix()
     for group in GROUPS
