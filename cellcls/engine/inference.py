@@ -328,36 +328,50 @@ def predict_images(
     ``DataError`` if no image can be read, and for an array that holds no images.
     """
     refuse_absent(images)
-    members, machine = _trained(_several(runs), registry, options, center_crop)
-    heat = PredictionHeat(draw, registry) if draw else None
-    names: list[str] = []
-    rows: list[NDArray[np.float32]] = []
-    distances: list[NDArray[np.float32]] = []
-    unreadable: dict[int, str] = {}
-    for portion in unlabelled(images, [trained.config for trained in members], registry):
-        pairs = zip(members, portion.sources, strict=True)
-        networks = [(trained.network, _images(source, trained, machine)) for trained, source in pairs]
-        for trained, (_, seen) in zip(members, networks, strict=True):
-            warn_if_unlike(trained.training_images, seen, cropped=center_crop is not None)
-        add = partial(heat.add, networks, portion, len(names)) if heat else None
-        found = predict_together(networks, machine, add)
-        unreadable |= {len(names) + index: reason for index, reason in portion.unreadable.items()}
-        names += portion.names
-        rows.append(found.probabilities)
-        if found.distance is not None:
-            distances.append(found.distance)
-    answers = ImagePredictions(
-        names=tuple(names),
-        probabilities=np.concatenate(rows),
-        classes=members[0].config.classes,
-        rehearsal=any(trained.rehearsal for trained in members),
-        unreadable=unreadable,
-        distance=np.concatenate(distances) if distances else None,
-    )
-    error = answers.error()
-    if error is not None and len(unreadable) == len(names):
-        raise error
-    return answers
+    return Predictor(runs, registry, options, center_crop=center_crop).predict(images, draw=draw)
+
+
+class Predictor:
+    """The best weights of a run, or of several as an ensemble, loaded once to predict again and again."""
+
+    def __init__(
+        self, runs: Path | Sequence[Path], registry: Registry, options: Options, *, center_crop: int | None = None
+    ) -> None:
+        self._members, self._machine = _trained(_several(runs), registry, options, center_crop)
+        self._registry = registry
+        self._cropped = center_crop is not None
+
+    def predict(self, images: Sequence[Path | NDArray[np.uint8]], *, draw: Draw | None = None) -> ImagePredictions:
+        """Predict as ``predict_images`` does."""
+        heat = PredictionHeat(draw, self._registry) if draw else None
+        names: list[str] = []
+        rows: list[NDArray[np.float32]] = []
+        distances: list[NDArray[np.float32]] = []
+        unreadable: dict[int, str] = {}
+        for portion in unlabelled(images, [trained.config for trained in self._members], self._registry):
+            pairs = zip(self._members, portion.sources, strict=True)
+            networks = [(trained.network, _images(source, trained, self._machine)) for trained, source in pairs]
+            for trained, (_, seen) in zip(self._members, networks, strict=True):
+                warn_if_unlike(trained.training_images, seen, cropped=self._cropped)
+            add = partial(heat.add, networks, portion, len(names)) if heat else None
+            found = predict_together(networks, self._machine, add)
+            unreadable |= {len(names) + index: reason for index, reason in portion.unreadable.items()}
+            names += portion.names
+            rows.append(found.probabilities)
+            if found.distance is not None:
+                distances.append(found.distance)
+        answers = ImagePredictions(
+            names=tuple(names),
+            probabilities=np.concatenate(rows),
+            classes=self._members[0].config.classes,
+            rehearsal=any(trained.rehearsal for trained in self._members),
+            unreadable=unreadable,
+            distance=np.concatenate(distances) if distances else None,
+        )
+        error = answers.error()
+        if error is not None and len(unreadable) == len(names):
+            raise error
+        return answers
 
 
 def _several(runs: Path | Sequence[Path]) -> tuple[Path, ...]:

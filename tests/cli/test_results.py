@@ -16,6 +16,8 @@ from support.recipes import ONE_EPOCH, tiny
 
 from cellcls.ops.classes import CLASSES
 from cellcls.ops.rendering.cells import render
+from cellcls.registry import load_registry
+from cellcls.runs.options import Options
 
 TRUE = {"ig": "immature_granulocyte", "Basophils": "basophil", "thrombocyte": "platelet"}
 
@@ -353,3 +355,12 @@ def test_classes_present_restricts_probabilities_to_them(cli, place: Path, share
     assert "probabilities restricted to the classes that occur" in said.err
     viewed = cli("evaluate", shared_run, "--data", pictures, "--classes-present", "--view", "flips", "--json").json()
     assert viewed["views"]["as_it_is"]["accuracy"] == answer["accuracy"]
+
+
+def test_weights_loaded_once_predict_the_same_again_and_again(cli, shared_run: Path, pictures: Path):
+    from cellcls.engine.inference import Predictor
+
+    expected = cli("predict", shared_run, pictures, "--device", "cpu", "--json").json()
+    predictor = Predictor(shared_run, load_registry(), Options(device="cpu"))
+    for _ in range(2):
+        assert [row.to_data() for row in predictor.predict([pictures]).rows()] == expected
