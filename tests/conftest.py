@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 # what lands is judged by the same examples every time; `make check-all` looks for new ones
 settings.register_profile("fixed", derandomize=True, deadline=None)
@@ -54,3 +61,18 @@ def challenge_npz(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def small_challenge_npz(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with 40 cells a class and all of the junk: 2,120 images."""
     return _make(real_data, tmp_path_factory.mktemp("small") / "training_set.npz", "--per-class", "40")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser. Without one a test skips, but fails where CI or CELLCLS_REQUIRE_BROWSER promises one."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        promised = os.environ.get("CI") or os.environ.get("CELLCLS_REQUIRE_BROWSER")
+        (pytest.fail if promised else pytest.skip)("no Chromium on this machine: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield opened
+        opened.close()

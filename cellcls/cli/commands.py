@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": ("results", "Predict the class of images."),
     "recipes": ("recipes", "List or copy the recipes that come with cellcls."),
     "run": ("run", "Train, evaluate and explain a recipe."),
+    "serve": ("serve", "Serve a model: a page for images, and a JSON API."),
     "show": ("inspect", "Print a recipe with every default filled in."),
 }
 """The module of each command in ``cellcls.cli``, and its line in ``cellcls --help`` and in completions."""

@@ -340,9 +340,13 @@ class Predictor:
         self._members, self._machine = _trained(_several(runs), registry, options, center_crop)
         self._registry = registry
         self._cropped = center_crop is not None
+        self.classes = self._members[0].config.classes
+        self.rehearsal = any(trained.rehearsal for trained in self._members)
 
-    def predict(self, images: Sequence[Path | NDArray[np.uint8]], *, draw: Draw | None = None) -> ImagePredictions:
-        """Predict as ``predict_images`` does."""
+    def predict(
+        self, images: Sequence[Path | NDArray[np.uint8]], *, draw: Draw | None = None, warn: bool = True
+    ) -> ImagePredictions:
+        """Predict as ``predict_images`` does. ``warn``: of images unlike the training images as a whole."""
         heat = PredictionHeat(draw, self._registry) if draw else None
         names: list[str] = []
         rows: list[NDArray[np.float32]] = []
@@ -351,7 +355,7 @@ class Predictor:
         for portion in unlabelled(images, [trained.config for trained in self._members], self._registry):
             pairs = zip(self._members, portion.sources, strict=True)
             networks = [(trained.network, _images(source, trained, self._machine)) for trained, source in pairs]
-            for trained, (_, seen) in zip(self._members, networks, strict=True):
+            for trained, (_, seen) in zip(self._members, networks, strict=True) if warn else ():
                 warn_if_unlike(trained.training_images, seen, cropped=self._cropped)
             add = partial(heat.add, networks, portion, len(names)) if heat else None
             found = predict_together(networks, self._machine, add)
@@ -363,8 +367,8 @@ class Predictor:
         answers = ImagePredictions(
             names=tuple(names),
             probabilities=np.concatenate(rows),
-            classes=self._members[0].config.classes,
-            rehearsal=any(trained.rehearsal for trained in self._members),
+            classes=self.classes,
+            rehearsal=self.rehearsal,
             unreadable=unreadable,
             distance=np.concatenate(distances) if distances else None,
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +18,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 CLASSES = ("basophil", "eosinophil", "lymphocyte")
-
-
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 def save(path: Path, image: np.ndarray) -> Path:
@@ -56,21 +51,6 @@ def cells(tmp_path: Path) -> Path:
 @pytest.fixture
 def run_audit(registry: Registry) -> Callable[..., Audit]:
     return lambda path, **more: audit_dataset(path, registry, lambda *_: None, **more)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """A browser. Without one a test skips, but fails where CI or CELLCLS_REQUIRE_BROWSER promises one."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        promised = os.environ.get("CI") or os.environ.get("CELLCLS_REQUIRE_BROWSER")
-        (pytest.fail if promised else pytest.skip)("no Chromium on this machine: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

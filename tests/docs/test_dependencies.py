@@ -38,7 +38,8 @@ def imported(folder: Path) -> Iterator[tuple[str, Path]]:
 def test_every_import_is_declared(project: Path) -> None:
     about = tomli.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = about.get("optional-dependencies", {})
-    requirements = [about["name"], *about["dependencies"], *extras.get("export", ()), *extras.get("table", ())]
+    of_users = [text for name in ("export", "serve", "table") for text in extras.get(name, ())]
+    requirements = [about["name"], *about["dependencies"], *of_users]
     declared = {canonicalize_name(Requirement(text).name) for text in requirements}
     source = project / "src" if (project / "src").is_dir() else project / "cellcls"
     own = {path.stem for path in (project / "src").glob("*")}
