@@ -31,7 +31,7 @@ def say(text: str) -> None:
 
 def answer(text: str) -> None:
     """Print text on stdout, where a table does not fit."""
-    print(visible(text, keep="\n"))
+    print(visible(text, keep="\n"), flush=True)
 
 
 def table(title: str, rows: Sequence[Mapping[str, object]]) -> None:

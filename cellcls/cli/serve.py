@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 import socket
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from cellcls.cli.output import PathType, threads_option
+from cellcls.cli.output import PathType, json_option, print_json, threads_option
 from cellcls.cli.results import crop_option, device_option, tell_model
 from cellcls.errors import MissingPluginError, UsageError
 from cellcls.registry import Registry, load_registry
@@ -45,6 +46,7 @@ LOOPBACK = "127.0.0.1"
 @crop_option
 @device_option
 @threads_option
+@json_option
 def serve(
     runs: tuple[Path, ...],
     host: str,
@@ -54,6 +56,7 @@ def serve(
     center_crop: int | None,
     device: str | None,
     threads: int | None,
+    as_json: bool,
 ) -> None:
     """Serve a model: a page that names the cells in images dropped onto it, and a JSON API.
 
@@ -82,7 +85,7 @@ def serve(
         service = Service(predictor, " + ".join(chosen.names), _card(chosen, registry))
         token = None if host in ("localhost", LOOPBACK, "::1") else secrets.token_urlsafe(24)
         app = make_app(service, token=token, limits=Limits(megabytes=max_size, seconds=time_limit))
-        _tell(listening, token)
+        _tell(listening, token, as_json)
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
         with suppress(KeyboardInterrupt):  # uvicorn raises it again after it has ended well
             uvicorn.Server(config).run(sockets=[listening])
@@ -105,10 +108,15 @@ def _card(chosen: Chosen, registry: Registry) -> str | None:
     return cards[0].read_text(encoding="utf-8") if len(cards) == 1 == len(chosen.runs) and cards[0] else None
 
 
-def _tell(listening: socket.socket, token: str | None) -> None:
+def _tell(listening: socket.socket, token: str | None, as_json: bool) -> None:
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    answer(f"http://{shown}:{port}/{'' if token is None else f'#{token}'}")
+    address = f"http://{shown}:{port}/"
+    if as_json:
+        print_json({"address": address, "token": token})
+        sys.stdout.flush()
+    else:
+        answer(address if token is None else f"{address}#{token}")
     if token is not None:
         say(
             "cellcls: whoever has this address can use the model; as http is not encrypted, keep it within a network "

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +83,25 @@ def test_a_cell_is_named_corrected_and_its_label_downloaded(
     assert lines[1].startswith("'=cell.png,platelet,")
     context.close()
     assert problems == []
+
+
+def test_beyond_this_machine_a_token_is_made(shared_run: Path, cache: Path):
+    command = [sys.executable, "-m", "cellcls", "serve", str(shared_run), "--host", "0.0.0.0", "--port", "0", "--json"]
+    environment = {**os.environ, "CELLCLS_CACHE": str(cache)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, env=environment) as served:
+        assert served.stdout is not None
+        told = json.loads("".join(served.stdout.readline() for _ in range(4)))
+        address = told["address"].replace("0.0.0.0", "127.0.0.1")
+        with urllib.request.urlopen(f"{address}health", timeout=60) as answer:
+            assert answer.status == 200
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"{address}model", timeout=60)
+        request = urllib.request.Request(f"{address}model", headers={"Authorization": f"Bearer {told['token']}"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert len(json.load(answer)["classes"]) == 8
+        served.terminate()
+        served.communicate(timeout=60)
 
 
 def test_a_taken_port_is_told(cli, shared_run: Path):
