@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +12,7 @@ from cellcls.cli.heat import HeatFolder
 from cellcls.cli.output import PathType, json_option, print_json, threads_option
 from cellcls.errors import UsageError
 from cellcls.ops.storage.files import write_json, write_text
-from cellcls.ops.text import cell
+from cellcls.ops.text import csv_text
 from cellcls.registry import load_registry
 from cellcls.runs.chosen import Chosen, choose, leading_runs, refuse_absent
 from cellcls.runs.options import Options
@@ -207,15 +205,13 @@ def refuse_taken(path: Path | None) -> None:
 
 def _csv(found: ImagePredictions) -> str:
     """Return the rows as CSV, with a column ``error`` if an image could not be read."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     more = ["error"] if found.unreadable else []
-    writer.writerow(["image", "predicted", "probability", "unknown", *map(cell, found.classes), *more])
+    lines = [["image", "predicted", "probability", "unknown", *found.classes, *more]]
     for row in found.rows():
         if row.error is not None:
-            writer.writerow([cell(row.image), "", "", "", *("" for _ in found.classes), cell(row.error)])
+            lines.append([row.image, "", "", "", *("" for _ in found.classes), row.error])
             continue
         probabilities = [f"{row.probabilities[name]:.6f}" for name in found.classes]
-        said = [cell(row.image), cell(row.predicted), f"{row.probability:.6f}", row.unknown or ""]
-        writer.writerow([*said, *probabilities, *("" for _ in more)])
-    return text.getvalue()
+        said = [row.image, row.predicted, f"{row.probability:.6f}", row.unknown or ""]
+        lines.append([*said, *probabilities, *("" for _ in more)])
+    return csv_text(lines)

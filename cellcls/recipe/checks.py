@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from cellcls.api import Callback, Schedule, WeightPlaces
 from cellcls.errors import suggestion
 from cellcls.ops.classes import PARTS
 from cellcls.ops.statistics.table import METRICS
+from cellcls.ops.storage.paths import FILE_NAME, is_file_name
 from cellcls.recipe.dump import differences
 from cellcls.recipe.model import Recipe
 from cellcls.recipe.problems import Problem
 from cellcls.recipe.scan import Path
 
 TRAIN_METRICS = ("loss", "accuracy")
-FILE_NAME = "letters, digits, - _ . only, the first no - or ., and no name that Windows keeps (con, nul)"
-"""What is allowed in a name that becomes the name of a file or folder: none that is hidden, an option or a device."""
-_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
-"""Names that Windows keeps for itself, whatever follows behind a dot."""
 
 
 def check(recipe: Recipe, *, rehearse: bool) -> Iterator[Problem]:
@@ -33,12 +29,6 @@ def check(recipe: Recipe, *, rehearse: bool) -> Iterator[Problem]:
     if recipe.split.val + recipe.split.test >= 1:
         message = "`val` and `test` together leave nothing to train on: their sum must be below 1"
         yield Problem(("split",), message, "the default of each is 0.1")
-
-
-def is_file_name(name: str) -> bool:
-    """Return whether ``name`` can be the name of a file or folder on any system."""
-    device = name.partition(".")[0].upper() in _DEVICES
-    return re.fullmatch(r"\w([\w.-]*[\w-])?", name) is not None and not device and len(name.encode()) <= 100
 
 
 def _names(recipe: Recipe) -> Iterator[Problem]:

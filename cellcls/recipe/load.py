@@ -12,8 +12,9 @@ from packaging.utils import canonicalize_name
 
 from cellcls.api import Search, changed
 from cellcls.errors import MissingInputError, MissingPluginError, Problems, UsageError, suggestion
+from cellcls.ops.storage.paths import FILE_NAME, is_file_name
 from cellcls.recipe import sweep
-from cellcls.recipe.checks import FILE_NAME, check, is_file_name
+from cellcls.recipe.checks import check
 from cellcls.recipe.expect import check_entries, structured
 from cellcls.recipe.model import OUTER, Expect, Recipe
 from cellcls.recipe.moved import Move, follow_moves

@@ -14,6 +14,7 @@ from cellcls.api import KINDS, Callback, Component, TrainedModel
 from cellcls.api import hooks as hookspecs
 from cellcls.api.hooks import PROJECT
 from cellcls.errors import suggestion
+from cellcls.ops.storage.paths import FILE_NAME, is_file_name
 
 _HOOK = "cellcls_components"
 _MODELS = "cellcls_models"
@@ -33,6 +34,7 @@ class Offered:
 
 def offered_by(point: metadata.EntryPoint) -> Offered:
     """Import a plugin, with its own pluggy manager, and return what its hooks offer."""
+    _refuse_name("its entry point", point.name)
     try:
         module = point.load()
     except (Exception, SystemExit) as error:
@@ -73,6 +75,8 @@ def _checked_models(answer: Sequence[object]) -> Sequence[TrainedModel]:
     if len(models) < len(answer):
         wrong = next(model for model in answer if not isinstance(model, TrainedModel))
         raise Refused(f"{_MODELS}() offers {wrong!r}, which is not a TrainedModel")
+    for model in models:
+        _refuse_name("a model", model.name)
     return models
 
 
@@ -83,6 +87,7 @@ def _checked(answer: Sequence[object]) -> Sequence[type[Component]]:
             raise Refused(f"{_HOOK}() offers {cls!r}, which is not a component class")
         if "component_name" not in vars(cls):
             raise Refused(f"{_HOOK}() offers {cls.__name__}, which lacks @component(...)")
+        _refuse_name(cls.__name__, cls.component_name)
         kind = KINDS.get(getattr(cls, "kind", ""))
         if kind is None or not issubclass(cls, kind):
             known = ", ".join(kind.__name__ for kind in KINDS.values())
@@ -91,6 +96,12 @@ def _checked(answer: Sequence[object]) -> Sequence[type[Component]]:
             _refuse_methods(cls)
         checked.append(cls)
     return checked
+
+
+def _refuse_name(what: str, name: object) -> None:
+    """Raise ``Refused`` if a name could not be a file's: recipes, commands and run folders use it."""
+    if not (isinstance(name, str) and is_file_name(name)):
+        raise Refused(f"{what} is called {name!r}; a name has {FILE_NAME}")
 
 
 def refuse_unresolved(offered: Sequence[type[Component]]) -> None:

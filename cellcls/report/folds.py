@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from math import sqrt
 from pathlib import Path
@@ -15,7 +13,7 @@ import numpy as np
 
 from cellcls.ops.statistics.metrics import wilson
 from cellcls.ops.storage import npz
-from cellcls.ops.text import cell
+from cellcls.ops.text import csv_text
 from cellcls.report.compare import RunComparison, Standing
 from cellcls.report.numbers import count, percent
 from cellcls.report.tables import Row
@@ -131,14 +129,12 @@ def _with(value: float, interval: tuple[float, float]) -> str:
 
 def out_of_fold(found: Sequence[Folds]) -> str:
     """Return the predictions of cross-validations as CSV, sorted by image."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["recipe", "index", "file", "fold", "label", "predicted", "probability"])
+    rows: list[tuple[object, ...]] = [("recipe", "index", "file", "fold", "label", "predicted", "probability")]
     for folds in found:
         lines = [line for number, run in enumerate(folds.runs, 1) for line in _lines(folds.label, number, run)]
         lines.sort(key=lambda line: line[1])
-        writer.writerows(lines)
-    return text.getvalue()
+        rows += lines
+    return csv_text(rows)
 
 
 def _lines(label: str, fold: int, run: Standing) -> Iterator[tuple[str, int, str, int, str, str, str]]:
@@ -152,12 +148,12 @@ def _lines(label: str, fold: int, run: Standing) -> Iterator[tuple[str, int, str
         file = "" if names is None else names[image]
         said = int(predicted[row])
         yield (
-            cell(label),
+            label,
             image,
-            cell(file),
+            file,
             fold,
-            cell(classes[int(true[row])]),
-            cell(classes[said]),
+            classes[int(true[row])],
+            classes[said],
             f"{shares[row, said]:.4f}",
         )
 

@@ -117,6 +117,14 @@ BROKEN = {
         "the head name `linear` is already taken by cellcls",
     ),
     "name_twice": (HEAD.format(name="a") + HOOK.format(answer="[Pool, Pool]"), "already taken by this plugin itself"),
+    "component_named_like_a_path": (
+        HEAD.format(name="../pool") + HOOK.format(answer="[Pool]"),
+        "Pool is called '../pool'; a name has letters, digits, - _ . only",
+    ),
+    "component_named_by_a_number": (
+        HEAD.format(name="a").replace('"a"', "3") + HOOK.format(answer="[Pool]"),
+        "Pool is called 3; a name has letters",
+    ),
     "callback_misspelt": (
         HEAD.format(name="a")
         + "@component('b')\nclass Log(Callback):\n    def epoch_end(self, event, run): pass\n"
@@ -151,6 +159,17 @@ def test_a_broken_plugin_is_named_and_stops_nothing(case: str, plugin: Plugin) -
     assert registry.find("head", "sound") is not None
     assert registry.find("head", "linear") is not None
     assert [one.name for one in registry.plugins if one.failure] == [case]
+
+
+@pytest.mark.parametrize("name", ["a/../..", "../../out", "-x", ".hidden", "con", "\x1b[31mred", "a" * 300])
+def test_an_entry_point_whose_name_is_no_plain_name_is_not_imported(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "cellcls_test_plugin_named.py").write_text("raise SystemExit('imported')")
+    point = metadata.EntryPoint(name=name, value="cellcls_test_plugin_named", group="cellcls")
+    failure = load_registry([*builtin(), point]).plugins[-1].failure or ""
+    assert failure.startswith(f"its entry point is called {name!r}; a name has letters")
 
 
 def test_a_callback_may_have_events_settings_and_helpers(plugin: Plugin) -> None:
@@ -227,6 +246,7 @@ def test_a_plugin_may_bring_models_only_and_its_files_are_not_opened(plugin: Plu
         ("['a']", r"offers 'a', which is not a TrainedModel"),
         ("[model('a'), model('a')]", "the model name `a` is already taken by this plugin itself"),
         ("[model('some_cells')]", "the model name `some_cells` is already taken by"),
+        ("[model('-x')]", "a model is called '-x'; a name has letters"),
         ("None", r"cellcls_models\(\) returned nothing, not a list of models"),
         ("1 / 0", r"cellcls_models\(\) failed: ZeroDivisionError"),
     ],

@@ -20,7 +20,7 @@ from pathlib import Path
 import attrs
 
 from cellcls.errors import DataError, MissingInputError
-from cellcls.ops.text import cell, cell_text
+from cellcls.ops.text import cell_text, csv_text
 
 COLUMNS = ("index", "file", "hash", "finding", "reason", "action")
 ACTIONS = ("drop", "keep", "review")
@@ -52,9 +52,8 @@ class DecisionTable:
 
 def write_decisions(data_hash: str, count: int, rows: Iterable[DecisionRow]) -> str:
     """Return the decisions as CSV, byte for byte as the audit page writes them."""
-    lines: list[tuple[str, ...]] = [COLUMNS, ("", "", data_hash, _DATA, f"{count} images", "")]
-    lines += [(str(row.index), cell(row.file), row.hash, row.finding, cell(row.reason), row.action) for row in rows]
-    return "".join(",".join(map(_quoted, cells)) + "\n" for cells in lines)
+    about = ("", "", data_hash, _DATA, f"{count} images", "")
+    return csv_text([COLUMNS, about, *(attrs.astuple(row) for row in rows)])
 
 
 def read_decisions(path: Path) -> DecisionTable:
@@ -116,7 +115,3 @@ def _number(text: str) -> int | None:
     """Parse a nonnegative integer, None if invalid."""
     digits = text.strip()
     return int(digits) if digits.isdecimal() and len(digits) <= _DIGITS else None
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if any(character in text for character in ',"\r\n') else text

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path, PureWindowsPath
+
+FILE_NAME = "letters, digits, - _ . only, the first no - or ., and no name that Windows keeps (con, nul)"
+"""What is allowed in a name that becomes the name of a file or folder: none that is hidden, an option or a device."""
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
+"""Names that Windows keeps for itself, whatever follows behind a dot."""
+
+
+def is_file_name(name: str) -> bool:
+    """Return whether ``name`` can be the name of a file or folder on any system."""
+    device = name.partition(".")[0].upper() in _DEVICES
+    return re.fullmatch(r"\w([\w.-]*[\w-])?", name) is not None and not device and len(name.encode()) <= 100
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
