@@ -34,6 +34,7 @@ ELSEWHERE = {
     "*/skipped.py": "cli/test_skipped.py",
     "engine/unlabelled.py": "engine/test_inference.py",
     "ops/storage/folders.py": "builtin/test_datasets.py",
+    "ops/storage/picture_limits.py": "ops/storage/test_decode.py",
     "ops/storage/png_text.py": "ops/storage/test_decode.py",
     # tested where processes are started
     "engine/augmented.py": "engine/test_train.py",

@@ -59,6 +59,8 @@ def _picture_files() -> str:
     sys.path.insert(0, str(ROOT / "tests"))
     from support.picture_modes import MODES
 
+    from cellcls.ops.storage.picture_limits import MAX_PIXELS, MAX_SCANS, MAX_SIDE
+
     def outcome(says: str, refused: bool) -> str:
         if refused:
             return f'refused: "... {says} ..."'
@@ -70,6 +72,9 @@ def _picture_files() -> str:
 JPEG, PNG, WebP, BMP and TIFF, told by what is in the file and not by its name. Each line is a test: what is read is
 compared with what was written. Warnings say what was assumed where a file does not say how it is meant; they come once
 for a whole set, with the number of its files.
+
+Limits: {MAX_PIXELS:,} pixels, {MAX_SIDE:,} a side, {MAX_SCANS} scans of a JPEG. The images that are decoded at the same
+time have together no more pixels than the largest one may, so that decoding takes at most about 1 GB.
 
 {_table(["file", "what becomes of it"], rows)}
 """

@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from cellcls.errors import DataError
+from cellcls.ops.storage import npz
 from cellcls.report.numbers import percent, plain
 
 if TYPE_CHECKING:
@@ -123,10 +124,9 @@ def map_pairs(arrays: Arrays) -> MapPairs:
 
 def _arrays(path: Path) -> Arrays:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:  # numpy leaves a damaged one open
-            return {name: archive[name] for name in archive.files}
-    except Exception as error:  # a damaged archive raises nearly anything
-        raise DataError(f"{path}: not a readable npz: {error}", _REPEAT) from error
+        return npz.load_all(path)
+    except DataError as error:
+        raise DataError(error.message, _REPEAT) from error
 
 
 def _refuse(path: Path, problem: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ def test_maps_of_two_networks_need_a_layer_each(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 cut"])
 def test_a_damaged_file_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.npz").write_bytes(content)
-    with pytest.raises(DataError, match=r"x\.npz: not a readable npz"):
+    with pytest.raises(DataError, match=r"x\.npz: cannot be read as an npz file"):
         read_pictures(tmp_path / "x.npz")
 
 
@@ -108,3 +109,14 @@ def test_a_tile_says_where_it_comes_from() -> None:
     assert [tile.lines for tile in draw_tiles(found)] == [("original",), ("copy 2",), ("epoch 4",)]
     assert label_tiles(found, CLASSES)[2].lines == ("c", "epoch 4")
     assert label_tiles(found.take(slice(1)), CLASSES)[0].tone == ""
+
+
+def test_a_small_file_that_unpacks_to_a_large_one_is_refused(tmp_path: Path):
+    archive = zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    with archive, archive.open("images.npy", "w") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (300 << 20,)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for _ in range(300):
+            file.write(bytes(1 << 20))
+    with pytest.raises(DataError, match="which images never do"):
+        read_pictures(tmp_path / "x.npz")

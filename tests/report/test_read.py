@@ -62,9 +62,9 @@ def test_a_folder_of_runs_names_them(run):
         ("environment.json", "nonsense", "not JSON"),
         ("history.jsonl", '{"stage": 0}\nbroken\n', "history.jsonl:1"),
         ("recipe.toml", "name = ", "not TOML"),
-        ("train_batch.npz", "PK", "not a readable npz"),
+        ("train_batch.npz", "PK", "cannot be read as an npz file"),
         ("explain/depth.json", "{}", "names"),
-        ("explain/depth.npz", "PK", "not a readable npz"),
+        ("explain/depth.npz", "PK", "cannot be read as an npz file"),
     ],
 )
 def test_a_damaged_file_is_named(run, name, text, says):
@@ -90,7 +90,7 @@ def test_a_confusion_matrix_of_the_wrong_shape_is_refused(change):
         ({"images": np.zeros((2, 4, 4, 3)), "label": np.zeros(2, int)}, "`images` must be"),
         ({"images": np.zeros((2, 4, 4, 3), np.uint8)}, "no `label`"),
         ({"images": np.zeros((2, 4, 4, 3), np.uint8), "label": np.zeros(3, int)}, r"`label` must be \(2,\)"),
-        ({"images": np.zeros((1, 4, 4, 3), np.uint8), "label": np.array([{}])}, "not a readable npz"),
+        ({"images": np.zeros((1, 4, 4, 3), np.uint8), "label": np.array([{}])}, "never unpickled"),
     ],
 )
 def test_pictures_of_the_wrong_kind_are_refused(run, arrays, says):

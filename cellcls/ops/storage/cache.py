@@ -98,7 +98,7 @@ def _opened(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Cached 
     try:
         with path.open("rb") as file:
             note, end = _verified(file)
-        array: np.memmap[Any, Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.lib.format.open_memmap(path, mode="r")
         if array.offset + array.nbytes != end:
             raise ValueError("of another length")
     except FileNotFoundError:

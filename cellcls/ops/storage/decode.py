@@ -8,7 +8,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cellcls.errors import DataError
 from cellcls.ops.storage.files import printable
+from cellcls.ops.storage.picture_limits import Room, pages, refuse_oversized
 from cellcls.ops.storage.png_text import without_long_text
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ Box = tuple[int, int, int, int]
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-_MAX_PIXELS = 1 << 26
 _THREADS = 4
 _BITS, _PHOTOMETRIC, _MAX_SAMPLE_VALUE, _PLANAR, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 262, 281, 284, 338, 339
 """Tags of TIFF 6.0."""
@@ -75,16 +75,23 @@ def decode_files(
 
     Nothing is logged: ``finish`` receives the assumptions with the pixels. ``boxes``: box to crop from each image,
     clipped to it (None: the whole image); a file whose box is outside the image is unreadable. At most ``batch``
-    results are in memory at a time.
+    results are in memory at a time, and of the images as many as ``Room`` has.
     """
     boxes = boxes or [None] * len(paths)
+    room = Room()
 
     def decode_file(path: Path, box: Box | None) -> T | DataError:
-        try:
-            decoded = _decode(path, printable(path))
-            return finish(attrs.evolve(decoded, pixels=_cut(decoded.pixels, box, printable(path))))
-        except DataError as error:
-            return error
+        with ExitStack() as held:
+
+            def admit(pixels: int) -> None:
+                held.close()  # a file may be opened twice
+                held.enter_context(room.of(pixels))
+
+            try:
+                decoded = _decode(path, printable(path), admit)
+                return finish(attrs.evolve(decoded, pixels=_cut(decoded.pixels, box, printable(path))))
+            except DataError as error:
+                return error
 
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
         for start in range(0, len(paths), batch):
@@ -111,9 +118,14 @@ def _strict() -> Iterator[None]:
         yield
 
 
-def _decode(data: Path | bytes, name: str) -> DecodedImage:
+def _admit_any(_: int) -> None:
+    """Let an image of any number of pixels be decoded at once."""
+
+
+def _decode(data: Path | bytes, name: str, admit: Callable[[int], None] = _admit_any) -> DecodedImage:
+    """Decode an image after ``admit``, which may wait, was given the number of its pixels."""
     try:
-        return _open_or_retry(data)
+        return _open_or_retry(data, admit)
     except Exception as error:  # damaged files also raise SyntaxError, struct.error, MemoryError, ...
         reason = _reason(error)
         if isinstance(error, UnidentifiedImageError):
@@ -125,20 +137,20 @@ def _decode(data: Path | bytes, name: str) -> DecodedImage:
         raise DataError(f"{name}: cannot be read: {reason}", "replace or remove the file") from error
 
 
-def _open_or_retry(data: Path | bytes) -> DecodedImage:
+def _open_or_retry(data: Path | bytes, admit: Callable[[int], None]) -> DecodedImage:
     try:
-        return _open(data)
+        return _open(data, admit)
     except ValueError:  # Pillow limits the text of a PNG
         shorter = without_long_text(data)
         if shorter is None:
             raise
-        return _open(shorter)
+        return _open(shorter, admit)
 
 
-def _open(data: Path | bytes) -> DecodedImage:
+def _open(data: Path | bytes, admit: Callable[[int], None]) -> DecodedImage:
     with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=FORMATS) as image:
-        if image.width * image.height > _MAX_PIXELS:
-            raise ValueError(f"{image.width} x {image.height} pixels are more than the {_MAX_PIXELS:,} allowed")
+        refuse_oversized(image, data)
+        admit(image.width * image.height)
         return _to_rgb(image)
 
 
@@ -163,29 +175,28 @@ def _reason(error: Exception) -> str:
 
 def _to_rgb(image: Image.Image) -> DecodedImage:
     assumptions = []
-    pages = int(getattr(image, "n_frames", 1))
-    if pages > 1 and image.format != "MPO":  # MPO: a JPEG of a phone, whose other pages are not images
-        assumptions.append(f"only the first of {pages} pages is read")
+    if image.format != "MPO" and (count := pages(image)) != "1":  # MPO: a JPEG of a phone; its others are no images
+        assumptions.append(f"only the first of {count} pages is read")
     tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
     deep_colour = image.mode.startswith("RGB") and ";16" in str(getattr(image, "tile", ""))
     if tags.get(_PLANAR) == _SEPARATE and max(tags.get(_BITS, (8,))) > 8:  # Pillow gives noise
         raise ValueError("16-bit colours in separate planes; save it interleaved (planarconfig contig)")
     if image.mode == "L" and _SIGNED in tags.get(_SAMPLE_FORMAT, ()):
         raise ValueError("pixels are signed integers; save it with 8 bits per channel, 0 to 255")
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode == "F":
+    ImageOps.exif_transpose(image, in_place=True)  # without a copy
+    if image.mode == "F":
         raise ValueError("pixels are floating-point numbers; save it with 8 or 16 bits per channel")
-    if upright.mode == "LAB":
+    if image.mode == "LAB":
         raise ValueError("its colours are CIELAB; save it as RGB")
-    if upright.mode.startswith("I"):
-        gray, assumed = _deep_gray(np.asarray(upright), upright.mode, tags)
+    if image.mode.startswith("I"):
+        gray, assumed = _deep_gray(np.asarray(image), image.mode, tags)
         return DecodedImage(np.repeat(gray[..., None], 3, axis=2), (*assumptions, *assumed))
-    if upright.has_transparency_data:
-        upright, assumed = _over_white(upright, tags)
+    if image.has_transparency_data:
+        image, assumed = _over_white(image, tags)
         assumptions += assumed
-    if upright.mode == "CMYK":
+    if image.mode == "CMYK":
         assumptions.append("CMYK is converted to RGB without a colour profile")
-    pixels = np.array(upright.convert("RGB"))
+    pixels = np.array(image if image.mode == "RGB" else image.convert("RGB"))
     if deep_colour and pixels.size and pixels.max() < 16:
         raise ValueError("16-bit colours, all below 4096 of 65535, nearly black; save it with 8 bits per channel")
     return DecodedImage(pixels, tuple(assumptions))

@@ -134,6 +134,14 @@ def load(found: Member, *, limit: int = 1 << 27) -> NDArray[Any]:
     return flat.reshape(found.shape, order="F" if found.fortran_order else "C")
 
 
+def load_all(path: Path, *, limit: int = 1 << 30) -> dict[str, NDArray[Any]]:
+    """Load the arrays of a small file. Raises ``DataError`` if they have more than ``limit`` bytes or are damaged."""
+    members = [member(path, key) for key in keys(path)]
+    if (size := sum(found.nbytes for found in members)) > limit:
+        raise DataError(f"{path}: its arrays have {size:,} bytes, but at most {limit:,} are allowed")
+    return {found.key: load(found, limit=limit) for found in members}
+
+
 def memory_mapped(found: Member, *, cache: Path) -> NDArray[Any]:
     """Return an array memory-mapped read-only: from the npz file if it is uncompressed, else from a copy that is
     unpacked once into the folder ``cache``. The checksum is verified in both cases. Raises ``DataError``."""

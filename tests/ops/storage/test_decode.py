@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
+import time
 import zlib
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cellcls.errors import DataError
-from cellcls.ops.storage.decode import decode, decode_files
+from cellcls.ops.storage.decode import DecodedImage, decode, decode_files
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
 SMOOTH = np.linspace(0, 255, 40 * 30 * 3).reshape(40, 30, 3).astype(np.uint8)
@@ -103,6 +105,72 @@ def test_a_decompression_bomb_is_refused_by_its_header(side: int) -> None:
     )
     with pytest.raises(DataError, match="pixels"):
         decode(bomb)
+
+
+def test_a_side_has_a_limit_too() -> None:
+    long = encoded(Image.new("L", (1, 1 << 15)), "PNG")
+    assert decode(long).shape == (1 << 15, 1, 3)
+    with pytest.raises(DataError, match=r"1 x 32769 pixels: a side has at most 32,768"):
+        decode(encoded(Image.new("L", (1, (1 << 15) + 1)), "PNG"))
+
+
+def with_scans(count: int) -> bytes:
+    """Return a JPEG whose last scan is repeated."""
+    data = encoded(Image.fromarray(SMOOTH), "JPEG", progressive=True)
+    start = data.rindex(b"\xff\xda")
+    made = data.count(b"\xff\xda")
+    return data[:-2] + data[start:-2] * (count - made) + data[-2:]
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+def test_a_jpeg_of_many_scans_is_refused(as_file: bool, tmp_path: Path) -> None:
+    def opened(data: bytes) -> object:
+        (tmp_path / "cell.jpg").write_bytes(data)
+        return decode(tmp_path / "cell.jpg" if as_file else data)
+
+    opened(with_scans(100))
+    with pytest.raises(DataError, match="a JPEG of more than 100 scans; save it again"):
+        opened(with_scans(101))
+
+
+def test_scans_of_the_thumbnail_and_of_what_follows_the_image_do_not_count() -> None:
+    photo = with_scans(90)
+    comment = b"\xff\xfe" + struct.pack(">H", 62) + b"\xff\xda" * 30
+    assert decode(photo[:2] + comment + photo[2:] + photo).shape == SMOOTH.shape
+
+
+def test_the_pages_of_a_tiff_are_counted_up_to_a_limit(caplog: pytest.LogCaptureFixture) -> None:
+    """Pillow needs a minute for 100,000."""
+    data = bytearray(encoded(Image.new("L", (8, 8)), "TIFF"))
+    start = struct.unpack_from("<I", data, 4)[0]
+    end = start + 2 + 12 * struct.unpack_from("<H", data, start)[0]
+    page = bytes(data[start:end])
+    struct.pack_into("<I", data, end, len(data))
+    for _ in range(20_000):
+        data += page + struct.pack("<I", len(data) + len(page) + 4)
+    decode(bytes(data))
+    assert "only the first of more than 1,000 pages is read" in caplog.text
+
+
+def test_of_large_images_few_are_in_memory_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cellcls.ops.storage.picture_limits.MAX_PIXELS", 10_000)
+    for number in range(12):
+        Image.new("RGB", (90, 60 if number % 2 else 20), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    counted, held, most = threading.Lock(), 0, 0
+
+    def finish(image: DecodedImage) -> int:
+        nonlocal held, most
+        pixels = image.pixels.shape[0] * image.pixels.shape[1]
+        with counted:
+            held += pixels
+            most = max(most, held)
+        time.sleep(0.01)
+        with counted:
+            held -= pixels
+        return int(image.pixels[0, 0, 0])
+
+    assert list(decode_files([tmp_path / f"{number}.png" for number in range(12)], finish)) == [*range(12)]
+    assert most <= 10_000
 
 
 @given(st.data(), st.sampled_from(["PNG", "JPEG", "TIFF", "WEBP", "BMP"]))

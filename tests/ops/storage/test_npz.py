@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import zipfile
 from pathlib import Path
 
@@ -148,3 +149,22 @@ def test_damage_anywhere_is_a_data_error_or_harmless(
     except DataError:
         return
     np.testing.assert_array_equal(images, IMAGES)
+
+
+def test_all_arrays_of_a_file_are_loaded_unless_they_are_many_bytes(tmp_path: Path) -> None:
+    arrays = {"a": np.arange(6).reshape(2, 3), "word": np.array("deep"), "none": np.zeros((0, 2), np.float32)}
+    np.savez_compressed(tmp_path / "x.npz", **arrays)
+    found = npz.load_all(tmp_path / "x.npz")
+    assert {key: value.tolist() for key, value in found.items()} == {key: it.tolist() for key, it in arrays.items()}
+    with pytest.raises(DataError, match="its arrays have 64 bytes, but at most 63 are allowed"):
+        npz.load_all(tmp_path / "x.npz", limit=63)
+
+
+def test_only_the_guarded_reader_opens_numpys_files() -> None:
+    """``clean_run.py`` runs where cellcls is not, and opens what cellcls wrote for it."""
+    root = Path(__file__).parents[3]
+    files = [path for folder in ("cellcls", "plugins") for path in (root / folder).rglob("*.py")]
+    assert len(files) > 250
+    bare = re.compile(r"(np|numpy)\.(load|fromfile|loadtxt|genfromtxt)\(|pickle\.loads?\(|weights_only=False")
+    opening = [path for path in files if "tests" not in path.parts and bare.search(path.read_text())]
+    assert [path.name for path in opening] == ["clean_run.py"]
