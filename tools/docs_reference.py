@@ -263,6 +263,7 @@ ENVIRONMENT = {
 """What the code reads; a test compares them."""
 ENVIRONMENT_OF_TESTS = {
     "CELLCLS_TEST_DATA": "Folder with real cells, for tests and benchmarks; without it those tests are skipped.",
+    "CELLCLS_FUZZ": "Folder in which `make check-hard` keeps how far it is, and the damaged files that it found.",
     "CELLCLS_REQUIRE_BROWSER": "Tests in a browser fail where there is none, rather than being skipped.",
 }
 
