@@ -10,6 +10,10 @@ from cellcls.errors import RecipeError
 from cellcls.ops.text import visible
 from cellcls.recipe.scan import Path, Place, Span, position
 
+_MAX_LINE = 200
+_MAX_MESSAGE = 4000
+"""Characters of a line, and of a message, that are shown."""
+
 
 @attrs.frozen
 class Text:
@@ -33,7 +37,7 @@ class Origin:
 
     def show(self, message: str, *, value: bool) -> str:
         """Return ``message`` with its place; for a file, also the source line with carets below the key or value."""
-        message = visible(message)
+        message = shortened(message)
         if not self.text.is_file:
             return f"{self.text.name}: {message}"
         span = (self.place.value if value else None) or self.place.key
@@ -42,6 +46,10 @@ class Origin:
         width = max(1, min(span.end - span.start, len(source) - column + 1))
         margin = " " * 4
         number = f"{line:>{len(margin) + 2}}"
+        if len(source) > _MAX_LINE:
+            first = max(0, column - 1 - _MAX_LINE // 2)
+            source, column = source[first : first + _MAX_LINE], column - first
+            width = min(width, len(source) - column + 1)
         blank = "".join(letter if letter == "\t" else " " for letter in source[: column - 1])
         return "\n".join(
             [
@@ -86,11 +94,16 @@ def show(problem: Problem, origins: dict[Path, Origin], whole: Text) -> Shown:
     path = _nearest(problem.path, origins)
     origin = origins.get(path)
     if origin is None:
-        text, place = f"{whole.name}:1:1: {visible(problem.message)}", (whole.name, 0)
+        text, place = f"{whole.name}:1:1: {shortened(problem.message)}", (whole.name, 0)
     else:
         text = origin.show(problem.message, value=problem.value and path == problem.path)
         place = (origin.text.name, origin.place.key.start)
-    return Shown(f"{text}\n  {visible(problem.hint)}" if problem.hint else text, place)
+    return Shown(f"{text}\n  {shortened(problem.hint)}" if problem.hint else text, place)
+
+
+def shortened(text: str) -> str:
+    """Return text with control characters escaped, and cut: it may hold a value of a megabyte."""
+    return visible(text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]} ...")
 
 
 def _nearest(path: Path, origins: dict[Path, Origin]) -> Path:

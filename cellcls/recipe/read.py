@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path as FilePath
 
 import attrs
 import tomli
 
 from cellcls.errors import MissingInputError, RecipeError, suggestion
-from cellcls.ops.storage.paths import expanded
+from cellcls.ops.storage.paths import expanded, is_device
 from cellcls.recipe.backslashes import advice_on, misread
 from cellcls.recipe.overlay import Layer, merge
 from cellcls.recipe.problems import Origin, RecipeProblems, Shown, Text, whole_line
@@ -16,6 +17,7 @@ from cellcls.recipe.scan import Place, scan
 from cellcls.recipe.shipped import instead_of
 
 MAX_BYTES = 1 << 20
+_LONG_NUMBER = re.compile(r"[0-9_]{4000,}")
 _OWN = ("name", "claim", "expect", "variants", "sweep", "base")
 """Keys that are never inherited from a base."""
 
@@ -69,12 +71,16 @@ def _text(path: FilePath) -> Text:
         near = [str(file) for file in sorted(path.parent.glob("*.toml"))] if path.parent.is_dir() else []
         hint = suggestion(str(path), near).strip() or instead_of(path.stem)
         raise MissingInputError(f"no recipe at {path}", hint)
+    if is_device(path):
+        raise MissingInputError(f"{path}: a device or a pipe; a recipe is a file")
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+            size = file.seek(0, 2)
     except OSError as error:
         raise MissingInputError(f"{path}: cannot read: {error.strerror}") from error
     if len(content) > MAX_BYTES:
-        raise RecipeError(f"{path}: {len(content):,} bytes; a recipe has at most {MAX_BYTES:,}")
+        raise RecipeError(f"{path}: {size:,} bytes; a recipe has at most {MAX_BYTES:,}")
     try:
         # some editors write a byte order mark first
         return Text(str(path), content.decode("utf-8-sig").replace("\r\n", "\n"))
@@ -94,6 +100,10 @@ def _parse(text: Text) -> Layer:
             (advice_text for start, advice_text in _ADVICE.items() if error.msg.startswith(start)), ""
         )
         raise _at(origin, f"broken TOML: {error.msg}", f"{advice}.  {_TOML}" if advice else _TOML) from error
-    except (RecursionError, ValueError) as error:  # nested hundreds deep, or a number of thousands of digits
+    except RecursionError as error:
         raise RecipeError(f"{text.name}: broken TOML: {error}") from error
+    except ValueError as error:  # Python reads no integer of thousands of digits
+        found = _LONG_NUMBER.search(text.content)
+        place = f"{text.name}:{text.content.count(chr(10), 0, found.start()) + 1}" if found else text.name
+        raise RecipeError(f"{place}: broken TOML: a number of thousands of digits") from error
     return Layer(data, {path: Origin(text, place) for path, place in places.items()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 from collections.abc import Callable
@@ -548,3 +549,43 @@ def test_more_threads_than_any_machine_has_cores(cli, place: Path):
     said = cli("run", "tiny.toml", "--threads", 10**30)
     assert said.code == 2
     assert "--threads" in said.err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+@pytest.mark.parametrize(
+    ("name", "command", "code"),
+    [
+        ("pipe.toml", ("show", "pipe.toml"), 66),
+        ("pipe.toml", ("run", "."), 66),
+        ("pipe.png", ("predict", "--run", "RUN", "pipe.png"), 65),
+        ("pipe.npz", ("predict", "--run", "RUN", "pipe.npz"), 65),
+        ("pipe.csv", ("run", "tiny.toml", "--set", "cleaners=[{use='decisions', file='pipe.csv'}]"), 65),
+        ("pipe.npz", ("run", "tiny.toml", "--set", "dataset.use='npz'", "--set", "dataset.file='pipe.npz'"), 65),
+    ],
+)
+def test_what_may_have_no_end_is_not_read(
+    cli, place: Path, shared_run: Path, name: str, command: tuple[str, ...], code: int
+):
+    os.mkfifo(place / name)
+    said = cli(*(shared_run if word == "RUN" else word for word in command))
+    assert said.code == code
+    assert "a device or a pipe" in said.err
+
+
+HUGE = {
+    "digits": (f"seed = {'9' * 5000}", "tiny.toml:2: broken TOML: a number of thousands of digits"),
+    "arrays": (f"seed = {'[' * 3000}1{']' * 3000}", "nested more than"),
+    "a long line": (f"sead = {'9' * 4000}", "did you mean `seed`?"),
+    "a long name": (f"{'a' * 100_000} = 1", "a recipe has no section or key"),
+    "a long value": (f"seed = '{'a' * 100_000}'", "`seed` must be"),
+}
+
+
+@pytest.mark.parametrize("wrong", HUGE)
+def test_a_huge_value_of_a_recipe_is_told_briefly(cli, place: Path, wrong: str):
+    line, word = HUGE[wrong]
+    (place / "tiny.toml").write_text(f"name = 'tiny'\n{line}\n")
+    said = cli("run", "tiny.toml", "--out", "out")
+    assert said.code == ExitCode.RECIPE
+    assert word in said.err
+    assert len(said.err) < 10_000

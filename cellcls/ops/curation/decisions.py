@@ -20,6 +20,7 @@ from pathlib import Path
 import attrs
 
 from cellcls.errors import DataError, MissingInputError
+from cellcls.ops.storage.paths import is_device
 from cellcls.ops.text import cell_text, csv_text
 
 COLUMNS = ("index", "file", "hash", "finding", "reason", "action")
@@ -62,6 +63,8 @@ def read_decisions(path: Path) -> DecisionTable:
     Raises ``MissingInputError``, or ``DataError`` naming the line.
     """
     try:
+        if is_device(path):
+            raise DataError(f"{path}: a device or a pipe, not a file")
         if path.stat().st_size > _LIMIT:
             raise DataError(f"{path}: larger than {_LIMIT >> 20} MB, so it is not a decisions.csv")
         text = path.read_bytes().decode("utf-8-sig")  # names may contain line breaks

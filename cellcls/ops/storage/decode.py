@@ -18,6 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cellcls.errors import DataError
 from cellcls.ops.storage.files import printable
+from cellcls.ops.storage.paths import is_device
 from cellcls.ops.storage.picture_limits import Room, pages, refuse_oversized
 from cellcls.ops.storage.png_text import without_long_text
 
@@ -125,6 +126,8 @@ def _admit_any(_: int) -> None:
 def _decode(data: Path | bytes, name: str, admit: Callable[[int], None] = _admit_any) -> DecodedImage:
     """Decode an image after ``admit``, which may wait, was given the number of its pixels."""
     try:
+        if isinstance(data, Path) and is_device(data):
+            raise ValueError("a device or a pipe, not a file")
         return _open_or_retry(data, admit)
     except Exception as error:  # damaged files also raise SyntaxError, struct.error, MemoryError, ...
         reason = _reason(error)

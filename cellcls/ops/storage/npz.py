@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from cellcls.errors import CellclsError, DataError, MissingInputError
 from cellcls.ops.storage.cache import cache_key, cached_array
 from cellcls.ops.storage.files import replacing
+from cellcls.ops.storage.paths import is_device
 
 _CHUNK = 1 << 20
 _HARMLESS_BYTES = 1 << 28
@@ -178,6 +179,8 @@ def _unpacked(found: Member) -> Iterator[bytes]:
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
+        if is_device(path):
+            raise ValueError("a device or a pipe, not a file")
         with zipfile.ZipFile(path) as archive:
             yield archive
     except CellclsError:

@@ -26,6 +26,11 @@ def expanded(path: str | os.PathLike[str]) -> Path:
         return Path(path)
 
 
+def is_device(path: Path) -> bool:
+    """Tell whether a path is a device, a pipe or a socket, which may have no end, or wait for ever."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 def folder_in(variable: str) -> Path | None:
     """Return the folder that a variable of the environment names, None where it is not set or empty."""
     named = os.environ.get(variable)
