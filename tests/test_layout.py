@@ -39,6 +39,7 @@ ELSEWHERE = {
     # tested where processes are started
     "engine/augmented.py": "engine/test_train.py",
     "ops/processes/*.py": "cli/test_launchers.py",
+    "runs/connection.py": "cli/test_fetch.py",
     "runs/fetch.py": "cli/test_fetch.py",
     "runs/stop.py": "cli/test_run.py",
     "runs/init.py": "engine/test_init.py",

@@ -9,11 +9,9 @@ import os
 import re
 import shutil
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import IO
 from urllib.parse import urlsplit
 
 import attrs
@@ -23,14 +21,17 @@ from cellcls.api import Download
 from cellcls.errors import DataError, MissingInputError, StoppedError, UsageError, WriteError
 from cellcls.ops.storage.cache import cache_key
 from cellcls.ops.storage.files import cache_folder
+from cellcls.ops.storage.paths import FILE_NAME, is_file_name
+from cellcls.runs.connection import SCHEMES, Connection, connected
 
 Progress = Callable[[str, int, int], None]
 """Called with a description, the number of megabytes done, and their total (0: unknown)."""
 PARTIAL = ".cellcls-part"
 """Suffix of incomplete files. No other program uses it, so such files may be appended to and removed."""
-_BLOCK = 1 << 20
-_TIMEOUT = 30
 _MEGA = 1_000_000
+_MOST_BYTES = 100_000 * _MEGA
+"""Of a file whose size its data set does not say."""
+_TELL = "tell the plugin's authors"
 _TRY_LATER = (408, 425, 429, 500, 502, 503, 504)
 """Status codes of temporary errors."""
 
@@ -85,14 +86,21 @@ def fetch(wanted: Download, folder: Path, progress: Progress) -> Fetched:
 
 def _refuse_invalid(wanted: Download) -> None:
     problem = None
-    if Path(wanted.name).name != wanted.name or wanted.name in ("", ".", ".."):
-        problem = f"`{wanted.name}` is not a file name"
-    elif urlsplit(wanted.address).scheme not in ("http", "https"):
+    if not is_file_name(wanted.name):
+        problem = f"`{wanted.name}` is not a file name: {FILE_NAME}"
+    elif _scheme(wanted.address) not in SCHEMES:
         problem = f"{wanted.address}: not an http or https address"
     elif not re.fullmatch("md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}", wanted.checksum):
         problem = f"{wanted.name}: its checksum `{wanted.checksum}` is neither md5:HEX nor sha256:HEX"
     if problem:
-        raise DataError(problem, "tell the plugin's authors")
+        raise DataError(problem, _TELL)
+
+
+def _scheme(address: str) -> str:
+    try:
+        return urlsplit(address).scheme
+    except ValueError:
+        return ""
 
 
 @contextmanager
@@ -128,45 +136,49 @@ def _receive(wanted: Download, part: Path, progress: Progress) -> None:
     done = part.stat().st_size if part.exists() else 0
     if done == wanted.bytes:
         return
-    with _response(wanted, part, done) as response:
-        if response is None:
+    with _answer(wanted, part, done) as answer:
+        if answer is None:
             return
+        response = answer.response
         if done and response.status != http.HTTPStatus.PARTIAL_CONTENT:
             progress(f"{wanted.name}: the server cannot continue the download; starting over", 0, 0)
             done = 0
         length = response.headers.get("Content-Length", "")
-        total = done + int(length) if length.isdecimal() else wanted.bytes
+        told = re.fullmatch("[0-9]{1,18}", length)
+        total = done + int(length) if told else wanted.bytes
         if wanted.bytes not in (None, total):
             raise DataError(
                 f"{wanted.address}: has {total:,} bytes, not the expected {wanted.bytes:,}",
                 "the file has changed: tell the plugin's authors",
             )
+        if wanted.bytes is None and (total or 0) > _MOST_BYTES:
+            raise DataError(f"{wanted.address}: {total:,} bytes are more than any data set has", _TELL)
         _refuse_full(part.parent, (total or 0) - done)
-        _store(wanted, response, part, done, total, progress)
+        _store(wanted, answer, part, done, total, progress)
 
 
 @contextmanager
-def _response(wanted: Download, part: Path, done: int) -> Iterator[http.client.HTTPResponse | None]:
-    """Yield the server's response to a request for the missing rest; None if there is nothing more."""
+def _answer(wanted: Download, part: Path, done: int) -> Iterator[Connection | None]:
+    """Yield the server's answer to a request for the missing rest; None if there is nothing more."""
     headers = {"User-Agent": "cellcls", "Accept-Encoding": "identity"}
     if done:
         headers["Range"] = f"bytes={done}-"
-    try:
-        response = urllib.request.urlopen(urllib.request.Request(wanted.address, headers=headers), timeout=_TIMEOUT)
-    except urllib.error.HTTPError as error:
-        with error:
-            if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not done:
-                raise _refusal(wanted.address, error) from error
-        yield None
-        return
-    except (OSError, http.client.HTTPException) as error:
-        raise MissingInputError(
-            f"{wanted.address}: cannot be reached: {_why(error)}",
-            "check the network, or a proxy (https_proxy)",
-            f"or download it elsewhere and save it as {part.with_suffix('')}",
-        ) from error
-    with response:
-        yield response
+    with ExitStack() as opened:
+        try:
+            answer = opened.enter_context(connected(wanted.address, headers))
+        except urllib.error.HTTPError as error:
+            with closing(error):  # it may be closed already
+                if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not done:
+                    raise _refusal(wanted.address, error) from error
+            yield None
+            return
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise MissingInputError(
+                f"{wanted.address}: cannot be reached: {_why(error)}",
+                "check the network, or a proxy (https_proxy)",
+                f"or download it elsewhere and save it as {part.with_suffix('')}",
+            ) from error
+        yield answer
 
 
 def _refuse_full(folder: Path, needed: int) -> None:
@@ -179,7 +191,7 @@ def _refuse_full(folder: Path, needed: int) -> None:
 
 
 def _refusal(address: str, error: urllib.error.HTTPError) -> Exception:
-    message = f"{address}: the server answers {error.code} {error.reason}"
+    message = f"{address}: the server answers {error.code} {str(error.reason)[:200]}"
     if error.code in _TRY_LATER:
         return StoppedError(message, "run the command again later; the data received so far are kept")
     return MissingInputError(
@@ -189,22 +201,26 @@ def _refusal(address: str, error: urllib.error.HTTPError) -> Exception:
 
 def _why(error: Exception) -> str:
     reason = getattr(error, "reason", error)
-    return str(getattr(reason, "strerror", None) or reason or type(error).__name__)
+    return str(getattr(reason, "strerror", None) or reason or type(error).__name__)[:300]
 
 
-def _store(wanted: Download, response: IO[bytes], part: Path, done: int, total: int | None, progress: Progress) -> None:
+def _store(wanted: Download, answer: Connection, part: Path, done: int, total: int | None, progress: Progress) -> None:
     with _writing(part):
         file = part.open("ab" if done else "wb")
     with file:
-        for block in _blocks(response, wanted, part):
+        for block in _blocks(answer, wanted, part):
             done += len(block)
-            if total is not None and done > total:
+            if done > (most := _MOST_BYTES if total is None else total):
+                file.close()
+                part.unlink()
                 raise DataError(
-                    f"{wanted.address}: sends more than the announced {total:,} bytes", "run the command again later"
+                    f"{wanted.address}: sends more than {most:,} bytes; what came was removed",
+                    "run the command again later",
                 )
             with _writing(part):
                 file.write(block)
-            progress(f"{wanted.name}: megabytes", done // _MEGA, (total or 0) // _MEGA)
+            if done // _MEGA != (done - len(block)) // _MEGA:
+                progress(f"{wanted.name}: megabytes", done // _MEGA, (total or 0) // _MEGA)
         with _writing(part):
             file.flush()
             os.fsync(file.fileno())
@@ -212,10 +228,11 @@ def _store(wanted: Download, response: IO[bytes], part: Path, done: int, total: 
         raise _broken(wanted, part, f"{done:,} of {total:,} bytes arrived")
 
 
-def _blocks(response: IO[bytes], wanted: Download, part: Path) -> Iterator[bytes]:
+def _blocks(answer: Connection, wanted: Download, part: Path) -> Iterator[bytes]:
+    blocks = answer.blocks()
     while True:
         try:
-            block = response.read(_BLOCK)
+            block = next(blocks, b"")
         except (OSError, http.client.HTTPException) as error:
             raise _broken(wanted, part, _why(error)) from error
         if not block:

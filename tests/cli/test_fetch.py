@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -226,6 +228,101 @@ def test_only_the_web(server: Server, tmp_path: Path, address: str) -> None:
     assert files(tmp_path) == []
 
 
+@pytest.mark.parametrize("address", ["http://[", "http://a b/", "http://x:port/", "http://", "http://\xb2/", "//["])
+def test_bad_addresses_and_redirects_to_them(server: Server, tmp_path: Path, address: str) -> None:
+    with pytest.raises((DataError, MissingInputError)):
+        get(Download(name="a", address=address, checksum=MD5), tmp_path)
+    server.status, server.location = 302, address
+    with pytest.raises(MissingInputError):
+        get(wanted(server), tmp_path)
+    assert files(tmp_path) == []
+
+
+class Raw:
+    """A server that sends one block, and then another every ``pause`` seconds, as long as anybody reads."""
+
+    def __init__(self, head: bytes, block: bytes = b"", pause: float = 0.0) -> None:
+        self.head, self.block, self.pause = head, block, pause
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self.listening.getsockname()[1]}/cells.npz"
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            connection, _ = self.listening.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(self.head)
+                while self.block:
+                    connection.sendall(self.block)
+                    time.sleep(self.pause)
+
+    def __enter__(self) -> Download:
+        self.thread.start()
+        return Download(name="cells.npz", address=self.address, checksum=MD5)
+
+    def __exit__(self, *_: object) -> None:
+        self.listening.close()
+        self.thread.join(5)
+        assert not self.thread.is_alive(), "the connection was closed"
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize("length", [b"\xb2", "\u0663".encode(), b"-5", b"1e3", b"9" * 5000, b"", b"3, 3"])
+def test_a_length_that_is_none_is_ignored(tmp_path: Path, length: bytes) -> None:
+    with Raw(OK + b"Content-Length: " + length + b"\r\n\r\n" + BODY) as download:
+        assert get(download, tmp_path).path.read_bytes() == BODY
+
+
+DRIPPING = {
+    "before the status": (b"", b"H"),
+    "in the head": (OK, b"X"),
+    "in the body": (OK + b"Content-Length: 3000000\r\n\r\n", b"x"),
+    "in a body of no length": (OK + b"\r\n", b"x"),
+    "in the length of a chunk": (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+    "with a redirect": (b"HTTP/1.1 302 Found\r\nLocation: /\r\nX: ", b"x"),
+}
+
+
+@pytest.mark.parametrize("where", DRIPPING)
+def test_a_server_that_drips_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    monkeypatch.setattr("cellcls.runs.connection.WINDOW", 0.2)
+    error = StoppedError if "body" in where or "chunk" in where else MissingInputError
+    with (
+        Raw(*DRIPPING[where], pause=0.02) as download,
+        pytest.raises(error, match=r"fewer than 60,000 bytes came in 0\.2 s"),
+    ):
+        get(download, tmp_path)
+
+
+def test_a_connection_does_not_last_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cellcls.runs.connection.WINDOW", 0.1)
+    monkeypatch.setattr("cellcls.runs.connection.LONGEST", 0.36)
+    with Raw(OK + b"\r\n", bytes(100_000), 0.01) as download, pytest.raises(StoppedError, match="it took more than"):
+        get(download, tmp_path)
+
+
+def test_a_server_that_sends_without_end_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cellcls.runs.fetch._MOST_BYTES", 5_000_000)
+    with Raw(OK + b"\r\n", bytes(1 << 20)) as download, pytest.raises(DataError, match="more than 5,000,000 bytes"):
+        get(download, tmp_path)
+    assert files(tmp_path) == []
+    with (
+        Raw(OK + b"Content-Length: 5000001\r\n\r\n", b"x") as download,
+        pytest.raises(DataError, match="5,000,001 bytes are more than any data set has"),
+    ):
+        get(download, tmp_path)
+    assert files(tmp_path) == []
+
+
+def test_what_comes_with_a_redirect_is_not_read(server: Server, tmp_path: Path) -> None:
+    head = f"HTTP/1.1 302 Found\r\nLocation: {server.address}\r\n\r\n".encode()
+    with Raw(head, bytes(1 << 20)) as download:
+        assert get(download, tmp_path).path.read_bytes() == BODY
+
+
 def test_redirects_within_the_web_are_followed(server: Server, tmp_path: Path) -> None:
     first = Server(status=302, location=server.address)
     made = ThreadingHTTPServer(("127.0.0.1", 0), type("First", (_Handler,), {"does": first}))
@@ -237,7 +334,7 @@ def test_redirects_within_the_web_are_followed(server: Server, tmp_path: Path) -
     made.server_close()
 
 
-@pytest.mark.parametrize("name", ["../cells.npz", "a/b", "..", ""])
+@pytest.mark.parametrize("name", ["../cells.npz", "a/b", "..", "", "a" * 300, "a\0b", "-x", ".hidden", "con"])
 def test_a_name_never_leads_out_of_the_folder(server: Server, tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="is not a file name"):
         get(Download(name=name, address=server.address, checksum=MD5), tmp_path)
