@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -53,5 +54,6 @@ def test_two_processes_end_where_one_does(tmp_path: Path):
         first, second = (without_times(figure[evaluation]) for figure in figures)
         for metric in ("loss", "calibration_error"):  # of probabilities, which differ as the weights do
             assert first.pop(metric) == pytest.approx(second.pop(metric), abs=1e-4)
+        np.testing.assert_allclose(first.pop("reliability"), second.pop("reliability"), atol=1e-4)
         assert first == second
     assert json.loads((tmp_path / "both" / "environment.json").read_text())["processes"] == 2
