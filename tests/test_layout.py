@@ -45,6 +45,7 @@ ELSEWHERE = {
     "runs/init.py": "engine/test_init.py",
     # classes without logic of their own
     "engine/job.py": "engine/test_train.py",
+    "serving/limits.py": "serving/test_app.py",
     "engine/prediction_heat.py": "cli/test_model.py",
     "execution/context.py": "execution/test_single.py",
 }

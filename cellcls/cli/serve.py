@@ -16,21 +16,23 @@ from cellcls.errors import MissingPluginError, UsageError
 from cellcls.registry import Registry, load_registry
 from cellcls.runs.chosen import Chosen, choose
 from cellcls.runs.options import Options
+from cellcls.serving.limits import LOOPBACK, Limits
 from cellcls.terminal import answer, say
 
-LOOPBACK = "127.0.0.1"
+_HERE = "127.0.0.1"
+_DEFAULTS = Limits()
 
 
 @click.command()
 @click.argument("runs", nargs=-1, type=PathType(), metavar="[RUN]...")
-@click.option("--host", default=LOOPBACK, help="Address to listen on; another than 127.0.0.1 needs the printed token.")
+@click.option("--host", default=_HERE, help="Address to listen on; another than 127.0.0.1 needs the printed token.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port; 0: any that is free."
 )
 @click.option(
     "--max-size",
     type=click.FloatRange(min=0, min_open=True),
-    default=32,
+    default=_DEFAULTS.megabytes,
     show_default=True,
     metavar="MB",
     help="Largest image file.",
@@ -38,7 +40,7 @@ LOOPBACK = "127.0.0.1"
 @click.option(
     "--time-limit",
     type=click.FloatRange(min=0, min_open=True),
-    default=60,
+    default=_DEFAULTS.seconds,
     show_default=True,
     metavar="SECONDS",
     help="For sending an image, and again for its answer.",
@@ -69,7 +71,7 @@ def serve(
         try:
             import uvicorn
 
-            from cellcls.serving.app import Limits, make_app
+            from cellcls.serving.app import make_app
         except ModuleNotFoundError as error:
             if error.name not in ("uvicorn", "fastapi", "pydantic", "starlette"):
                 raise
@@ -83,7 +85,7 @@ def serve(
         predictor = Predictor(chosen.runs, registry, Options(device=device, threads=threads), center_crop=center_crop)
         tell_model(chosen)
         service = Service(predictor, " + ".join(chosen.names), _card(chosen, registry))
-        token = None if host in ("localhost", LOOPBACK, "::1") else secrets.token_urlsafe(24)
+        token = None if host in LOOPBACK else secrets.token_urlsafe(24)
         app = make_app(service, token=token, limits=Limits(megabytes=max_size, seconds=time_limit))
         _tell(listening, token, as_json)
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import attrs
 import jinja2
@@ -18,23 +19,13 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
+from cellcls.serving.limits import LOOPBACK, Limits
 from cellcls.serving.service import Asked, Service
 from cellcls.serving.worker import BusyError
 
 _HERE = Path(__file__).parent
 _OPEN = frozenset({("GET", "/"), ("GET", "/health")})
 """What needs no token: the page holds nothing, and gets its token from the address it is opened with."""
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-@attrs.frozen(kw_only=True)
-class Limits:
-    """What a request may ask for."""
-
-    megabytes: float = 32.0
-    """Size of an image file, in 10^6 bytes."""
-    seconds: float = 60.0
-    """For sending the file, and again for the answer."""
 
 
 class Prediction(BaseModel):
@@ -138,10 +129,11 @@ def _page() -> jinja2.Template:
 def _refusal(request: Request, token: str | None) -> tuple[int, str] | None:
     """Return status and reason for what is not answered: another site's page, another name of this machine (a page may
     have its own name point here), a wrong token."""
-    if token is None and request.url.hostname not in LOOPBACK:
+    host = request.headers.get("host", "")  # not `request.url`, which has the server's own name where that is malformed
+    if token is None and _hostname(host) not in LOOPBACK:
         return 421, "this server answers to localhost only"
     origin = request.headers.get("origin")
-    if request.method != "GET" and origin is not None and origin != f"{request.url.scheme}://{request.url.netloc}":
+    if request.method != "GET" and origin is not None and origin != f"{request.url.scheme}://{host}":
         return 403, "pages of other sites get no answer"
     if token is None or (request.method, request.url.path) in _OPEN:
         return None
@@ -149,6 +141,13 @@ def _refusal(request: Request, token: str | None) -> tuple[int, str] | None:
     if secrets.compare_digest(given.encode(), token.encode()):
         return None
     return 401, "the token is missing or wrong: use the address that `cellcls serve` printed"
+
+
+def _hostname(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:  # a bracket without its end
+        return None
 
 
 async def _body(request: Request, limits: Limits) -> bytes:

@@ -20,7 +20,8 @@ import uvicorn
 from PIL import Image
 from support.serving import Shades, png
 
-from cellcls.serving.app import Limits, make_app
+from cellcls.serving.app import make_app
+from cellcls.serving.limits import Limits
 from cellcls.serving.service import Service
 
 
@@ -106,7 +107,12 @@ def test_the_page_runs_its_own_script_only(server: Server) -> None:
         ({"Host": "127.0.0.1.evil.example:80"}, 421),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Host": "evil.example:99999"}, 421),
+        ({"Host": "["}, 421),
+        ({"Host": "127.0.0.1@evil.example"}, 421),
+        ({"Host": ""}, 421),
         ({"Host": "localhost"}, 200),
+        ({"Host": "[::1]:8000"}, 200),
     ],
 )
 def test_pages_of_other_sites_get_nothing(server: Server, headers: dict[str, str], status: int) -> None:
